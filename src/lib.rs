@@ -1,0 +1,60 @@
+//! Falconer takes Falco's alerts in and serves Falco's gRPC API out.
+//!
+//! This file is the map. Each room is a folder whose `mod.rs` says what it does and what it
+//! refuses; the arrows are who may import whom, and `tests/rooms.rs` holds them.
+//!
+//! ```text
+//!            ingest ──► event ──► hub ◄── service ──► grpc
+//!   stdin, child, file,  decode,   the log       outputs, version,     framing, status,
+//!   what HTTP was posted encode    of blocks     health, reflection    timeout, metadata
+//!                                   ▲
+//!                 gateway ◄── server (knows them all) ──► net: sockets, TLS, HTTP/2
+//!                                   ▲
+//!                                 config ◄── falco.yaml, -o, environment
+//! ```
+//!
+//! # The path of an alert
+//!
+//! 1. [`ingest`] reads records of bounded length, as many as are there.
+//! 2. [`event`] decodes each line once and encodes the gRPC frame once; the JSON line is kept as
+//!    it came.
+//! 3. [`hub`] numbers the alerts and appends them as an immutable block; nothing waits for a
+//!    reader.
+//! 4. A subscriber is a cursor: [`service`] reads shared slices of blocks from it on, and
+//!    [`grpc`] writes them as flow control allows.
+//! 5. A reader that fell behind what is retained is told exactly what it missed.
+//!
+//! # Who may import whom
+//!
+//! `event`, `grpc`, `net` and the `gateway` crate import nothing of ours. `hub` may import
+//! `event`; `ingest` may import `event` and `hub`; `service` may import `event`, `hub` and `grpc`;
+//! `config` sees each room's own `Config` and nothing else; `server` may import everything.
+
+pub mod config;
+pub mod event;
+pub mod grpc;
+pub mod hub;
+pub mod ingest;
+pub mod net;
+pub mod server;
+pub mod service;
+
+/// The types of `proto/`, made by prost, and the descriptors that reflection serves.
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "made by prost-build")]
+pub mod proto {
+    /// Falco's own packages.
+    pub mod falco {
+        pub mod schema {
+            include!(concat!(env!("OUT_DIR"), "/falco.schema.rs"));
+        }
+        pub mod outputs {
+            include!(concat!(env!("OUT_DIR"), "/falco.outputs.rs"));
+        }
+        pub mod version {
+            include!(concat!(env!("OUT_DIR"), "/falco.version.rs"));
+        }
+    }
+
+    /// The file descriptor set of everything above, comments included.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+}
