@@ -1,0 +1,223 @@
+//! One record in, one alert out.
+//!
+//! 1. White space around the record is dropped; invalid UTF-8 becomes U+FFFD (Falco 0.44 does the
+//!    same; protobuf clients refuse anything else).
+//! 2. A record that begins with `{` is Falco's JSON, in any of its layouts: keys in any order,
+//!    any spacing, unknown keys ignored. Anything else may be a text alert ([`super::text`]).
+//!    A line with JSON further in is not guessed at: Falco's own tests did not either.
+//! 3. What old layouts leave out is filled in as Falco meant it: no `source` is `syscall`, or
+//!    `internal` where the rule's name says so, or `k8s_audit` where the time field is the
+//!    embedded audit source's `jevt.time` (Falco 0.31 and older).
+//!
+//! `rule`, a known `priority` and a readable `time` make an alert; all else may be missing.
+
+use std::borrow::Cow;
+
+use jiff::ZonedDateTime;
+
+use super::json::{self, unquote};
+use super::{Event, INTERNAL, Priority, Time, text};
+
+/// The longest record that is read, in bytes. Falco's alerts stay under a few kilobytes; what is
+/// longer is somebody's mistake or attack, and must fit a 4 MiB gRPC message even when every byte
+/// needs repair.
+pub const MAX_RECORD: usize = 1 << 20;
+
+/// The rules of alerts that Falco raises about itself begin with this (all versions).
+const INTERNAL_RULE: &str = "Falco internal:";
+
+/// A record that is an alert.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// The alert.
+    pub event: Event<'a>,
+    /// Where the alert's own JSON is not the record itself (a text alert), that JSON.
+    pub line: Cow<'a, str>,
+}
+
+/// Why a record is not an alert.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// Nothing but white space.
+    #[error("empty")]
+    Empty,
+    /// Longer than [`MAX_RECORD`].
+    #[error("longer than {MAX_RECORD} bytes")]
+    TooLarge,
+    /// Neither JSON nor a text alert: Falco's statistics, log lines, other programs' output.
+    #[error("neither JSON nor a text alert")]
+    NotAnAlert,
+    /// Begins like JSON and is not.
+    #[error("not valid JSON at column {column}")]
+    Malformed {
+        /// Where reading stopped, in bytes from 1.
+        column: usize,
+    },
+    /// JSON, but no alert.
+    #[error("JSON without a usable `{key}`")]
+    Incomplete {
+        /// The first key that is missing or has no usable value.
+        key: &'static str,
+    },
+}
+
+impl Reject {
+    /// The kind, as it is counted.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLarge => "too_large",
+            Self::NotAnAlert => "not_an_alert",
+            Self::Malformed { .. } => "malformed",
+            Self::Incomplete { .. } => "incomplete",
+        }
+    }
+}
+
+/// The text of a record, with invalid UTF-8 repaired: what [`read`] borrows from.
+#[must_use]
+fn repaired(record: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(record.trim_ascii())
+}
+
+/// Reads one record and hands the alert to `then`.
+///
+/// The alert borrows from the record, and from a repaired copy where the record is not UTF-8;
+/// hence the closure. `now` is asked only for text alerts, which carry no date.
+///
+/// # Errors
+/// [`Reject`] when the record is no alert.
+pub fn read<T>(
+    record: &[u8],
+    now: impl FnOnce() -> ZonedDateTime,
+    then: impl FnOnce(Record<'_>) -> T,
+) -> Result<T, Reject> {
+    if record.len() > MAX_RECORD {
+        return Err(Reject::TooLarge);
+    }
+    let line = repaired(record);
+    match line.as_bytes().first() {
+        None => Err(Reject::Empty),
+        Some(b'{') => Ok(then(Record { event: decode(&line)?, line: one_line(&line) })),
+        Some(_) => match text::decode(&line, now) {
+            Some(event) => {
+                let line = text::as_json(&event).into();
+                Ok(then(Record { event, line }))
+            }
+            None => Err(Reject::NotAnAlert),
+        },
+    }
+}
+
+pub(super) fn decode(line: &str) -> Result<Event<'_>, Reject> {
+    let mut found = Found::default();
+    json::members(line, |key, raw| found.take(&key, raw))
+        .map_err(|error| Reject::Malformed { column: error.column() })?;
+    found.into_event()
+}
+
+/// A record's known keys; of a key that comes twice the last counts, as in most JSON readers.
+#[derive(Default)]
+struct Found<'a> {
+    hostname: Option<&'a str>,
+    message: Option<&'a str>,
+    output: Option<&'a str>,
+    output_fields: Option<&'a str>,
+    priority: Option<&'a str>,
+    rule: Option<&'a str>,
+    source: Option<&'a str>,
+    tags: Option<&'a str>,
+    time: Option<&'a str>,
+}
+
+impl<'a> Found<'a> {
+    fn take(&mut self, key: &str, raw: &'a str) {
+        let slot = match key {
+            "hostname" => &mut self.hostname,
+            "message" => &mut self.message,
+            "output" => &mut self.output,
+            "output_fields" => &mut self.output_fields,
+            "priority" => &mut self.priority,
+            "rule" => &mut self.rule,
+            "source" => &mut self.source,
+            "tags" => &mut self.tags,
+            "time" => &mut self.time,
+            _ => return,
+        };
+        *slot = Some(raw);
+    }
+
+    fn into_event(self) -> Result<Event<'a>, Reject> {
+        let missing = |key| Reject::Incomplete { key };
+        let rule = text_of(self.rule).ok_or(missing("rule"))?;
+        let priority = text_of(self.priority)
+            .and_then(|name| Priority::parse(&name))
+            .ok_or(missing("priority"))?;
+        let time = text_of(self.time).and_then(|t| Time::parse(&t)).ok_or(missing("time"))?;
+        let fields = match self.output_fields {
+            Some(raw) => fields(raw).ok_or(missing("output_fields"))?,
+            None => Vec::new(),
+        };
+        let source = text_of(self.source)
+            .filter(|source| !source.is_empty())
+            .unwrap_or_else(|| Cow::Borrowed(implied_source(&rule, &fields)));
+        Ok(Event {
+            time,
+            priority,
+            source,
+            hostname: text_of(self.hostname).filter(|name| !name.is_empty()),
+            output: text_of(self.output).or_else(|| text_of(self.message)).unwrap_or_default(),
+            tags: self.tags.map(tags).unwrap_or_default(),
+            fields,
+            rule,
+        })
+    }
+}
+
+fn text_of(raw: Option<&str>) -> Option<Cow<'_, str>> {
+    raw.and_then(unquote)
+}
+
+/// The source where the record does not say: Falco wrote it since 0.30 for rules, 0.35 for its
+/// own alerts.
+fn implied_source(rule: &str, fields: &Fields<'_>) -> &'static str {
+    if rule.starts_with(INTERNAL_RULE) {
+        INTERNAL
+    } else if fields.iter().any(|(name, _)| name == "jevt.time" || name == "jevt.time.iso8601") {
+        "k8s_audit"
+    } else {
+        "syscall"
+    }
+}
+
+type Fields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// `None` when the value is neither an object nor null.
+fn fields(raw: &str) -> Option<Fields<'_>> {
+    let mut fields = Vec::new();
+    if raw != "null" {
+        json::members(raw, |name, value| fields.push((name, value.into()))).ok()?;
+    }
+    Some(fields)
+}
+
+/// Sorted, each once, as Falco's `std::set` had them. What is not a list of strings has none.
+fn tags(raw: &str) -> Vec<Cow<'_, str>> {
+    let mut tags = Vec::new();
+    // Not an array: no tags, and no reason to lose the alert.
+    let _ = json::elements(raw, |element| tags.extend(unquote(element)));
+    tags.sort_unstable();
+    tags.dedup();
+    tags
+}
+
+/// The record as one line: raw line breaks can only stand between JSON's tokens, where a space
+/// means the same.
+fn one_line<'a>(line: &'a str) -> Cow<'a, str> {
+    if line.contains(['\n', '\r']) {
+        Cow::Owned(line.replace(['\n', '\r'], " "))
+    } else {
+        Cow::Borrowed(line)
+    }
+}

@@ -1,0 +1,207 @@
+//! One alert in, its `falco.outputs.response` out, as a gRPC frame.
+//!
+//! Written by hand: once per alert, however many readers there are, without building the message
+//! in memory first. The bytes are what `outputs_grpc.cpp` of Falco 0.39 to 0.43 put on the wire:
+//!
+//! - output fields of rules are display text: strings as they are, `<NA>` for null, lists as
+//!   `(a,b)` cut at 1,023 bytes, floating-point numbers with one decimal (`%.1lf`), all else in
+//!   decimal text; the event's time field is left out, because Falco formatted it apart;
+//! - output fields of internal alerts are strings as they are and anything else as JSON text;
+//! - default values are not on the wire, except in map entries, which name key and value always.
+
+use std::borrow::Cow;
+
+use super::json::{self, Value};
+use super::{Event, Priority};
+
+/// gRPC's message prefix: a compressed flag and the length (gRPC over HTTP/2, "Length-Prefixed-
+/// Message").
+const PREFIX: usize = 5;
+
+/// Lists are cut here, as `sinsp_filter_check` did.
+const LIST_BYTES: usize = 1023;
+
+/// What Falco shows where there is no value.
+const NO_VALUE: &str = "<NA>";
+
+/// The fields that hold the event's time in the JSON of rules; over gRPC Falco 0.39 and later
+/// left them out.
+const TIME_FIELDS: [&str; 2] = ["evt.time", "evt.time.iso8601"];
+
+/// Appends `event` to `out` as one gRPC frame; `hostname` stands in where the event has none.
+pub fn encode(event: &Event<'_>, hostname: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; PREFIX]);
+    message(event, hostname, out);
+    let length = u32::try_from(out.len() - start - PREFIX).unwrap_or(u32::MAX);
+    if let Some(prefix) = out.get_mut(start + 1..start + PREFIX) {
+        prefix.copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// Field numbers of `falco.outputs.response`.
+mod field {
+    pub(super) const TIME: u32 = 1;
+    pub(super) const PRIORITY: u32 = 2;
+    pub(super) const SOURCE_DEPRECATED: u32 = 3;
+    pub(super) const RULE: u32 = 4;
+    pub(super) const OUTPUT: u32 = 5;
+    pub(super) const OUTPUT_FIELDS: u32 = 6;
+    pub(super) const HOSTNAME: u32 = 7;
+    pub(super) const TAGS: u32 = 8;
+    pub(super) const SOURCE: u32 = 9;
+}
+
+fn message(event: &Event<'_>, hostname: &str, out: &mut Vec<u8>) {
+    time(event, out);
+    if event.priority != Priority::Emergency {
+        tag(field::PRIORITY, Wire::Varint, out);
+        varint(event.priority as u64, out);
+    }
+    let source = source_number(&event.source);
+    if source != 0 {
+        tag(field::SOURCE_DEPRECATED, Wire::Varint, out);
+        varint(source, out);
+    }
+    optional(field::RULE, &event.rule, out);
+    optional(field::OUTPUT, &event.output, out);
+    for (name, value) in &event.fields {
+        if event.is_internal() {
+            map_entry(name, &internal_text(value), out);
+        } else if !TIME_FIELDS.contains(&&**name) {
+            map_entry(name, &display_text(value), out);
+        }
+    }
+    optional(field::HOSTNAME, event.hostname.as_deref().unwrap_or(hostname), out);
+    for name in &event.tags {
+        bytes(field::TAGS, name, out);
+    }
+    optional(field::SOURCE, &event.source, out);
+}
+
+fn time(event: &Event<'_>, out: &mut Vec<u8>) {
+    // A negative number takes all ten bytes of a varint (two's complement): 22 bytes at most, so
+    // the length fits one byte and can be filled in afterwards.
+    tag(field::TIME, Wire::Bytes, out);
+    let length_at = out.len();
+    out.push(0);
+    if event.time.seconds() != 0 {
+        tag(1, Wire::Varint, out);
+        varint(event.time.seconds().cast_unsigned(), out);
+    }
+    if event.time.nanos() != 0 {
+        tag(2, Wire::Varint, out);
+        varint(u64::from(event.time.nanos()), out);
+    }
+    let length = out.len() - length_at - 1;
+    if let Some(byte) = out.get_mut(length_at) {
+        *byte = u8::try_from(length).unwrap_or_default();
+    }
+}
+
+/// `falco.schema.source` of a source's name: any name Falco's list does not have is PLUGIN.
+fn source_number(name: &str) -> u64 {
+    match name {
+        "syscall" | "Syscall" | "SYSCALL" => 0,
+        "k8s_audit" | "K8s_audit" | "K8S_audit" | "K8S_AUDIT" => 1,
+        "internal" | "Internal" | "INTERNAL" => 2,
+        _ => 3,
+    }
+}
+
+fn internal_text(raw: &str) -> Cow<'_, str> {
+    match json::value(raw) {
+        Value::String(text) => text,
+        Value::Null | Value::Plain(_) | Value::Nested(_) => raw.into(),
+    }
+}
+
+fn display_text(raw: &str) -> Cow<'_, str> {
+    match json::value(raw) {
+        Value::Null => NO_VALUE.into(),
+        Value::Plain(text) => plain_text(text),
+        Value::String(text) => text,
+        Value::Nested(list) if list.starts_with('[') => list_text(list).into(),
+        Value::Nested(object) => object.into(),
+    }
+}
+
+/// Integers keep every digit; only what is written as a float goes through one.
+fn plain_text(text: &str) -> Cow<'_, str> {
+    if !text.contains(['.', 'e', 'E']) || text.starts_with(['t', 'f']) {
+        return text.into();
+    }
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => format!("{number:.1}").into(),
+        _ => text.into(),
+    }
+}
+
+fn list_text(list: &str) -> String {
+    let mut text = String::from("(");
+    // The record was read as JSON before: what began as an array ends as one.
+    let _ = json::elements(list, |element| {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        // Elements are scalars; what is nested all the same is shown as it stands, not expanded.
+        match json::value(element) {
+            Value::Nested(nested) => text.push_str(nested),
+            _ => text.push_str(&display_text(element)),
+        }
+    });
+    text.push(')');
+    if text.len() > LIST_BYTES {
+        text.truncate(text.floor_char_boundary(LIST_BYTES));
+    }
+    text
+}
+
+#[derive(Clone, Copy)]
+enum Wire {
+    Varint = 0,
+    Bytes = 2,
+}
+
+fn tag(number: u32, wire: Wire, out: &mut Vec<u8>) {
+    varint(u64::from(number << 3 | wire as u32), out);
+}
+
+fn varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(low_byte(value) | 0x80);
+        value >>= 7;
+    }
+    out.push(low_byte(value));
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the low seven bits are what a varint wants")]
+fn low_byte(value: u64) -> u8 {
+    (value & 0x7f) as u8
+}
+
+fn varint_length(value: usize) -> usize {
+    let bits = usize::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+fn optional(number: u32, text: &str, out: &mut Vec<u8>) {
+    if !text.is_empty() {
+        bytes(number, text, out);
+    }
+}
+
+fn bytes(number: u32, text: &str, out: &mut Vec<u8>) {
+    tag(number, Wire::Bytes, out);
+    varint(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn map_entry(key: &str, value: &str, out: &mut Vec<u8>) {
+    // One byte of tag for the key, one for the value.
+    let entry = 2 + varint_length(key.len()) + key.len() + varint_length(value.len()) + value.len();
+    tag(field::OUTPUT_FIELDS, Wire::Bytes, out);
+    varint(entry as u64, out);
+    bytes(1, key, out);
+    bytes(2, value, out);
+}

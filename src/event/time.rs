@@ -1,0 +1,117 @@
+//! Points in time as protobuf knows them, and the ways Falco writes them.
+
+use jiff::civil;
+use jiff::{Timestamp, ZonedDateTime};
+
+/// A point in time, to the nanosecond, between the years 1 and 9999: what
+/// `google.protobuf.Timestamp` can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time {
+    seconds: i64,
+    nanos: u32,
+}
+
+/// 0001-01-01T00:00:00Z, the first second a protobuf timestamp may name.
+const FIRST_SECOND: i64 = -62_135_596_800;
+
+impl Time {
+    /// Whole seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.seconds
+    }
+
+    /// Nanoseconds after [`Self::seconds`], 0 to 999,999,999.
+    #[must_use]
+    pub fn nanos(self) -> u32 {
+        self.nanos
+    }
+
+    /// Reads RFC 3339 as Falco writes it in JSON (nine digits and `Z`), or with fewer digits and
+    /// any offset, as others do.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        text.parse::<Timestamp>().ok().and_then(Self::new)
+    }
+
+    /// Reads `HH:MM:SS.nnnnnnnnn`, the local clock that Falco's text alerts begin with. They carry
+    /// no date: it is the one that puts the alert nearest to `now`, in `now`'s time zone.
+    pub(super) fn parse_clock(text: &str, now: &ZonedDateTime) -> Option<Self> {
+        let clock: civil::Time = text.parse().ok()?;
+        let today = now.date();
+        [today.yesterday().ok(), Some(today), today.tomorrow().ok()]
+            .into_iter()
+            .flatten()
+            .filter_map(|date| {
+                date.to_datetime(clock).to_zoned_datetime(now.time_zone().clone()).ok()
+            })
+            .min_by_key(|candidate| candidate.duration_until(now).abs())
+            .and_then(|nearest| Self::new(nearest.timestamp()))
+    }
+
+    fn new(timestamp: Timestamp) -> Option<Self> {
+        let nanos = timestamp.as_nanosecond();
+        let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?;
+        let nanos = u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()?;
+        (seconds >= FIRST_SECOND).then_some(Self { seconds, nanos })
+    }
+}
+
+impl From<Timestamp> for Time {
+    /// Years before 1 become the year 1.
+    fn from(timestamp: Timestamp) -> Self {
+        Self::new(timestamp).unwrap_or(Self { seconds: FIRST_SECOND, nanos: 0 })
+    }
+}
+
+impl std::fmt::Display for Time {
+    /// RFC 3339 in UTC with nine digits, as Falco's JSON has it.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let nanos = i32::try_from(self.nanos).unwrap_or_default();
+        match Timestamp::new(self.seconds, nanos) {
+            Ok(timestamp) => write!(formatter, "{timestamp:.9}"),
+            Err(_) => formatter.write_str("0001-01-01T00:00:00.000000000Z"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_3339_is_read_to_the_nanosecond() {
+        for (text, seconds, nanos) in [
+            ("2016-08-04T16:17:57.881781397Z", 1_470_327_477, 881_781_397),
+            ("2026-01-30T10:00:00Z", 1_769_767_200, 0),
+            ("2026-01-30T10:00:00.5+02:00", 1_769_760_000, 500_000_000),
+            ("2016-08-04T16:17:57.881781397+0000", 1_470_327_477, 881_781_397),
+            ("1969-12-31T23:59:59.999999999Z", -1, 999_999_999),
+            ("0001-01-01T00:00:00Z", FIRST_SECOND, 0),
+            ("9999-12-30T21:59:59Z", 253_402_207_199, 0),
+        ] {
+            assert_eq!(Time::parse(text), Some(Time { seconds, nanos }), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_protobuf_cannot_hold_is_refused() {
+        for text in
+            ["", "now", "2016-08-04", "16:17:57", "0000-12-31T23:59:59Z", "-001000-01-01T00:00Z"]
+        {
+            assert_eq!(Time::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clock_without_a_date_is_the_nearest_one() {
+        for (clock, now, expected) in [
+            ("23:59:59.000000001", "2026-02-01T00:00:02[UTC]", "2026-01-31T23:59:59.000000001Z"),
+            ("00:00:01.5", "2026-01-31T23:59:58[UTC]", "2026-02-01T00:00:01.500000000Z"),
+            ("12:00:00.0", "2026-07-01T12:00:01[Europe/Paris]", "2026-07-01T10:00:00.000000000Z"),
+        ] {
+            let now: ZonedDateTime = now.parse().unwrap();
+            let time = Time::parse_clock(clock, &now).unwrap();
+            assert_eq!(time.to_string(), expected, "{clock}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Falco's example lines, one by one: the exact protobuf each becomes.
+//!
+//! `tests/data/falco-example-lines.jsonl` has a line of every layout Falco ever wrote;
+//! `falco-example-lines.expected.jsonl` states beside it, line for line, the fields of the
+//! `falco.outputs.response` that a client must see. Alerts without a hostname get `this-host`.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, HashMap};
+
+use falconer::event::{self, Reject};
+use falconer::proto::falco::outputs::Response;
+use jiff::ZonedDateTime;
+use prost::Message;
+use serde::Deserialize;
+
+const LINES: &str = include_str!("data/falco-example-lines.jsonl");
+const EXPECTED: &str = include_str!("data/falco-example-lines.expected.jsonl");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    seconds: i64,
+    nanos: i32,
+    priority: i32,
+    source_deprecated: i32,
+    rule: String,
+    output: String,
+    output_fields: BTreeMap<String, String>,
+    hostname: String,
+    tags: Vec<String>,
+    source: String,
+}
+
+impl From<Expected> for Response {
+    #[allow(deprecated, reason = "old clients read source_deprecated")]
+    fn from(expected: Expected) -> Self {
+        Self {
+            time: Some(prost_types::Timestamp { seconds: expected.seconds, nanos: expected.nanos }),
+            priority: expected.priority,
+            source_deprecated: expected.source_deprecated,
+            rule: expected.rule,
+            output: expected.output,
+            output_fields: expected.output_fields.into_iter().collect(),
+            hostname: expected.hostname,
+            tags: expected.tags,
+            source: expected.source,
+        }
+    }
+}
+
+fn now() -> ZonedDateTime {
+    "2026-01-30T15:00:00[UTC]".parse().unwrap()
+}
+
+fn response(record: &[u8]) -> Result<Response, Reject> {
+    event::read(record, now, |record| {
+        let mut frame = Vec::new();
+        event::encode(&record.event, "this-host", &mut frame);
+        let length = u32::from_be_bytes(frame[1..5].try_into().unwrap());
+        assert_eq!((frame[0], length as usize), (0, frame.len() - 5), "gRPC prefix");
+        Response::decode(&frame[5..]).unwrap()
+    })
+}
+
+#[test]
+fn every_example_line_becomes_exactly_the_stated_protobuf() {
+    assert_eq!(LINES.lines().count(), 22);
+    assert_eq!(EXPECTED.lines().count(), 22);
+    for (number, (line, expected)) in LINES.lines().zip(EXPECTED.lines()).enumerate() {
+        let expected: Expected = serde_json::from_str(expected).unwrap();
+        assert_eq!(response(line.as_bytes()).unwrap(), expected.into(), "E{:02}", number + 1);
+    }
+}
+
+#[test]
+fn the_native_line_is_kept_byte_for_byte() {
+    for line in LINES.lines() {
+        event::read(line.as_bytes(), now, |record| assert_eq!(record.line, line)).unwrap();
+    }
+}
+
+/// A rule's alert with these output fields, as JSON.
+fn with_fields(source: &str, fields: &str) -> String {
+    format!(
+        r#"{{"rule":"r","priority":"info","source":"{source}","time":"2026-01-30T10:00:00Z","output_fields":{fields}}}"#
+    )
+}
+
+#[test]
+fn field_values_are_display_text_for_rules_and_json_text_for_internal_alerts() {
+    for (json, display, internal) in [
+        ("18446744073709551615", "18446744073709551615", "18446744073709551615"),
+        ("-9223372036854775808", "-9223372036854775808", "-9223372036854775808"),
+        (
+            "123456789012345678901234567890",
+            "123456789012345678901234567890",
+            "123456789012345678901234567890",
+        ),
+        ("0.0", "0.0", "0.0"),
+        ("12.345", "12.3", "12.345"),
+        ("0.25", "0.2", "0.25"),
+        ("1e3", "1000.0", "1e3"),
+        ("1e999", "1e999", "1e999"),
+        ("true", "true", "true"),
+        ("null", "<NA>", "null"),
+        (r#""""#, "", ""),
+        (r#""a\nb""#, "a\nb", "a\nb"),
+        ("[]", "()", "[]"),
+        (r#"["a",null,1,true,2.55]"#, "(a,<NA>,1,true,2.5)", r#"["a",null,1,true,2.55]"#),
+        (r#"[["a"],{"b":1}]"#, r#"(["a"],{"b":1})"#, r#"[["a"],{"b":1}]"#),
+        (r#"{"a":1}"#, r#"{"a":1}"#, r#"{"a":1}"#),
+    ] {
+        for (source, expected) in [("syscall", display), ("internal", internal)] {
+            let line = with_fields(source, &format!(r#"{{"x":{json}}}"#));
+            let fields = response(line.as_bytes()).unwrap().output_fields;
+            assert_eq!(fields, HashMap::from([("x".into(), expected.into())]), "{source} {json}");
+        }
+    }
+}
+
+#[test]
+fn long_lists_are_cut_at_a_character_as_falco_cut_them() {
+    let line = with_fields("syscall", &format!(r#"{{"x":["{}"]}}"#, "é".repeat(2000)));
+    let text = &response(line.as_bytes()).unwrap().output_fields["x"];
+    assert_eq!(text.len(), 1023);
+    assert!(text.ends_with('é'));
+}
+
+#[test]
+fn sources_and_their_old_numbers() {
+    for (source, number) in [
+        ("syscall", 0),
+        ("k8s_audit", 1),
+        ("internal", 2),
+        ("k8saudit", 3),
+        ("aws_cloudtrail", 3),
+        ("plugin", 3),
+    ] {
+        let response = response(with_fields(source, "{}").as_bytes()).unwrap();
+        #[allow(deprecated, reason = "old clients read it")]
+        let old = response.source_deprecated;
+        assert_eq!((old, response.source.as_str()), (number, source));
+    }
+}
+
+#[test]
+fn bad_bytes_are_repaired_and_line_breaks_between_tokens_taken_out() {
+    let mut line = with_fields("syscall", "{}").into_bytes();
+    line.splice(9..10, *b"\xff\xc3\x28");
+    let repaired = response(&line).unwrap();
+    assert_eq!(repaired.rule, "\u{fffd}\u{fffd}(");
+
+    let pretty = "\r\n{\n  \"rule\": \"r\",\r\n  \"priority\": \"Error\",\n  \"time\": \"2026-01-30T10:00:00Z\"\n}\n";
+    event::read(pretty.as_bytes(), now, |record| {
+        assert!(!record.line.contains(['\n', '\r']));
+        assert_eq!(record.event.rule, "r");
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_is_no_alert_says_why() {
+    let oversized = format!("{{\"rule\":\"{}\"}}", "x".repeat(event::MAX_RECORD));
+    for (record, kind) in [
+        ("", "empty"),
+        (" \t\r\n", "empty"),
+        ("Events detected: 8", "not_an_alert"),
+        (r#"[{"rule":"r"}]"#, "not_an_alert"),
+        (r#"{"rule":"r""#, "malformed"),
+        (r#"{"rule":"r"} trailing"#, "malformed"),
+        ("{\"rule\":\"a\nb\"}", "malformed"),
+        ("{}", "incomplete"),
+        (r#"{"output_fields":{"falco.num_evts":1},"sample":1}"#, "incomplete"),
+        (r#"{"rule":"r","priority":"x","time":"2026-01-30T10:00:00Z"}"#, "incomplete"),
+        (r#"{"rule":"r","priority":"Error","time":"yesterday"}"#, "incomplete"),
+        (r#"{"rule":7,"priority":"Error","time":"2026-01-30T10:00:00Z"}"#, "incomplete"),
+        (
+            r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output_fields":[]}"#,
+            "incomplete",
+        ),
+        (&oversized, "too_large"),
+    ] {
+        let reject = response(record.as_bytes()).unwrap_err();
+        assert_eq!(reject.kind(), kind, "{:.80}: {reject}", record);
+    }
+}
