@@ -58,3 +58,6 @@ pub mod proto {
     /// The file descriptor set of everything above, comments included.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
+
+#[doc(hidden)]
+pub mod fuzzing;

@@ -1,0 +1,223 @@
+//! The unit the log is made of: a run of alerts, encoded, immutable and shared.
+//!
+//! A [`Batch`] collects alerts and cuts them into blocks of about [`BLOCK_BYTES`]; a [`Block`] is
+//! one buffer of gRPC frames, one of JSON lines and a small index; a [`Slice`] is some alerts of
+//! one block, and costs a reference count.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::event::{self, Event, Priority, Time};
+
+/// A block is closed when its frames reach this many bytes, and small ones are merged up to it:
+/// large enough that one write carries many alerts, small enough that a reader that stalls holds
+/// little memory beyond what the log keeps anyway.
+pub(super) const BLOCK_BYTES: usize = 64 << 10;
+
+/// Alerts on their way into the log.
+#[derive(Debug, Default)]
+pub struct Batch {
+    closed: Vec<Block>,
+    open: Open,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    frames: Vec<u8>,
+    lines: Vec<u8>,
+    index: Vec<Entry>,
+}
+
+/// Some consecutive alerts, in both encodings.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// The sequence number of the first alert.
+    pub(super) first: u64,
+    frames: Bytes,
+    lines: Bytes,
+    index: Box<[Entry]>,
+}
+
+/// What is known of an alert without decoding it.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    time: Time,
+    /// Where its frame ends in the block's frames.
+    frame_end: u32,
+    /// Where its line ends in the block's lines.
+    line_end: u32,
+    priority: Priority,
+}
+
+/// Consecutive alerts of one block, shared with it.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    block: Arc<Block>,
+    range: Range<usize>,
+}
+
+impl Batch {
+    /// Adds an alert: its frame is encoded here, once; `line` is its native JSON; `hostname`
+    /// stands in where it has none.
+    pub fn push(&mut self, event: &Event<'_>, line: &str, hostname: &str) {
+        event::encode(event, hostname, &mut self.open.frames);
+        self.open.lines.extend_from_slice(line.as_bytes());
+        self.open.index.push(Entry {
+            time: event.time,
+            frame_end: offset(self.open.frames.len()),
+            line_end: offset(self.open.lines.len()),
+            priority: event.priority,
+        });
+        if self.open.frames.len() >= BLOCK_BYTES || self.open.lines.len() >= BLOCK_BYTES {
+            self.close();
+        }
+    }
+
+    /// How many alerts are in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.closed.iter().map(Block::len).sum::<usize>() + self.open.index.len()
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.closed.is_empty() && self.open.index.is_empty()
+    }
+
+    pub(super) fn into_blocks(mut self) -> Vec<Block> {
+        self.close();
+        self.closed
+    }
+
+    fn close(&mut self) {
+        if self.open.index.is_empty() {
+            return;
+        }
+        // Copied to their exact size: a block is kept for long, its builder's spare room is not.
+        self.closed.push(Block {
+            first: 0,
+            frames: Bytes::copy_from_slice(&self.open.frames),
+            lines: Bytes::copy_from_slice(&self.open.lines),
+            index: self.open.index.as_slice().into(),
+        });
+        self.open.frames.clear();
+        self.open.lines.clear();
+        self.open.index.clear();
+    }
+}
+
+/// A block holds at most [`BLOCK_BYTES`] and one more alert, which a record of at most 1 MiB made.
+fn offset(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+impl Block {
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The sequence number after the last alert.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.index.len() as u64
+    }
+
+    /// What keeping this block costs, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        /// The block itself, its reference counts and its place in the log.
+        const OVERHEAD: usize = size_of::<Block>() + 64;
+        self.frames.len() + self.lines.len() + size_of_val(&*self.index) + OVERHEAD
+    }
+
+    /// Whether the two would still make one block of no more than [`BLOCK_BYTES`].
+    pub(super) fn fits(&self, next: &Self) -> bool {
+        self.frames.len() + next.frames.len() <= BLOCK_BYTES
+            && self.lines.len() + next.lines.len() <= BLOCK_BYTES
+    }
+
+    /// This block and the next as one.
+    pub(super) fn merge(&self, next: &Self) -> Self {
+        let shifted = next.index.iter().map(|entry| Entry {
+            frame_end: entry.frame_end + offset(self.frames.len()),
+            line_end: entry.line_end + offset(self.lines.len()),
+            ..*entry
+        });
+        Self {
+            first: self.first,
+            frames: [&*self.frames, &*next.frames].concat().into(),
+            lines: [&*self.lines, &*next.lines].concat().into(),
+            index: self.index.iter().copied().chain(shifted).collect(),
+        }
+    }
+
+    /// The position of the first alert at or after `time`, if this block has one.
+    pub(super) fn position_since(&self, time: Time) -> Option<usize> {
+        self.index.iter().position(|entry| entry.time >= time)
+    }
+
+    /// The alerts from sequence number `from` on: as many as fit in `budget` bytes of frames, and
+    /// at least one. `None` when the block has none from there on.
+    pub(super) fn slice(self: &Arc<Self>, from: u64, budget: usize) -> Option<Slice> {
+        let start = usize::try_from(from.checked_sub(self.first)?).ok()?;
+        let limit = self.frame_start(start) + budget;
+        let rest = self.index.get(start..).filter(|rest| !rest.is_empty())?;
+        let fitting = rest.partition_point(|entry| entry.frame_end as usize <= limit);
+        Some(Slice { block: self.clone(), range: start..start + fitting.max(1) })
+    }
+
+    fn frame_start(&self, position: usize) -> usize {
+        self.entry_before(position).map_or(0, |entry| entry.frame_end as usize)
+    }
+
+    fn line_start(&self, position: usize) -> usize {
+        self.entry_before(position).map_or(0, |entry| entry.line_end as usize)
+    }
+
+    fn entry_before(&self, position: usize) -> Option<&Entry> {
+        position.checked_sub(1).and_then(|before| self.index.get(before))
+    }
+}
+
+impl Slice {
+    /// The sequence number of the first alert.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.block.first + self.range.start as u64
+    }
+
+    /// The sequence number after the last alert.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.block.first + self.range.end as u64
+    }
+
+    /// The alerts as gRPC frames, one after the other, sharing the block's memory.
+    #[must_use]
+    pub fn frames(&self) -> Bytes {
+        let block = &self.block;
+        block.frames.slice(block.frame_start(self.range.start)..block.frame_start(self.range.end))
+    }
+
+    /// Each alert's native JSON line.
+    pub fn lines(&self) -> impl Iterator<Item = Bytes> + '_ {
+        let block = &self.block;
+        self.range.clone().map(|position| {
+            block.lines.slice(block.line_start(position)..block.line_start(position + 1))
+        })
+    }
+
+    /// Each alert's priority.
+    pub fn priorities(&self) -> impl Iterator<Item = Priority> + '_ {
+        self.block.index.get(self.range.clone()).unwrap_or_default().iter().map(|e| e.priority)
+    }
+
+    /// This slice up to, not including, sequence number `end`; `None` when nothing is left.
+    #[must_use]
+    pub fn until(mut self, end: u64) -> Option<Self> {
+        let keep = usize::try_from(end.saturating_sub(self.first())).unwrap_or(usize::MAX);
+        self.range.end = self.range.end.min(self.range.start.saturating_add(keep));
+        (!self.range.is_empty()).then_some(self)
+    }
+}

@@ -1,0 +1,122 @@
+//! The blocks that are kept, oldest first, within a bound.
+//!
+//! 1. [`Log::append`] numbers a batch's blocks and puts them at the end. A block next to one of
+//!    no more than its own size is merged with it while both fit one block: single alerts become
+//!    full blocks, and each alert is copied at most as often as the size can double.
+//! 2. What exceeds the bound is evicted whole, oldest first; the newest block always stays.
+//! 3. [`Log::next`] is the reader's side: alerts from a sequence number on, or what is missing
+//!    before the oldest one kept, or nothing new.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::block::{Batch, Block, Slice};
+use crate::event::Time;
+
+#[derive(Debug)]
+pub(super) struct Log {
+    blocks: VecDeque<Arc<Block>>,
+    /// The number the next alert gets; the first one is 1.
+    next: u64,
+    bytes: usize,
+    retain: usize,
+}
+
+/// What a reader finds at its place in the log.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// Alerts to deliver; go on at [`Slice::end`].
+    Alerts(Slice),
+    /// These alerts are gone; go on at [`Gap::end`].
+    Lost(Gap),
+    /// Everything has been read.
+    CaughtUp,
+}
+
+/// Alerts that were evicted before a reader read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The first one missed.
+    pub first: u64,
+    /// The sequence number after the last one missed.
+    pub end: u64,
+}
+
+impl Gap {
+    /// How many alerts were missed.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        self.end - self.first
+    }
+}
+
+impl Log {
+    pub(super) fn new(retain: u64) -> Self {
+        let retain = usize::try_from(retain).unwrap_or(usize::MAX);
+        Self { blocks: VecDeque::new(), next: 1, bytes: 0, retain }
+    }
+
+    /// Appends, and hands back what was evicted: freeing memory can wait until the lock is gone.
+    pub(super) fn append(&mut self, batch: Batch) -> Vec<Arc<Block>> {
+        for block in batch.into_blocks() {
+            self.push(block);
+        }
+        let mut evicted = Vec::new();
+        while self.bytes > self.retain && self.blocks.len() > 1 {
+            let Some(oldest) = self.blocks.pop_front() else { break };
+            self.bytes -= oldest.bytes();
+            evicted.push(oldest);
+        }
+        evicted
+    }
+
+    fn push(&mut self, mut block: Block) {
+        block.first = self.next;
+        self.next = block.end();
+        while let Some(last) = self.blocks.back() {
+            if last.len() > 2 * block.len() || !last.fits(&block) {
+                break;
+            }
+            block = last.merge(&block);
+            self.bytes -= last.bytes();
+            self.blocks.pop_back();
+        }
+        self.bytes += block.bytes();
+        self.blocks.push_back(Arc::new(block));
+    }
+
+    /// The number the next alert will get.
+    pub(super) fn head(&self) -> u64 {
+        self.next
+    }
+
+    /// The number of the oldest alert kept, or [`Self::head`] when there is none.
+    pub(super) fn oldest(&self) -> u64 {
+        self.blocks.front().map_or(self.next, |block| block.first)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What there is from sequence number `from` on, at most `budget` bytes of frames (but one
+    /// alert at least).
+    pub(super) fn next(&self, from: u64, budget: usize) -> Next {
+        if from < self.oldest() {
+            return Next::Lost(Gap { first: from, end: self.oldest() });
+        }
+        let at = self.blocks.partition_point(|block| block.end() <= from);
+        self.blocks
+            .get(at)
+            .and_then(|block| block.slice(from, budget))
+            .map_or(Next::CaughtUp, Next::Alerts)
+    }
+
+    /// The number of the first alert kept that happened at or after `time`, or the head.
+    pub(super) fn since(&self, time: Time) -> u64 {
+        self.blocks
+            .iter()
+            .find_map(|block| block.position_since(time).map(|at| block.first + at as u64))
+            .unwrap_or(self.next)
+    }
+}
