@@ -1,0 +1,91 @@
+//! From a path to a method: exact bytes, `/package.Service/Method`.
+//!
+//! Services that others wrote (reflection, health) are mounted whole, by their name; everything
+//! unknown is UNIMPLEMENTED with HTTP status 200, as the specification wants it.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
+
+use super::body::{Body, RequestBody};
+use super::{Code, Method, Status};
+
+/// A service that takes whatever is asked of it.
+pub type Mounted = BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible>;
+
+/// All the methods a server has.
+#[derive(Debug, Clone, Default)]
+pub struct Router(Arc<Table>);
+
+#[derive(Debug, Clone, Default)]
+struct Table {
+    methods: HashMap<&'static str, Method>,
+    mounted: HashMap<&'static str, Mounted>,
+    hints: HashMap<&'static str, &'static str>,
+}
+
+impl Router {
+    /// Adds a method at `path`, `/package.Service/Method`.
+    #[must_use]
+    pub fn method(mut self, path: &'static str, method: Method) -> Self {
+        Arc::make_mut(&mut self.0).methods.insert(path, method);
+        self
+    }
+
+    /// Adds all methods of a service by its full name, `package.Service`.
+    #[must_use]
+    pub fn mount(mut self, service: &'static str, mounted: Mounted) -> Self {
+        Arc::make_mut(&mut self.0).mounted.insert(service, mounted);
+        self
+    }
+
+    /// What to tell a client that calls `path`, a method that is gone.
+    #[must_use]
+    pub fn gone(mut self, path: &'static str, hint: &'static str) -> Self {
+        Arc::make_mut(&mut self.0).hints.insert(path, hint);
+        self
+    }
+
+    fn unimplemented(&self, path: &str) -> Status {
+        match self.0.hints.get(path) {
+            Some(hint) => Status::new(Code::Unimplemented, *hint),
+            None => {
+                /// Paths are the peer's; a message that repeats one stays short.
+                const SHOWN: usize = 100;
+                let shown: String = path.chars().take(SHOWN).collect();
+                Status::new(Code::Unimplemented, format!("unknown method {shown}"))
+            }
+        }
+    }
+}
+
+impl Service<Request<RequestBody>> for Router {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let path = request.uri().path();
+        if let Some(method) = self.0.methods.get(path) {
+            let method = method.clone();
+            return Box::pin(async move { Ok(method.call(request).await) });
+        }
+        let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        if let Some(mounted) = service.and_then(|(name, _)| self.0.mounted.get(name)) {
+            return Box::pin(mounted.clone().oneshot(request));
+        }
+        let response = self.unimplemented(path).into_response();
+        Box::pin(std::future::ready(Ok(response)))
+    }
+}
