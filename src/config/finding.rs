@@ -1,0 +1,219 @@
+//! What the room has to say: errors, warnings and notes, each with the place it is about.
+//!
+//! 1. While settings are read, a [`Report`] collects findings by the node they are about ([`At`]);
+//!    nothing stops at the first.
+//! 2. At the end they are put in the order of the text, every node is looked up in it, and what
+//!    leaves is a [`Finding`] with file, line and column. A place that cannot be found is left
+//!    out, never guessed.
+//!
+//! Text of a file or an option is not trusted: it is quoted, escaped and cut ([`quoted`]).
+
+use std::fmt;
+
+use super::yaml::Document;
+
+/// Findings of one kind that are listed; what a broken file says beyond them helps nobody, and
+/// each costs one more pass over the text to find its place.
+const MAX_LISTED: usize = 50;
+
+/// Characters of foreign text that a message quotes.
+const MAX_QUOTED: usize = 80;
+
+/// Characters of foreign text that stand in a message without quotes: names of files, and what
+/// the YAML library says.
+const MAX_ESCAPED: usize = 300;
+
+/// Text of a file or an option as it may stand in a message: in double quotes, escaped, cut.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// Foreign text as it may stand in a message without quotes: escaped, cut.
+pub(super) fn escaped(text: &str) -> String {
+    let escape = |c: char| match c {
+        '\'' | '"' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    text.chars().take(MAX_ESCAPED).map(escape).collect()
+}
+
+/// Something to tell the operator; written as `PLACE: what was found; what was expected; what to
+/// do`, without a full stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {text}")]
+pub struct Finding {
+    /// What it is about.
+    pub place: Place,
+    /// The message; names the key, and quotes foreign text escaped.
+    pub text: String,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A file, by the name it was given, escaped; with the position where there is one.
+    File {
+        /// The name of the file.
+        name: String,
+        /// Where in it.
+        position: Option<Position>,
+    },
+    /// An `-o KEY=VALUE`: its key as it was written, quoted and escaped.
+    Option(String),
+    /// The command after `--`.
+    Command,
+    /// No file was given: what holds without one.
+    Defaults,
+}
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { name, position: None } => f.write_str(name),
+            Self::File { name, position: Some(Position { line, column }) } => {
+                write!(f, "{name}:{line}:{column}")
+            }
+            Self::Option(key) => write!(f, "option -o {key}"),
+            Self::Command => f.write_str("command after --"),
+            Self::Defaults => f.write_str("built-in settings"),
+        }
+    }
+}
+
+/// Why there is no configuration: everything that is wrong, one finding a line. Never empty.
+///
+/// A program that ends because of it exits with 78, the code for wrong configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errors {
+    findings: Vec<Finding>,
+    unlisted: usize,
+}
+
+impl Errors {
+    pub(super) fn one(place: Place, text: String) -> Self {
+        Self { findings: vec![Finding { place, text }], unlisted: 0 }
+    }
+
+    /// The findings, those of the file from the top, then those of options; at most 50.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, finding) in self.findings.iter().enumerate() {
+            let separator = if nth == 0 { "" } else { "\n" };
+            write!(f, "{separator}{finding}")?;
+        }
+        match self.unlisted {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for Errors {}
+
+/// Where a node came from, in the order in which findings are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum At {
+    /// The file as a whole, or the built-in settings when there is none.
+    Whole,
+    /// The file's node of this number ([`Document::locate`]); they are numbered from the top.
+    Node(usize),
+    /// The option of this index.
+    Option(usize),
+    /// The command after `--`.
+    Command,
+}
+
+/// Collects findings while settings are read.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    errors: Vec<(At, String)>,
+    warnings: Vec<(At, String)>,
+    notes: Vec<(At, String)>,
+}
+
+impl Report {
+    /// The settings cannot be used.
+    pub(super) fn error(&mut self, at: At, text: impl Into<String>) {
+        self.errors.push((at, text.into()));
+    }
+
+    /// The settings are used, though probably not as they were meant.
+    pub(super) fn warn(&mut self, at: At, text: impl Into<String>) {
+        self.warnings.push((at, text.into()));
+    }
+
+    /// Worth a line at start-up.
+    pub(super) fn note(&mut self, at: At, text: impl Into<String>) {
+        self.notes.push((at, text.into()));
+    }
+
+    /// Ends the collecting: errors, or else warnings and notes.
+    pub(super) fn finish(self, origin: &Origin<'_>) -> Result<Told, Errors> {
+        if self.errors.is_empty() {
+            return Ok(Told {
+                warnings: origin.findings(self.warnings),
+                notes: origin.findings(self.notes),
+            });
+        }
+        let unlisted = self.errors.len().saturating_sub(MAX_LISTED);
+        Err(Errors { findings: origin.findings(self.errors), unlisted })
+    }
+}
+
+/// What is told besides the configuration.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) warnings: Vec<Finding>,
+    pub(super) notes: Vec<Finding>,
+}
+
+/// Turns an [`At`] into a [`Place`].
+#[derive(Debug)]
+pub(super) struct Origin<'a> {
+    /// The name of the file, escaped; `None` without a file.
+    pub(super) file: Option<String>,
+    pub(super) document: Option<&'a Document<'a>>,
+    pub(super) overrides: &'a [String],
+}
+
+impl Origin<'_> {
+    fn findings(&self, mut raw: Vec<(At, String)>) -> Vec<Finding> {
+        raw.sort_by_key(|(at, _)| *at);
+        let place = |(at, text)| Finding { place: self.place(at), text };
+        raw.into_iter().take(MAX_LISTED).map(place).collect()
+    }
+
+    fn place(&self, at: At) -> Place {
+        let position = match at {
+            At::Node(node) => self.document.and_then(|document| document.locate(node)),
+            At::Whole => None,
+            At::Option(index) => {
+                let option = self.overrides.get(index).map_or("", String::as_str);
+                let key = option.split_once('=').map_or(option, |(key, _)| key);
+                return Place::Option(quoted(key));
+            }
+            At::Command => return Place::Command,
+        };
+        match &self.file {
+            Some(name) => Place::File { name: name.clone(), position },
+            None => Place::Defaults,
+        }
+    }
+}

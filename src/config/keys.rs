@@ -1,0 +1,82 @@
+//! The keys there are, as data: what a section knows, and what it will know later.
+//!
+//! A key that a later version brings is refused with those words: ignoring it would leave the
+//! operator believing in a token or a certificate that nobody checks.
+
+use super::{finding::quoted, names::nearest};
+
+/// The keys of one map.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Where the map is, as in messages.
+    pub(super) path: &'static str,
+    pub(super) known: &'static [&'static str],
+    pub(super) later: &'static [&'static str],
+    /// Whether a key that is not known is an error. In Falco's own maps it is a warning, as it
+    /// was in Falco since 0.39.
+    pub(super) strict: bool,
+}
+
+const fn falco(path: &'static str, known: &'static [&'static str]) -> Keys {
+    Keys { path, known, later: &[], strict: false }
+}
+
+const fn ours(
+    path: &'static str,
+    known: &'static [&'static str],
+    later: &'static [&'static str],
+) -> Keys {
+    Keys { path, known, later, strict: true }
+}
+
+/// The top-level keys that are read; Falco's others do not concern us.
+pub(super) const TOP: [&str; 3] = ["grpc", "grpc_output", "falconer"];
+
+pub(super) const GRPC: Keys = falco(
+    "grpc",
+    &["enabled", "bind_address", "threadiness", "private_key", "cert_chain", "root_certs"],
+);
+pub(super) const GRPC_OUTPUT: Keys = falco("grpc_output", &["enabled"]);
+
+pub(super) const FALCONER: Keys =
+    ours("falconer", &["inputs", "outputs", "socket", "gateway", "falco"], &["admin", "tls"]);
+pub(super) const INPUTS: Keys =
+    ours("falconer.inputs", &["stdin", "http", "files", "command"], &[]);
+pub(super) const OUTPUTS: Keys =
+    ours("falconer.outputs", &["retain", "delivery", "lost_events"], &[]);
+pub(super) const SOCKET: Keys = ours("falconer.socket", &["mode", "group"], &[]);
+pub(super) const GATEWAY: Keys =
+    ours("falconer.gateway", &["enabled", "listen"], &["allowed_hosts", "token_file", "tls"]);
+pub(super) const FALCO: Keys = ours("falconer.falco", &["version", "webserver"], &[]);
+
+/// Where a key may have been meant to stand.
+const ALL: [&Keys; 8] =
+    [&GRPC, &GRPC_OUTPUT, &FALCONER, &INPUTS, &OUTPUTS, &SOCKET, &GATEWAY, &FALCO];
+
+impl Keys {
+    /// The message for a key that is not known.
+    pub(super) fn unknown(&self, key: Option<&str>) -> String {
+        let Self { path, known, .. } = self;
+        let expected = known.join(", ");
+        let Some(key) = key else {
+            return format!("a key of {path} is not a name; expected {expected}");
+        };
+        let unknown = format!("unknown key {} in {path}; expected {expected}", quoted(key));
+        if let Some(meant) = nearest(key, known.iter().copied()) {
+            return format!("{unknown}; did you mean \"{meant}\"");
+        }
+        match ALL.iter().find(|keys| keys.known.contains(&key)) {
+            Some(keys) => format!("{unknown}; did you mean \"{}.{key}\"", keys.path),
+            None => unknown,
+        }
+    }
+}
+
+/// The key of ours that a foreign top-level key may have been meant as. A slip there would
+/// silently switch all of our settings off, while Falco's many other keys are none.
+pub(super) fn misspelt(key: &str) -> Option<String> {
+    if FALCONER.known.contains(&key) {
+        return Some(format!("{}.{key}", FALCONER.path));
+    }
+    nearest(key, TOP.into_iter()).filter(|meant| *meant != key).map(ToOwned::to_owned)
+}

@@ -1,0 +1,128 @@
+//! Our own map, `falconer`, read strictly: what is not understood is an error.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use crate::{
+    hub,
+    service::{Delivery, LostEvents},
+};
+
+use super::{
+    address,
+    finding::Report,
+    keys, scalar,
+    section::{Placed, Section},
+    tree::Node,
+};
+
+/// Least of `falconer.outputs.retain`, in bytes: the largest single alert must fit, with room for
+/// those around it.
+pub const MIN_RETAIN: u64 = 1 << 20;
+
+/// Default of `falconer.socket.mode`: the owner and the group of the socket may connect. (Falco's
+/// followed its umask: 0755, which only root could use, or 0700.)
+pub const DEFAULT_SOCKET_MODE: u32 = 0o660;
+
+/// The `falconer` map as it was written; `None` where a key is absent.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) stdin: Option<Placed<bool>>,
+    pub(super) http: Option<Placed<bool>>,
+    pub(super) files: Option<Placed<Vec<String>>>,
+    pub(super) command: Option<Placed<Vec<String>>>,
+    pub(super) retain: Option<Placed<u64>>,
+    pub(super) delivery: Option<Placed<Delivery>>,
+    pub(super) lost_events: Option<Placed<LostEvents>>,
+    pub(super) socket_mode: Option<Placed<u32>>,
+    pub(super) socket_group: Option<Placed<Option<String>>>,
+    pub(super) gateway_enabled: Option<Placed<bool>>,
+    pub(super) gateway_listen: Option<Placed<SocketAddr>>,
+    pub(super) version: Option<Placed<Option<String>>>,
+    pub(super) webserver: Option<Placed<Option<String>>>,
+}
+
+/// Reads the map.
+pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
+    let falconer = Section::open(&keys::FALCONER, root.get("falconer"), report);
+    let inputs = Section::open(&keys::INPUTS, falconer.entry("inputs"), report);
+    let outputs = Section::open(&keys::OUTPUTS, falconer.entry("outputs"), report);
+    let socket = Section::open(&keys::SOCKET, falconer.entry("socket"), report);
+    let gateway = Section::open(&keys::GATEWAY, falconer.entry("gateway"), report);
+    let falco = Section::open(&keys::FALCO, falconer.entry("falco"), report);
+    Own {
+        stdin: inputs.scalar("stdin", boolean, report),
+        http: inputs.scalar("http", boolean, report),
+        files: inputs.list("files", report),
+        command: inputs.list("command", report),
+        retain: outputs.scalar("retain", retain, report),
+        delivery: outputs.scalar("delivery", delivery, report),
+        lost_events: outputs.scalar("lost_events", lost_events, report),
+        socket_mode: socket.scalar("mode", mode, report),
+        socket_group: socket.scalar("group", |text| optional(text, group), report),
+        gateway_enabled: gateway.scalar("enabled", boolean, report),
+        gateway_listen: gateway.scalar("listen", address::gateway, report),
+        version: falco.scalar("version", |text| optional(text, version), report),
+        webserver: falco.scalar("webserver", |text| optional(text, address::webserver), report),
+    }
+}
+
+/// The files an input follows.
+pub(super) fn paths(texts: &Placed<Vec<String>>) -> Vec<PathBuf> {
+    texts.value.iter().map(PathBuf::from).collect()
+}
+
+/// Empty text stands for "not set", as in the sample file.
+fn optional<T>(
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    scalar::boolean(text).ok_or_else(|| "expected true or false".to_owned())
+}
+
+fn lost_events(text: &str) -> Result<LostEvents, String> {
+    boolean(text).map(|tell| if tell { LostEvents::Announce } else { LostEvents::Count })
+}
+
+fn delivery(text: &str) -> Result<Delivery, String> {
+    match text {
+        "fan_out" => Ok(Delivery::FanOut),
+        "shared" => Ok(Delivery::Shared),
+        _ => Err("expected fan_out or shared".to_owned()),
+    }
+}
+
+fn retain(text: &str) -> Result<u64, String> {
+    let default = hub::Config::default().retain >> 20;
+    match scalar::size(text) {
+        Some(bytes) if bytes >= MIN_RETAIN => Ok(bytes),
+        Some(_) => Err(format!("expected at least 1MiB; the default is {default}MiB")),
+        None => Err(format!(
+            "expected a whole number of bytes, or one with KiB, MiB, GiB, KB, MB or GB; \
+             write {default}MiB"
+        )),
+    }
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    scalar::mode(text).ok_or_else(|| {
+        format!("expected octal permission bits up to 0777; write \"{DEFAULT_SOCKET_MODE:04o}\"")
+    })
+}
+
+fn group(text: &str) -> Result<String, String> {
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, ':' | '/')) {
+        return Err("expected the name of a group, such as falco".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn version(text: &str) -> Result<String, String> {
+    scalar::version(text).ok_or_else(|| {
+        "expected Falco's version in full, such as 0.43.1; leave it empty to have Falco asked"
+            .to_owned()
+    })
+}

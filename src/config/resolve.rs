@@ -1,0 +1,179 @@
+//! Settings as they were written -> settings as they are needed: what depends on more than one
+//! key is decided here, and what has no meaning is refused.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::{hub, ingest, net, service};
+
+use super::{
+    Config, Env,
+    address::{self, Bind},
+    falco::Grpc,
+    finding::{At, Report, quoted},
+    own::{self, DEFAULT_SOCKET_MODE, Own},
+    section::Placed,
+};
+
+/// Default of `falconer.gateway.listen`: this machine only.
+pub const DEFAULT_GATEWAY: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2804);
+
+/// Most threads; Falco had no limit, but a process with more does not start.
+const MAX_THREADS: u32 = 1024;
+
+/// Environment variables with the name of this host, the first that is set counts: Falco's since
+/// 0.33, and since 0.19.
+const HOSTNAME_VARIABLES: [&str; 2] = ["FALCO_HOSTNAME", "FALCO_GRPC_HOSTNAME"];
+
+/// Makes the configuration; what is reported as an error is `None` or a default in it.
+pub(super) fn config(
+    grpc: &Grpc,
+    grpc_output: &Placed<bool>,
+    own: &Own,
+    falco_command: &[String],
+    env: Env<'_>,
+    report: &mut Report,
+) -> Config {
+    let gateway = gateway(own);
+    if !grpc.enabled.value && gateway.is_none() {
+        report.error(
+            grpc.enabled.at,
+            "grpc.enabled and falconer.gateway.enabled are both false, so nothing would be \
+             served; set one to true",
+        );
+    } else if !grpc.enabled.value {
+        report.note(
+            grpc.enabled.at,
+            "grpc.enabled is false or absent, so only the gateway is served; set it to true to \
+             serve the gRPC API",
+        );
+    } else if !grpc_output.value {
+        report.warn(
+            grpc_output.at,
+            "grpc_output.enabled is false, so get returns nothing and sub never yields; set it \
+             to true to serve alerts",
+        );
+    }
+    Config {
+        grpc: if grpc.enabled.value { listen(grpc, own, report) } else { None },
+        grpc_output: grpc_output.value,
+        threads: threads(&grpc.threadiness, report),
+        inputs: inputs(own, falco_command, gateway.is_some(), report),
+        hub: hub::Config { retain: value(&own.retain).unwrap_or(hub::Config::default().retain) },
+        outputs: service::Config {
+            delivery: value(&own.delivery).unwrap_or_default(),
+            lost_events: value(&own.lost_events).unwrap_or_default(),
+            falco_version: value(&own.version).flatten(),
+        },
+        gateway,
+        hostname: hostname(env),
+        falco_webserver: value(&own.webserver).flatten(),
+    }
+}
+
+fn value<T: Clone>(placed: &Option<Placed<T>>) -> Option<T> {
+    placed.as_ref().map(|placed| placed.value.clone())
+}
+
+fn listen(grpc: &Grpc, own: &Own, report: &mut Report) -> Option<net::Listen> {
+    let Placed { value: text, at } = &grpc.bind_address;
+    match address::bind(text) {
+        Ok(Bind::Unix(path)) => Some(net::Listen::Unix(net::UnixSocket {
+            path,
+            mode: value(&own.socket_mode).unwrap_or(DEFAULT_SOCKET_MODE),
+            group: value(&own.socket_group).flatten(),
+        })),
+        Ok(Bind::Tcp(address)) => {
+            check_tls(grpc, report);
+            Some(net::Listen::Tcp { address, tls: grpc.tls() })
+        }
+        Err(error) => {
+            report.error(*at, format!("grpc.bind_address is {}; {error}", quoted(text)));
+            None
+        }
+    }
+}
+
+fn check_tls(grpc: &Grpc, report: &mut Report) {
+    for (key, file) in [
+        ("private_key", &grpc.private_key),
+        ("cert_chain", &grpc.cert_chain),
+        ("root_certs", &grpc.root_certs),
+    ] {
+        if file.value.is_empty() || file.value.contains('\0') {
+            let found = quoted(&file.value);
+            report.error(
+                file.at,
+                format!(
+                    "grpc.{key} is {found}; expected the path of a PEM file, since a port is \
+                     served with mutual TLS only; name one, or use a unix socket"
+                ),
+            );
+        }
+    }
+}
+
+fn threads(threadiness: &Placed<u32>, report: &mut Report) -> usize {
+    let Placed { value, at } = *threadiness;
+    if value > MAX_THREADS {
+        let expected = format!("expected at most {MAX_THREADS}; {MAX_THREADS} is used");
+        report.warn(at, format!("grpc.threadiness is {value}; {expected}"));
+    }
+    usize::try_from(value.min(MAX_THREADS)).unwrap_or_default()
+}
+
+fn gateway(own: &Own) -> Option<SocketAddr> {
+    let enabled = value(&own.gateway_enabled).unwrap_or(true);
+    enabled.then(|| value(&own.gateway_listen).unwrap_or(DEFAULT_GATEWAY))
+}
+
+fn inputs(
+    own: &Own,
+    falco_command: &[String],
+    has_gateway: bool,
+    report: &mut Report,
+) -> ingest::Config {
+    let default = ingest::Config::default();
+    if let (Some(Placed { value: true, at }), false) = (&own.http, has_gateway) {
+        report.error(
+            *at,
+            "falconer.inputs.http is true, but falconer.gateway.enabled is false; expected the \
+             gateway, which takes the posts; enable it or set http to false",
+        );
+    }
+    let config = ingest::Config {
+        stdin: value(&own.stdin).unwrap_or(default.stdin),
+        http: value(&own.http).unwrap_or(default.http) && has_gateway,
+        files: own.files.as_ref().map_or(default.files, own::paths),
+        command: command(own, falco_command, report),
+    };
+    let ingest::Config { stdin, http, files, command } = &config;
+    if !stdin && !http && files.is_empty() && command.is_empty() {
+        report.warn(
+            At::Whole,
+            "there is no input, so no alert will ever arrive; expected one of \
+             falconer.inputs.stdin, http, files, command",
+        );
+    }
+    config
+}
+
+fn command(own: &Own, falco_command: &[String], report: &mut Report) -> Vec<String> {
+    let configured = value(&own.command).unwrap_or_default();
+    let Some(program) = falco_command.first() else { return configured };
+    if program.is_empty() {
+        report.error(At::Command, "the program is empty; expected falco and its arguments");
+    }
+    if let Some(Placed { value, at }) = &own.command
+        && !value.is_empty()
+        && value != falco_command
+    {
+        report.warn(*at, "falconer.inputs.command is not used; the command after -- is");
+    }
+    falco_command.to_vec()
+}
+
+/// An empty variable counts as not set: a host without a name helps nobody.
+fn hostname(env: Env<'_>) -> Option<String> {
+    HOSTNAME_VARIABLES.iter().filter_map(|name| env(name)).find(|name| !name.is_empty())
+}

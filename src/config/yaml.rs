@@ -1,0 +1,349 @@
+//! YAML text -> [`Node`]s. The only file that knows the YAML library.
+//!
+//! The library gives values without positions, and types where the text is needed (`0.40` as a
+//! float, `0x10` as 16). Both are had from it by reading the same text more than once, each time
+//! visiting the same nodes in the same order, so that a node is known by its number:
+//!
+//! 1. Read with types: what each node is (null, text, list, map; `survey.rs`).
+//! 2. Read again, asking for what is known to be there: a scalar then comes as its text.
+//! 3. Only for a message: read again and refuse the node of one number. The library says where it
+//!    was refused, which is the node's line and column.
+//!
+//! Refuses text that is too large, has too many nodes (aliases multiply them) or is not YAML.
+//! Only the first document counts, as in Falco, but what follows must be YAML as well. Keys written
+//! twice are kept, for the caller to complain about. Does no IO.
+
+use std::fmt;
+
+use serde::de::{
+    Deserialize as _, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
+    Visitor,
+};
+
+use super::{
+    finding::{At, Position},
+    survey::{Shape, Survey},
+    tree::{Entry, Node, Value, merged},
+};
+
+/// Largest text that is read, in bytes. Falco's own file has about 60 KiB, most of it comments.
+pub(super) const MAX_TEXT: usize = 1 << 20;
+
+/// Why a text could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) position: Option<Position>,
+    pub(super) reason: String,
+}
+
+/// A text that was read.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    text: &'a str,
+    shapes: Vec<Shape>,
+    /// Whether the text has a second document, which is not read.
+    pub(super) more: bool,
+}
+
+/// Reads a text; `at` says where a node of this number came from.
+pub(super) fn parse<'a>(
+    text: &'a str,
+    at: impl Fn(usize) -> At,
+) -> Result<(Document<'a>, Node), Unreadable> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    check_characters(text)?;
+    let unreadable = |error| unreadable(&error, text);
+    let mut shapes = Vec::new();
+    let mut documents = serde_yaml::Deserializer::from_str(text);
+    if let Some(document) = documents.next() {
+        Survey(&mut shapes).deserialize(document).map_err(&unreadable)?;
+    }
+    let mut more = false;
+    for document in documents {
+        // Junk behind the first document, such as a line that is indented less, comes as another.
+        IgnoredAny::deserialize(document).map_err(&unreadable)?;
+        more = true;
+    }
+    let document = Document { text, shapes, more };
+    let root = document.build(&at, None).map_err(&unreadable)?;
+    Ok((document, root.unwrap_or_else(|| Node::new(Value::Null, at(0)))))
+}
+
+impl Document<'_> {
+    /// Where the node of this number stands.
+    pub(super) fn locate(&self, number: usize) -> Option<Position> {
+        let error = self.build(&At::Node, Some(number)).err()?;
+        position(&error, self.text)
+    }
+
+    fn build(
+        &self,
+        at: &dyn Fn(usize) -> At,
+        refuse: Option<usize>,
+    ) -> Result<Option<Node>, serde_yaml::Error> {
+        let Some(document) = serde_yaml::Deserializer::from_str(self.text).next() else {
+            return Ok(None);
+        };
+        let mut walk = Walk { shapes: &self.shapes, number: 0, refuse, at };
+        Build(&mut walk).deserialize(document).map(Some)
+    }
+}
+
+/// The library has no position for a character that YAML forbids, so they are looked for here.
+fn check_characters(text: &str) -> Result<(), Unreadable> {
+    if text.len() > MAX_TEXT {
+        let reason = format!("longer than {MAX_TEXT} bytes");
+        return Err(Unreadable { position: None, reason });
+    }
+    let forbidden = |c: char| {
+        let control = c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+        control || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    match text.find(forbidden) {
+        None => Ok(()),
+        Some(index) => {
+            let (before, rest) = text.split_at(index);
+            let c = rest.chars().next().unwrap_or_default();
+            let reason = format!("character U+{:04X} is not allowed in YAML", u32::from(c));
+            Err(Unreadable { position: Some(position_after(before)), reason })
+        }
+    }
+}
+
+/// The position of what follows a text.
+pub(super) fn position_after(text: &str) -> Position {
+    let line = text.split('\n').count();
+    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Position { line, column }
+}
+
+/// Where an error is. The library's own line is one too many at the end of a text, and it counts
+/// line breaks that no editor does; its byte is exact.
+fn position(error: &serde_yaml::Error, text: &str) -> Option<Position> {
+    let index = error.location()?.index();
+    text.get(..index.min(text.len())).map(position_after)
+}
+
+fn unreadable(error: &serde_yaml::Error, text: &str) -> Unreadable {
+    let mut reason = error.to_string();
+    if let Some(place) = error.location() {
+        // Said by the message's own prefix.
+        let said = format!(" at line {} column {}", place.line(), place.column());
+        reason = reason.replacen(&said, "", 1);
+    }
+    Unreadable { position: position(error, text), reason }
+}
+
+/// The state of the second and third reading.
+struct Walk<'w> {
+    shapes: &'w [Shape],
+    /// The number of the next node.
+    number: usize,
+    /// The node to stop at.
+    refuse: Option<usize>,
+    at: &'w dyn Fn(usize) -> At,
+}
+
+/// Builds one node.
+struct Build<'b, 'w>(&'b mut Walk<'w>);
+
+impl<'de> DeserializeSeed<'de> for Build<'_, '_> {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Node, D::Error> {
+        let Self(walk) = self;
+        let number = walk.number;
+        walk.number += 1;
+        if walk.refuse == Some(number) {
+            return from.deserialize_any(Refuse);
+        }
+        // The first reading met the same nodes, so there is always a shape.
+        let shape = walk.shapes.get(number).copied();
+        let at = (walk.at)(number);
+        let value = match shape.ok_or_else(|| D::Error::custom("the text changed"))? {
+            Shape::Null => from.deserialize_ignored_any(IgnoredAny).map(|_| Value::Null),
+            Shape::Text => from.deserialize_str(Content(walk)),
+            Shape::List => from.deserialize_seq(Content(walk)),
+            Shape::Map => from.deserialize_map(Content(walk)),
+        }?;
+        Ok(Node::new(value, at))
+    }
+}
+
+/// What is inside a node whose shape is known.
+struct Content<'b, 'w>(&'b mut Walk<'w>);
+
+impl<'de> Visitor<'de> for Content<'_, '_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what was there before")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut nodes = Vec::new();
+        while let Some(node) = list.next_element_seed(Build(&mut *self.0))? {
+            nodes.push(node);
+        }
+        Ok(Value::List(nodes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key_seed(Build(&mut *self.0))? {
+            let value = map.next_value_seed(Build(&mut *self.0))?;
+            let name = match key.value {
+                Value::Text(name) => Some(name),
+                Value::Null | Value::List(_) | Value::Map(_) => None,
+            };
+            entries.push(Entry { key: name, at: key.at, value });
+        }
+        Ok(Value::Map(merged(entries)))
+    }
+}
+
+/// Accepts nothing: every default method of a visitor is an error, and the library adds where.
+struct Refuse;
+
+impl Visitor<'_> for Refuse {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every node as `line:column text`, in the order of their numbers.
+    fn places(text: &str) -> Vec<String> {
+        let (document, root) = parse(text, At::Node).expect(text);
+        let mut lines = Vec::new();
+        collect(&document, &root, &mut lines);
+        lines
+    }
+
+    fn collect(document: &Document<'_>, node: &Node, lines: &mut Vec<String>) {
+        let mut line = |at: At, what: &str| {
+            let At::Node(number) = at else { panic!("{at:?}") };
+            let Position { line, column } = document.locate(number).expect("a place");
+            lines.push(format!("{line}:{column} {what}"));
+        };
+        match &node.value {
+            Value::Null => line(node.at, "null"),
+            Value::Text(text) => line(node.at, text),
+            Value::List(nodes) => {
+                line(node.at, "[]");
+                nodes.iter().for_each(|node| collect(document, node, lines));
+            }
+            Value::Map(entries) => {
+                line(node.at, "{}");
+                for Entry { key, at, value } in entries {
+                    let At::Node(number) = at else { panic!("{at:?}") };
+                    let Position { line, column } = document.locate(*number).expect("a place");
+                    lines.push(format!("{line}:{column} {}:", key.as_deref().unwrap_or("?")));
+                    collect(document, value, lines);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_node_has_its_text_and_its_place() {
+        for (text, expected) in [
+            ("a: 0.40", &["1:1 {}", "1:1 a:", "1:4 0.40"] as &[&str]),
+            (
+                "# comment\na:\n  b: 0x10 # c\n  'c d': \"e: f\"\n",
+                &["2:1 {}", "2:1 a:", "3:3 {}", "3:3 b:", "3:6 0x10", "4:3 c d:", "4:10 e: f"],
+            ),
+            (
+                "{a: [0660, {b: True}], c: ~}",
+                &[
+                    "1:1 {}",
+                    "1:2 a:",
+                    "1:5 []",
+                    "1:6 0660",
+                    "1:12 {}",
+                    "1:13 b:",
+                    "1:16 True",
+                    "1:24 c:",
+                    "1:27 ~",
+                ],
+            ),
+            ("é: ö\nx: |\n  y\n", &["1:1 {}", "1:1 é:", "1:4 ö", "2:1 x:", "2:4 y\n"]),
+            ("- 1\n- - 2\n", &["1:1 []", "1:3 1", "2:3 []", "2:5 2"]),
+            ("a: 1\na: 2\n", &["1:1 {}", "1:1 a:", "1:4 1", "2:1 a:", "2:4 2"]),
+            (
+                "a: !x {b: 1}\nc: !!str 2",
+                &["1:1 {}", "1:1 a:", "1:4 {}", "1:8 b:", "1:11 1", "2:1 c:", "2:4 2"],
+            ),
+            ("[x, y]: 1\nb: 2", &["1:1 {}", "1:1 ?:", "1:9 1", "2:1 b:", "2:4 2"]),
+            ("\u{feff}a: 1\r\nb: 2", &["1:1 {}", "1:1 a:", "1:4 1", "2:1 b:", "2:4 2"]),
+            ("a: 1\n---\nb: 2", &["1:1 {}", "1:1 a:", "1:4 1"]),
+            // An alias stands where its anchor is.
+            ("a: &x 1\nb: *x", &["1:1 {}", "1:1 a:", "1:4 1", "2:1 b:", "1:4 1"]),
+            (
+                "a: &x {m: 1, n: 2}\nb:\n  <<: *x\n  n: 3\n",
+                &[
+                    "1:1 {}", "1:1 a:", "1:4 {}", "1:8 m:", "1:11 1", "1:14 n:", "1:17 2",
+                    "2:1 b:", "3:3 {}", "4:3 n:", "4:6 3", "1:8 m:", "1:11 1",
+                ],
+            ),
+        ] {
+            let expected: Vec<_> =
+                expected.iter().map(|line| line.replace(" ~", " null")).collect();
+            assert_eq!(places(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn null_is_not_the_quoted_word() {
+        for (text, null) in [
+            ("", true),
+            ("~", true),
+            ("null", true),
+            ("---", true),
+            ("'null'", false),
+            ("''", false),
+        ] {
+            let (_, root) = parse(text, At::Node).expect(text);
+            assert_eq!(root.value == Value::Null, null, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_yaml_is_refused_where_it_is() {
+        let aliases = format!(
+            "a: &a [{}]\nb: &b [{}]\nc: [{}]",
+            ["x"; 300].join(","),
+            ["*a"; 300].join(","),
+            ["*b"; 300].join(",")
+        );
+        for (text, line, column, reason) in [
+            ("a: [1", 1, 6, "did not find expected ',' or ']'"),
+            ("a: b: c", 1, 5, "mapping values are not allowed"),
+            ("a: 1\n\tb: 2", 2, 1, "found a tab character"),
+            ("a: 1\nb: \u{1}", 2, 4, "character U+0001 is not allowed"),
+            ("a: 1\n---\nb: [", 3, 5, "did not find expected node"),
+            ("  a: 1\nb: 2", 2, 1, "did not find expected <document start>"),
+            ("\"\"\"\"", 1, 3, "did not find expected <document start>"),
+            ("a: *x", 1, 4, "unknown anchor"),
+            ("a: !!int x", 1, 4, "expected an integer"),
+            (&"[".repeat(200), 1, 129, "recursion limit"),
+            (&aliases, 1, 0, "more than 200000 values"),
+        ] {
+            let error = parse(text, At::Node).expect_err(text);
+            assert!(error.reason.contains(reason), "{error:?}");
+            assert!(!error.reason.contains(&format!("line {line} column {column}")), "{error:?}");
+            let position = error.position.expect("a place");
+            assert_eq!(position.line, line, "{text} {error:?}");
+            assert!(column == 0 || position.column == column, "{text} {error:?}");
+        }
+    }
+}
