@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::grpc::frame::{Decoder, FrameError, PREFIX};
 use crate::grpc::{Encoding, InflateError};
+pub use crate::net::authority::check_chunking as authority_repair;
 
 /// Decodes `body` cut at `cuts`, and checks what must hold of every body: the result does not
 /// depend on the cuts, equals what a plain reading of the specification gives, and no more is

@@ -1,5 +1,23 @@
-//! Sockets, TLS, HTTP/2 connections.
+//! Sockets, TLS and HTTP/2 connections: everything below a request.
+//!
+//! | file | is |
+//! |---|---|
+//! | [`unix`] | the unix socket: its directory, a stale file, a live one, mode and group |
+//! | [`tcp`] | the TCP listener |
+//! | [`tls`] | mutual TLS from PEM files |
+//! | [`authority`] | the repair of `:authority` below HTTP/2, on unix sockets only |
+//! | [`preface`] | a connection must begin with HTTP/2's preface, soon |
+//! | [`serve`] | accepting, serving, and ending connections |
 
+pub mod authority;
+mod preface;
+pub mod serve;
+pub mod tcp;
+pub mod tls;
+pub mod unix;
+
+use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where the gRPC API listens.
@@ -14,6 +32,16 @@ pub enum Listen {
         /// The files TLS is made from.
         tls: TlsFiles,
     },
+}
+
+impl fmt::Display for Listen {
+    /// As `grpc.bind_address` says it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(socket) => write!(formatter, "unix://{}", socket.path.display()),
+            Self::Tcp { address, .. } => formatter.write_str(address),
+        }
+    }
 }
 
 /// A unix socket to create.
@@ -36,4 +64,40 @@ pub struct TlsFiles {
     pub cert_chain: PathBuf,
     /// The certificates that client certificates are verified against.
     pub root_certs: PathBuf,
+}
+
+/// Who is at the other end of a connection, for logs. Requests carry it as an extension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// A process on this machine.
+    Unix {
+        /// Its user.
+        uid: Option<u32>,
+        /// Its process, where the system tells.
+        pid: Option<i32>,
+    },
+    /// A client on the network, whose certificate was verified.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix { uid: Some(uid), pid: Some(pid) } => {
+                write!(formatter, "unix:uid={uid},pid={pid}")
+            }
+            Self::Unix { uid: Some(uid), pid: None } => write!(formatter, "unix:uid={uid}"),
+            Self::Unix { .. } => formatter.write_str("unix"),
+            Self::Tcp(address) => address.fmt(formatter),
+        }
+    }
+}
+
+/// A listener that cannot be had: what was tried, why not, what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {reason}; {remedy}")]
+pub struct BindError {
+    pub(crate) address: String,
+    pub(crate) reason: String,
+    pub(crate) remedy: &'static str,
 }

@@ -1,0 +1,197 @@
+//! The unix socket.
+//!
+//! 1. The socket's directory is created if it is missing.
+//! 2. What is at the path already is looked at: a socket nobody answers on is left over from a
+//!    crash and replaced; one that somebody answers on, and anything that is no socket, stays.
+//!    (Falco took a live socket over in silence and left its owner unreachable.)
+//! 3. The file gets its mode and group between `bind` and `listen`: nobody connects earlier.
+//! 4. The file is removed at the end, if it is still ours.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Group;
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::UnixListener;
+
+use super::{BindError, UnixSocket};
+
+/// Connections that may wait to be accepted.
+pub(super) const BACKLOG: i32 = 1024;
+
+/// A bound socket; dropping it removes the file.
+#[derive(Debug)]
+pub struct Bound {
+    pub(super) listener: UnixListener,
+    _file: SocketFile,
+}
+
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
+        if ours {
+            // If it cannot be removed the next start finds it stale and does so.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Creates the socket and listens. Needs a tokio runtime.
+///
+/// # Errors
+/// When it cannot be had, with the remedy.
+pub fn bind(socket: &UnixSocket) -> Result<Bound, BindError> {
+    let failed = |reason: String, remedy: &'static str| BindError {
+        address: format!("unix://{}", socket.path.display()),
+        reason,
+        remedy,
+    };
+    if let Some(directory) = socket.path.parent() {
+        fs::create_dir_all(directory).map_err(|error| {
+            failed(
+                format!("its directory cannot be created: {error}"),
+                "create it, or choose another path in grpc.bind_address",
+            )
+        })?;
+    }
+    clear(&socket.path).map_err(|(reason, remedy)| failed(reason, remedy))?;
+    let gid = match &socket.group {
+        None => None,
+        Some(name) => match Group::from_name(name) {
+            Ok(Some(group)) => Some(group.gid.as_raw()),
+            Ok(None) => {
+                let reason = format!("there is no group {name:?}");
+                return Err(failed(reason, "create it, or correct falconer.socket.group"));
+            }
+            Err(error) => {
+                let reason = format!("group {name:?} cannot be looked up: {error}");
+                return Err(failed(reason, "correct falconer.socket.group"));
+            }
+        },
+    };
+    listen(socket, gid).map_err(|error| {
+        failed(error.to_string(), "check who owns the directory and what falconer.socket asks for")
+    })
+}
+
+type Problem = (String, &'static str);
+
+/// Removes a stale socket from `path`; refuses everything else that is there.
+fn clear(path: &Path) -> Result<(), Problem> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err((error.to_string(), "check the permissions of its directory")),
+    };
+    if !found.file_type().is_socket() {
+        return Err((
+            "there is something at that path that is no socket".into(),
+            "move it away, or choose another path in grpc.bind_address",
+        ));
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err((
+            "another process is serving there".into(),
+            "stop it (an older Falco, or a second falconer), or choose another path",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            tracing::info!(path = %path.display(), "replacing a stale socket");
+            fs::remove_file(path).map_err(|error| {
+                (format!("a stale socket cannot be removed: {error}"), "remove it")
+            })
+        }
+        Err(error) => Err((
+            format!("there is a socket that cannot be tried: {error}"),
+            "remove it if nothing serves there",
+        )),
+    }
+}
+
+fn listen(wanted: &UnixSocket, gid: Option<u32>) -> io::Result<Bound> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(&wanted.path)?)?;
+    let found = fs::symlink_metadata(&wanted.path)?;
+    let file = SocketFile { path: wanted.path.clone(), device: found.dev(), inode: found.ino() };
+    fs::set_permissions(&wanted.path, Permissions::from_mode(wanted.mode))?;
+    if gid.is_some() {
+        chown(&wanted.path, None, gid)?;
+    }
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(Bound { listener: UnixListener::from_std(socket.into())?, _file: file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(path: PathBuf) -> UnixSocket {
+        UnixSocket { path, mode: 0o640, group: None }
+    }
+
+    #[tokio::test]
+    async fn directory_mode_and_removal() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/falco.sock");
+        let bound = bind(&socket(path.clone())).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        drop(bound);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("falco.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "std leaves the file behind");
+        let bound = bind(&socket(path.clone())).unwrap();
+        let error = bind(&socket(path.clone())).unwrap_err().to_string();
+        assert!(error.contains("another process is serving there"), "{error}");
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(bound);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("falco.sock");
+        fs::write(&path, "precious").unwrap();
+        let error = bind(&socket(path.clone())).unwrap_err().to_string();
+        assert!(error.contains("no socket"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[tokio::test]
+    async fn a_group_that_does_not_exist_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let wanted = UnixSocket {
+            group: Some("no-such-group".into()),
+            ..socket(directory.path().join("falco.sock"))
+        };
+        let error = bind(&wanted).unwrap_err().to_string();
+        assert!(error.contains("no-such-group") && error.contains("socket.group"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_file_is_not_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("falco.sock");
+        let bound = bind(&socket(path.clone())).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "another").unwrap();
+        drop(bound);
+        assert!(path.exists());
+    }
+}
