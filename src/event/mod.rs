@@ -20,6 +20,12 @@ pub use decode::{MAX_RECORD, Record, Reject, read};
 pub use encode::encode;
 pub use time::Time;
 
+/// The text of an output field that is a string.
+#[must_use]
+pub fn text_value(json: &str) -> Option<Cow<'_, str>> {
+    json::unquote(json)
+}
+
 /// The rule that Falconer's own alerts about missing alerts carry.
 pub const LOST_RULE: &str = "Falconer internal: events lost";
 

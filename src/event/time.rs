@@ -1,5 +1,7 @@
 //! Points in time as protobuf knows them, and the ways Falco writes them.
 
+use std::time::Duration;
+
 use jiff::civil;
 use jiff::{Timestamp, ZonedDateTime};
 
@@ -25,6 +27,13 @@ impl Time {
     #[must_use]
     pub fn nanos(self) -> u32 {
         self.nanos
+    }
+
+    /// The time `age`, in whole seconds, earlier; not before the year 1.
+    #[must_use]
+    pub fn before(self, age: Duration) -> Self {
+        let seconds = self.seconds.saturating_sub_unsigned(age.as_secs()).max(FIRST_SECOND);
+        Self { seconds, nanos: self.nanos }
     }
 
     /// Reads RFC 3339 as Falco writes it in JSON (nine digits and `Z`), or with fewer digits and

@@ -13,6 +13,7 @@ mod cursor;
 mod groups;
 mod log;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -96,12 +97,10 @@ impl Hub {
         Cursor { epoch: self.epoch, sequence }
     }
 
-    /// Appends a batch and wakes whoever waits for more.
-    pub fn append(&self, batch: Batch) {
-        if batch.is_empty() {
-            return;
-        }
+    /// Appends a batch and wakes whoever waits for more. Returns the sequence numbers it got.
+    pub fn append(&self, batch: Batch) -> Range<u64> {
         let mut state = self.state();
+        let first = state.log.head();
         let evicted = state.log.append(batch);
         let head = state.log.head();
         drop(state);
@@ -112,6 +111,7 @@ impl Hub {
             *known = head.max(*known);
             grown
         });
+        first..head
     }
 
     /// What there is from sequence number `from` on: at most `budget` bytes of frames, but one
@@ -165,15 +165,19 @@ impl Hub {
         self.state().groups.advance(group, end);
     }
 
-    /// Takes the next alerts for one reader of `group`, so that no other reader of it gets them.
+    /// Takes the next alerts before sequence number `end` for one reader of `group`, so that no
+    /// other reader of it gets them.
     ///
     /// # Errors
     /// As [`Self::group`].
-    pub fn claim(&self, group: &str, budget: usize) -> Result<Next, GroupError> {
+    pub fn claim(&self, group: &str, end: u64, budget: usize) -> Result<Next, GroupError> {
         let mut state = self.state();
         let State { log, groups } = &mut *state;
         let mark = groups.mark(group, log.oldest())?;
-        let next = log.next(*mark, budget);
+        let next = match log.next(*mark, budget) {
+            Next::Alerts(slice) => slice.until(end).map_or(Next::CaughtUp, Next::Alerts),
+            other => other,
+        };
         match &next {
             Next::Alerts(slice) => *mark = slice.end(),
             Next::Lost(gap) => *mark = gap.end,

@@ -174,7 +174,7 @@ fn claims_hand_each_alert_to_exactly_one_reader() {
             let hub = hub.clone();
             std::thread::spawn(move || {
                 let mut taken = Vec::new();
-                while let Next::Alerts(slice) = hub.claim("default", 1_000).unwrap() {
+                while let Next::Alerts(slice) = hub.claim("default", u64::MAX, 1_000).unwrap() {
                     taken.extend(slice.first()..slice.end());
                 }
                 taken

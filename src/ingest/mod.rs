@@ -1,6 +1,28 @@
-//! Alerts come in.
+//! Alerts come in: one file per source, one way into the hub.
+//!
+//! | source | file |
+//! |---|---|
+//! | standard input | [`stream`] |
+//! | a Falco we start | [`command`] |
+//! | files | [`files`]; following them across rotation is [`follow`]'s work |
+//! | invented alerts | [`demo`] |
+//! | HTTP, through the gateway | [`Intake::body`] |
+//!
+//! Every source hands on as many records as are there at once; [`Intake`] decodes them and
+//! appends them together.
+
+pub mod command;
+pub mod demo;
+pub mod files;
+mod follow;
+mod intake;
+mod lines;
+pub mod stream;
 
 use std::path::PathBuf;
+
+pub use intake::{ACCEPTED, Counts, Delivery, Input, Intake, now};
+pub use lines::{Line, Lines};
 
 /// Where alerts come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

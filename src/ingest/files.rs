@@ -1,0 +1,29 @@
+//! Records from a file that Falco writes, followed across rotation ([`super::follow`]).
+
+use std::io;
+use std::path::Path;
+
+use super::follow::{Follower, Piece};
+use super::{Input, Intake, Lines};
+
+/// Reads lines from the file at `path` for as long as it is awaited.
+///
+/// # Errors
+/// When the path names something that cannot be followed, such as a directory.
+pub async fn read(intake: &Intake, path: &Path) -> io::Result<()> {
+    tracing::info!(path = %path.display(), "following a file from its beginning");
+    let mut follower = Follower::new(path.into());
+    let mut lines = Lines::default();
+    let mut chunk = Vec::new();
+    loop {
+        let piece = follower.next(&mut chunk).await?;
+        let mut delivery = intake.begin(Input::File);
+        match piece {
+            Piece::Data => lines.push(&chunk, |line| delivery.line(line)),
+            // A line that was never finished may still be a whole alert.
+            Piece::Restart => lines.end(|line| delivery.line(line)),
+        }
+        delivery.finish();
+        chunk.clear();
+    }
+}

@@ -1,0 +1,217 @@
+//! The one way into the hub: records in, a batch of alerts out, everything counted.
+//!
+//! A record that is no alert never stops the stream. It is counted by input and kind, and the
+//! first few of each are shown in the log with every control character made visible.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::{Timestamp, ZonedDateTime};
+
+use super::lines::Line;
+use crate::event::{self, Event, Record, Reject, Time};
+use crate::hub::{Batch, Hub};
+
+/// How many records of a kind are shown in the log; the rest are only counted.
+const SAMPLES: u64 = 3;
+
+/// How much of a record is shown, in characters.
+const SAMPLE_LENGTH: usize = 200;
+
+/// The rule of Falco's metrics snapshots, and the field in it that tells Falco's version.
+const METRICS_RULE: &str = "Falco internal: metrics snapshot";
+const VERSION_FIELD: &str = "falco.version";
+
+/// Takes records from every input.
+#[derive(Debug)]
+pub struct Intake {
+    hub: Arc<Hub>,
+    hostname: String,
+    counts: Mutex<Counts>,
+    falco_version: OnceLock<String>,
+}
+
+/// Where a record came from: the words used in logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Input {
+    /// Standard input.
+    Stdin,
+    /// The standard output of a Falco we started.
+    Command,
+    /// A file that Falco writes.
+    File,
+    /// What was posted to the gateway.
+    Http,
+    /// Invented alerts.
+    Demo,
+}
+
+impl Input {
+    /// The input's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdin => "stdin",
+            Self::Command => "command",
+            Self::File => "file",
+            Self::Http => "http",
+            Self::Demo => "demo",
+        }
+    }
+}
+
+/// How many records came in, by input and status: `accepted`, or the kind of [`Reject`].
+pub type Counts = BTreeMap<(Input, &'static str), u64>;
+
+/// The status of records that are alerts.
+pub const ACCEPTED: &str = "accepted";
+
+impl Intake {
+    /// An intake to `hub`; `hostname` stands in where an alert has none.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, hostname: String) -> Self {
+        Self { hub, hostname, counts: Mutex::default(), falco_version: OnceLock::new() }
+    }
+
+    /// How many records came in.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Falco's version, once a metrics snapshot has told it.
+    #[must_use]
+    pub fn falco_version(&self) -> Option<&str> {
+        self.falco_version.get().map(String::as_str)
+    }
+
+    /// Begins a delivery of records from `input`, appended together by [`Delivery::finish`].
+    #[must_use]
+    pub fn begin(&self, input: Input) -> Delivery<'_> {
+        Delivery { intake: self, input, batch: Batch::default(), accepted: 0 }
+    }
+
+    /// Takes a body of one JSON object, however it is laid out, or of one record a line.
+    pub fn body(&self, input: Input, body: &[u8]) {
+        let mut delivery = self.begin(input);
+        // Falco posts one object without a line end; it may be pretty-printed by others.
+        if !delivery.is_record(body) {
+            for line in body.split(|byte| *byte == b'\n') {
+                delivery.line(Line::Whole(line));
+            }
+        }
+        delivery.finish();
+    }
+
+    /// Counts something that was turned away before it could be read.
+    pub fn refused(&self, input: Input) {
+        self.count(input, "refused", 1);
+    }
+
+    fn reject(&self, input: Input, reject: &Reject, record: &[u8]) {
+        if matches!(reject, Reject::Empty) {
+            return;
+        }
+        let seen = self.count(input, reject.kind(), 1);
+        if seen <= SAMPLES {
+            let text = String::from_utf8_lossy(record.get(..4 * SAMPLE_LENGTH).unwrap_or(record));
+            let sample: String = text.chars().take(SAMPLE_LENGTH).collect();
+            let hint = hint(reject);
+            // As `Debug`, whatever is no plain character is shown as its number.
+            tracing::warn!(input = input.name(), %reject, ?sample, hint, "not an alert");
+        }
+    }
+
+    fn count(&self, input: Input, status: &'static str, records: u64) -> u64 {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry((input, status)).or_default();
+        *count += records;
+        *count
+    }
+
+    fn learn(&self, event: &Event<'_>) {
+        if event.rule == METRICS_RULE
+            && let Some((_, version)) = event.fields.iter().find(|(name, _)| name == VERSION_FIELD)
+            && let Some(version) = event::text_value(version)
+        {
+            // The first snapshot tells; another Falco's version is told after the next start.
+            let _ = self.falco_version.set(version.into_owned());
+        }
+    }
+}
+
+fn hint(reject: &Reject) -> &'static str {
+    match reject {
+        Reject::NotAnAlert => "Falco's own log lines are expected here; alerts need json_output",
+        Reject::Malformed { .. } => "each record must be one whole JSON object",
+        Reject::Incomplete { .. } => "an alert has rule, priority and time",
+        Reject::TooLarge => "shorten the rule's output",
+        Reject::Empty => "",
+    }
+}
+
+/// Some records of one input on their way to one append.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    intake: &'a Intake,
+    input: Input,
+    batch: Batch,
+    accepted: u64,
+}
+
+impl Delivery<'_> {
+    /// Takes one record.
+    pub fn line(&mut self, line: Line<'_>) {
+        match line {
+            Line::Whole(record) => {
+                if let Err(reject) = self.read(record) {
+                    self.intake.reject(self.input, &reject, record);
+                }
+            }
+            Line::TooLong => self.intake.reject(self.input, &Reject::TooLarge, b""),
+        }
+    }
+
+    /// Appends what has been taken; readers see it all at once.
+    pub fn finish(self) {
+        if self.accepted == 0 {
+            return;
+        }
+        self.intake.count(self.input, ACCEPTED, self.accepted);
+        let numbers = self.intake.hub.append(self.batch);
+        tracing::debug!(
+            input = self.input.name(),
+            first = numbers.start,
+            last = numbers.end.saturating_sub(1),
+            "alerts received"
+        );
+    }
+
+    /// Takes `body` if it is one record as a whole.
+    fn is_record(&mut self, body: &[u8]) -> bool {
+        match self.read(body) {
+            Ok(()) => true,
+            // Several lines: each is judged for itself. One line: this is its verdict.
+            Err(_) if body.trim_ascii().contains(&b'\n') => false,
+            Err(reject) => {
+                self.intake.reject(self.input, &reject, body);
+                true
+            }
+        }
+    }
+
+    fn read(&mut self, record: &[u8]) -> Result<(), Reject> {
+        let Self { intake, batch, accepted, .. } = self;
+        event::read(record, ZonedDateTime::now, |Record { event, line }| {
+            intake.learn(&event);
+            batch.push(&event, &line, &intake.hostname);
+            *accepted += 1;
+        })
+    }
+}
+
+/// The time now, as an alert has it.
+#[must_use]
+pub fn now() -> Time {
+    Timestamp::now().into()
+}
