@@ -1,0 +1,64 @@
+//! What the gateway may be told. Built by the host process, which owns the reading of settings.
+
+use std::time::Duration;
+
+use crate::host::HostName;
+
+/// Settings of the gateway.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whether alerts may be posted (`falconer.inputs.http`).
+    pub ingest: bool,
+    /// Names answered to besides the loopback ones (`falconer.gateway.allowed_hosts`).
+    pub allowed_hosts: Vec<HostName>,
+    /// Time and size limits; the defaults are meant for everyone.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { ingest: true, allowed_hosts: Vec::new(), limits: Limits::default() }
+    }
+}
+
+/// How long and how many. A setting only so that tests need not wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections open at once; the next ones wait in the kernel's queue.
+    pub connections: usize,
+    /// From accept to the first complete request head.
+    pub first_request: Duration,
+    /// An HTTP/1 connection without a complete request head.
+    pub idle: Duration,
+    /// From a request's head to the end of its body.
+    pub body: Duration,
+    /// For requests in flight at shutdown.
+    pub grace: Duration,
+}
+
+impl Limits {
+    /// One Falco needs one connection, a dashboard tab six: hundreds of users, yet few enough
+    /// file descriptors to leave room under the usual limit for everything else.
+    pub const CONNECTIONS: usize = 1024;
+    /// Every client on a working network sends its request at once.
+    pub const FIRST_REQUEST: Duration = Duration::from_secs(10);
+    /// A little longer than libcurl (so Falco) holds an idle connection for reuse, 118 s: it is
+    /// never this side that closes while an alert is on its way.
+    pub const IDLE: Duration = Duration::from_secs(120);
+    /// 8 MiB at 2.2 Mbit/s.
+    pub const BODY: Duration = Duration::from_secs(30);
+    /// Shorter than the 10 s that container runtimes give before they kill.
+    pub const GRACE: Duration = Duration::from_secs(5);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: Self::CONNECTIONS,
+            first_request: Self::FIRST_REQUEST,
+            idle: Self::IDLE,
+            body: Self::BODY,
+            grace: Self::GRACE,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Which requests get in. In front of the routes, so that no path can forget it.
+//!
+//! 1. The request's host name is ours (`host.rs`), or 400/403: DNS rebinding ends here.
+//! 2. A POST from a page comes from a page of ours, or 403 ([`cross_origin`]). No CORS header is
+//!    ever sent, so a foreign page cannot read an answer either.
+//! 3. A POST that failed, here or further in, is noted: alerts were in it.
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{Method, header::HOST};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+use crate::{host::Unwelcome, problem::Problem, router::Gateway};
+
+/// Steps 1 and 3.
+pub(crate) async fn known_host(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let posted = request.method() == Method::POST;
+    let problem = match gateway.hosts.check(request.uri(), request.headers()) {
+        Ok(()) => {
+            let response = next.run(request).await;
+            if let (true, Some(problem)) = (posted, response.extensions().get::<Problem>()) {
+                gateway.refusals.note(&*gateway.port, *problem, None);
+            }
+            return response;
+        }
+        Err(Unwelcome::Malformed) => Problem::HOST_MALFORMED,
+        Err(Unwelcome::Foreign) => Problem::HOST_FOREIGN,
+    };
+    if posted {
+        gateway.refusals.note(&*gateway.port, problem, request.headers().get(HOST));
+    }
+    problem.into_response()
+}
+
+/// Step 2, by `Sec-Fetch-Site` and, from browsers too old for it, by `Origin`. Falco and curl
+/// send neither and pass.
+pub(crate) fn cross_origin() -> CsrfLayer<impl FnMut(ProtectionError) -> Response + Clone> {
+    CsrfLayer::new().with_rejection_response(|_| Problem::CROSS_ORIGIN.into_response())
+}

@@ -1,0 +1,43 @@
+//! What every page, document and error carries, so that a browser shows it and does no more.
+//!
+//! Only the answer to a posted alert goes without: it has no body, and it is the one answer that
+//! is given thousands of times a second.
+
+use axum::response::Response;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+};
+
+/// Own files only, nothing inline, in nobody's frame, and no text ever becomes code.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-ancestors 'none'; \
+     base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'";
+
+const PROTECTION: [(HeaderName, HeaderValue); 5] = [
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// Alerts and numbers about them are not for a disk cache.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+pub(crate) fn protect(headers: &mut HeaderMap) {
+    headers.extend(PROTECTION);
+    headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
+}
+
+/// [`protect`] as a layer.
+pub(crate) async fn protected(mut response: Response) -> Response {
+    protect(response.headers_mut());
+    response
+}

@@ -1,0 +1,79 @@
+//! An alert comes in: `POST /` and `POST /api/v1/events`.
+//!
+//! 1. The content type does not matter: Falco sends JSON as `text/plain` too, and `TE: gzip`,
+//!    which says nothing about the body. Only `Content-Encoding` would, and is refused.
+//! 2. A body announced as too large is refused before a byte of it is read.
+//! 3. Room for the body is taken from a fixed budget, so that no number of connections can fill
+//!    the memory with half-sent bodies.
+//! 4. The body is read, within a time limit; one that came in one piece is not copied.
+//! 5. The host process gets it, whatever it is, and the answer is 200 with no body at all: Falco
+//!    prints the body of an answer to its own standard output.
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::{problem::Problem, router::Gateway};
+
+/// Bytes a posted body may have: a record is at most 1 MiB, and several may come at once.
+pub const MAX_BODY: usize = 8 << 20;
+
+/// Bytes of memory for all bodies that are being read: eight of the largest, or thousands of
+/// Falco's, which have a few KiB.
+const BUDGET: usize = 64 << 20;
+
+/// What [`BUDGET`] is counted in, so that the count fits where a semaphore has 32 bits.
+const BUDGET_UNIT: usize = 1 << 10;
+
+/// Memory for bodies that are being read.
+#[derive(Debug)]
+pub(crate) struct Budget(Semaphore);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Semaphore::new(BUDGET / BUDGET_UNIT))
+    }
+}
+
+pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Response {
+    if request.headers().contains_key(CONTENT_ENCODING) {
+        return Problem::BODY_ENCODED.into_response();
+    }
+    let reading = read(&gateway.budget, request.into_body());
+    match timeout(gateway.limits.body, reading).await {
+        Ok(Ok(body)) => {
+            gateway.port.ingest(body);
+            Response::new(Body::empty())
+        }
+        Ok(Err(problem)) => problem.into_response(),
+        Err(_) => Problem::BODY_TOO_SLOW.into_response(),
+    }
+}
+
+/// Stands in for [`take`] when posting is switched off: Falco would not notice a 404 or 405, its
+/// operator can read this.
+pub(crate) async fn off() -> Problem {
+    Problem::INGEST_OFF
+}
+
+async fn read(budget: &Budget, body: Body) -> Result<Bytes, Problem> {
+    let size = body.size_hint();
+    if size.lower() > MAX_BODY as u64 {
+        return Err(Problem::BODY_TOO_LARGE);
+    }
+    let most = size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(MAX_BODY);
+    let units = most.min(MAX_BODY).div_ceil(BUDGET_UNIT);
+    let _room = budget.0.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await;
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::BODY_TOO_LARGE),
+        Err(_) => Err(Problem::BODY_BROKEN),
+    }
+}

@@ -1,0 +1,116 @@
+//! The accept loop.
+//!
+//! 1. A place is taken before a connection is: above the cap they wait in the kernel's queue.
+//! 2. An accept that fails never ends the loop. What concerns one connection is passed over; a
+//!    shortage (file descriptors, memory) is waited out with growing pauses.
+//! 3. At shutdown the listener is closed first, so that new clients are refused at once. Requests
+//!    in flight get a grace, and whatever is left after it is cut off.
+
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::Instrument;
+
+use crate::{config::Config, connection::Protocol, paced::Paced, port::Port, router::router};
+
+/// Pause after the first failed accept; doubles with each one that follows.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+/// Longest pause: a second after the shortage ends, clients are served again.
+const PAUSE_MOST: Duration = Duration::from_secs(1);
+
+/// Serves the gateway on `listener` until `shutdown` completes and the requests in flight are
+/// done or their grace is over.
+pub async fn serve(
+    listener: TcpListener,
+    port: Arc<dyn Port>,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let limits = config.limits;
+    let protocol = Protocol::new(&limits);
+    let router = router(port, config);
+    let places = Places::new(limits.connections);
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    tracing::info!(address = %listener.local_addr()?, "gateway listens");
+
+    loop {
+        let (place, stream, peer) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let connection = protocol.drive(stream, router.clone(), graceful.watcher());
+        let span = tracing::debug_span!("http", %peer);
+        connections.spawn(async move {
+            connection.instrument(span).await;
+            drop(place);
+        });
+        while connections.try_join_next().is_some() {}
+    }
+
+    drop(listener);
+    if timeout(limits.grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!(grace = ?limits.grace, "requests cut off at shutdown");
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// The next connection, with its place. Safe to drop at any await.
+async fn accept(
+    listener: &TcpListener,
+    places: &Places,
+) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
+    let place = places.take().await;
+    let mut pause = PAUSE_FIRST;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // An answer is small and wanted at once; a socket that refuses works all the same.
+                let _ = stream.set_nodelay(true);
+                return (place, stream, peer);
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, ?pause, "accept failed: waiting for the shortage to end");
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MOST);
+            }
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// As many as connections may be open.
+struct Places {
+    free: Arc<Semaphore>,
+    full: Paced,
+}
+
+impl Places {
+    fn new(count: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(count)), full: Paced::default() }
+    }
+
+    /// Waits for a place. `None` only if the semaphore were closed, which it never is.
+    async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        if self.free.available_permits() == 0
+            && let Some(times) = self.full.due()
+        {
+            tracing::warn!(times, "every connection is taken: new clients wait");
+        }
+        self.free.clone().acquire_owned().await.ok()
+    }
+}

@@ -1,0 +1,117 @@
+//! Who gets in: DNS rebinding and cross-site requests end at the door.
+
+mod support;
+
+use falconer_gateway::Config;
+use support::Server;
+
+async fn named(server: &Server, request: &str, host: &str) -> support::Answer {
+    server.ask(&format!("{request} HTTP/1.1\r\n{host}Content-Length: 2\r\n\r\n{{}}")).await
+}
+
+#[tokio::test]
+async fn loopback_names_are_answered_to() {
+    let server = Server::start(Config::default()).await;
+    for host in ["localhost", "localhost:2804", "127.0.0.1:2804", "127.9.9.9", "[::1]:2804"] {
+        let host = format!("Host: {host}\r\n");
+        assert_eq!(named(&server, "POST /", &host).await.status, 200, "{host}");
+        assert_eq!(named(&server, "GET /livez", &host).await.status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_name_is_refused_on_every_path() {
+    let server = Server::start(Config::default()).await;
+    for host in ["evil.example", "127.0.0.1.evil.example:2804", "0.0.0.0", "localhost@evil"] {
+        let host = format!("Host: {host}\r\n");
+        for request in ["POST /", "GET /", "GET /api/v1/status", "GET /livez", "GET /none"] {
+            let detail = named(&server, request, &host).await.problem(403, "Forbidden");
+            assert!(detail.contains("allowed_hosts"), "{detail}");
+        }
+    }
+    assert!(server.port.bodies().is_empty());
+    assert_eq!(server.port.refused(), [403; 4]);
+}
+
+#[tokio::test]
+async fn a_configured_name_is_answered_to() {
+    let allowed_hosts = vec!["falco.example.com".parse().unwrap(), "10.0.0.5".parse().unwrap()];
+    let server = Server::start(Config { allowed_hosts, ..Config::default() }).await;
+    for host in ["FALCO.example.com:2804", "10.0.0.5"] {
+        assert_eq!(named(&server, "GET /livez", &format!("Host: {host}\r\n")).await.status, 200);
+    }
+    named(&server, "GET /livez", "Host: example.com\r\n").await.problem(403, "Forbidden");
+}
+
+#[tokio::test]
+async fn no_name_and_two_names_are_malformed() {
+    let server = Server::start(Config::default()).await;
+    named(&server, "GET /livez", "").await.problem(400, "Bad Request");
+    let twice = "Host: localhost\r\nHost: localhost\r\n";
+    named(&server, "GET /livez", twice).await.problem(400, "Bad Request");
+    named(&server, "GET http://localhost/livez", twice).await.problem(400, "Bad Request");
+    named(&server, "GET /livez", "Host: \u{e9}\r\n").await.problem(400, "Bad Request");
+}
+
+#[tokio::test]
+async fn a_good_host_header_does_not_excuse_a_foreign_target() {
+    let server = Server::start(Config::default()).await;
+    let target = "GET http://evil.example/livez";
+    named(&server, target, "Host: localhost\r\n").await.problem(403, "Forbidden");
+    let target = "GET http://localhost/livez";
+    named(&server, target, "Host: evil.example\r\n").await.problem(403, "Forbidden");
+}
+
+#[tokio::test]
+async fn the_http2_authority_is_checked_too() {
+    let server = Server::start(Config::default()).await;
+    let port = server.address.port();
+    let resolve = format!("evil.example:{port}:127.0.0.1");
+    let url = format!("http://evil.example:{port}/livez");
+    let arguments = ["--http2-prior-knowledge", "-w", " %{http_code}", "--resolve", &resolve, &url];
+    let seen = support::curl(&arguments).await;
+    assert!(seen.ends_with(" 403"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_post() {
+    let server = Server::start(Config::default()).await;
+    for headers in [
+        "Origin: http://evil.example\r\n",
+        "Origin: null\r\n",
+        "Origin: http://127.0.0.1:1\r\n",
+        "Origin: http://localhost\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\nOrigin: http://127.0.0.1:1\r\n",
+    ] {
+        for path in ["/", "/api/v1/events"] {
+            let answer = server.post(path, headers, "{}").await;
+            answer.problem(403, "Forbidden");
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    }
+    assert!(server.port.bodies().is_empty());
+    assert_eq!(server.port.refused(), [403; 12]);
+}
+
+#[tokio::test]
+async fn our_own_page_can_post() {
+    let server = Server::start(Config::default()).await;
+    let own = format!("Origin: http://{}\r\n", server.address);
+    assert_eq!(server.post("/", &own, "{}").await.status, 200);
+    let own = format!("{own}Sec-Fetch-Site: same-origin\r\n");
+    assert_eq!(server.post("/", &own, "{}").await.status, 200);
+}
+
+#[tokio::test]
+async fn there_is_no_cors() {
+    let server = Server::start(Config::default()).await;
+    let asked = format!(
+        "OPTIONS / HTTP/1.1\r\nHost: {}\r\nOrigin: http://evil.example\r\n\
+         Access-Control-Request-Method: POST\r\n\r\n",
+        server.address
+    );
+    let answer = server.ask(&asked).await;
+    answer.problem(405, "Method Not Allowed");
+    assert!(!answer.head.to_lowercase().contains("access-control"), "{answer:?}");
+}

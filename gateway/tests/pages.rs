@@ -1,0 +1,156 @@
+//! What is there to read: page, status, probes, and the errors of everything else.
+
+mod support;
+
+use falconer_gateway::Config;
+use support::Server;
+
+const PATHS: [&str; 6] =
+    ["/", "/placeholder.css", "/placeholder.js", "/api/v1/status", "/livez", "/readyz"];
+
+#[tokio::test]
+async fn every_answer_with_a_body_is_safe_to_show() {
+    let server = Server::start(Config::default()).await;
+    for path in PATHS.iter().chain(&["/none"]) {
+        let answer = server.get(&format!("GET {path}")).await;
+        let policy = answer.header("content-security-policy").unwrap();
+        for part in [
+            "default-src 'none';",
+            "script-src 'self';",
+            "style-src 'self';",
+            "img-src 'self' data:;",
+            "connect-src 'self';",
+            "frame-ancestors 'none';",
+            "base-uri 'none';",
+            "form-action 'none';",
+            "require-trusted-types-for 'script'",
+        ] {
+            assert!(policy.contains(part), "{path}: {part}");
+        }
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"));
+        assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"));
+        let page = ["/", "/placeholder.css", "/placeholder.js"].contains(path);
+        let cached = if page { "no-cache" } else { "no-store" };
+        assert_eq!(answer.header("cache-control"), Some(cached), "{path}");
+        assert!(answer.header("content-type").is_some(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_keeps_to_its_own_policy() {
+    let server = Server::start(Config::default()).await;
+    let page = server.get("GET /").await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.body.contains("dashboard is not part of this build"));
+    for forbidden in
+        ["<style", " style=", " onclick", " onload", "javascript:", "https://", "src=\"//"]
+    {
+        assert!(!page.body.contains(forbidden), "{forbidden}");
+    }
+    // A script only ever by reference.
+    assert_eq!(page.body.matches("<script").count(), page.body.matches("<script src=\"/").count());
+
+    let script = server.get("GET /placeholder.js").await;
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+        assert!(!script.body.contains(forbidden), "{forbidden}");
+    }
+    let style = server.get("GET /placeholder.css").await;
+    assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
+    assert!(!style.body.contains("url(") && !style.body.contains("@import"));
+}
+
+#[tokio::test]
+async fn the_page_finds_every_element_its_script_writes_to() {
+    let server = Server::start(Config::default()).await;
+    let page = server.get("GET /").await.body;
+    for id in [
+        "version",
+        "state",
+        "alerts_received",
+        "alerts_retained",
+        "subscribers",
+        "read",
+        "send",
+        "sub",
+        "falco-version",
+        "wire",
+    ] {
+        assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let server = Server::start(Config::default()).await;
+    for path in PATHS {
+        let get = server.get(&format!("GET {path}")).await;
+        let closing = format!("Host: {}\r\nConnection: close\r\n\r\n", server.address);
+        let mut client = server.connect().await;
+        client.send(format!("HEAD {path} HTTP/1.1\r\n{closing}").as_bytes()).await;
+        let head = client.answer(true).await;
+        assert_eq!(head.status, 200);
+        for name in ["content-type", "content-length", "content-security-policy", "cache-control"] {
+            assert_eq!(head.header(name), get.header(name), "{path} {name}");
+        }
+        assert_eq!(client.rest().await, b"", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn status_is_the_hosts_numbers() {
+    let server = Server::start(Config::default()).await;
+    let answer = server.get("GET /api/v1/status").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let expected = serde_json::json!({
+        "version": "1.2.3",
+        "alerts_received": 12,
+        "alerts_retained": 7,
+        "subscribers": 2,
+        "grpc": "unix:///run/falco/falco.sock",
+        "ingest": true,
+    });
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&answer.body).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn probes_say_alive_and_ready_or_why_not() {
+    let server = Server::start(Config::default()).await;
+    for path in ["GET /livez", "GET /readyz"] {
+        let answer = server.get(path).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
+    }
+    *server.port.unready.lock().unwrap() = Some("shutting down".into());
+    let answer = server.get("GET /readyz").await;
+    assert_eq!((answer.status, answer.body.as_str()), (503, "shutting down"));
+    assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(server.get("GET /livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_not_found() {
+    let server = Server::start(Config::default()).await;
+    for request in ["GET /none", "POST /none", "GET /api", "GET //", "GET /../etc/passwd"] {
+        let detail = server.get(request).await.problem(404, "Not Found");
+        assert!(!detail.contains("none"), "{detail}");
+    }
+    assert_eq!(server.port.refused(), [404]);
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let server = Server::start(Config::default()).await;
+    for (request, allowed) in [
+        ("DELETE /", "GET,HEAD,POST"),
+        ("PUT /livez", "GET,HEAD"),
+        ("POST /api/v1/status", "GET,HEAD"),
+        ("GET /api/v1/events", "POST"),
+    ] {
+        let answer = server.get(request).await;
+        answer.problem(405, "Method Not Allowed");
+        assert_eq!(answer.header("allow"), Some(allowed), "{request}");
+    }
+}

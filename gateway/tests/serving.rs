@@ -1,0 +1,172 @@
+//! Connections: slow, idle, too many, and at shutdown.
+
+mod support;
+
+use std::{
+    fs::File,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use falconer_gateway::{Config, Limits};
+use support::{Server, curl};
+use tokio::{net::TcpStream, time::sleep};
+
+fn limits(change: impl FnOnce(&mut Limits)) -> Config {
+    let mut config = Config::default();
+    change(&mut config.limits);
+    config
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_whole_request_is_closed() {
+    let server =
+        Server::start(limits(|limits| limits.first_request = Duration::from_millis(300))).await;
+    // Silent; stuck in the HTTP/2 preface; in the head; in HTTP/2 without a request.
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
+    for sent in ["", "PRI * HT", "POST / HTTP/1.1\r\nHost: loc", preface] {
+        let mut client = server.connect().await;
+        client.send(sent.as_bytes()).await;
+        let started = Instant::now();
+        client.rest().await;
+        assert!(started.elapsed() > Duration::from_millis(250), "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_in_is_closed_all_the_same() {
+    let server =
+        Server::start(limits(|limits| limits.first_request = Duration::from_millis(300))).await;
+    let mut client = server.connect().await;
+    for byte in b"POST / HTTP/1.1\r\nHost: localhost\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy" {
+        client.try_send(&[*byte]).await;
+        sleep(Duration::from_millis(10)).await;
+    }
+    let answer = client.rest().await;
+    assert!(answer.is_empty(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_first_deadline_but_not_the_idle_one() {
+    let server = Server::start(limits(|limits| {
+        limits.first_request = Duration::from_millis(100);
+        limits.idle = Duration::from_millis(600);
+    }))
+    .await;
+    let request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut client = server.connect().await;
+    client.send(request).await;
+    assert_eq!(client.answer(false).await.status, 200);
+    sleep(Duration::from_millis(300)).await;
+    client.send(request).await;
+    assert_eq!(client.answer(false).await.status, 200);
+    let started = Instant::now();
+    client.send(b"GET /li").await;
+    client.rest().await;
+    assert!(started.elapsed() > Duration::from_millis(500));
+}
+
+#[tokio::test]
+async fn above_the_cap_a_client_waits_for_a_place() {
+    let server = Server::start(limits(|limits| limits.connections = 2)).await;
+    let first = server.connect().await;
+    let _second = server.connect().await;
+    let mut third = server.connect().await;
+    third.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let waiting = tokio::time::timeout(Duration::from_millis(300), third.answer(false)).await;
+    assert!(waiting.is_err(), "served above the cap");
+    drop(first);
+    assert_eq!(third.answer(false).await.status, 200);
+}
+
+#[tokio::test]
+async fn both_protocols_are_spoken_on_one_port() {
+    let server = Server::start(Config::default()).await;
+    let url = server.url("/livez");
+    for (flag, version) in [("--http1.1", "1.1"), ("--http2-prior-knowledge", "2")] {
+        let seen = curl(&[flag, "-w", " %{http_version} %{http_code}", &url]).await;
+        assert_eq!(seen, format!("ok {version} 200"));
+    }
+}
+
+#[tokio::test]
+async fn shutdown_finishes_the_request_in_flight_and_refuses_new_clients() {
+    let mut server = Server::start(Config::default()).await;
+    let address = server.address;
+    let mut idle = server.connect().await;
+    idle.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    idle.answer(false).await;
+    let mut silent = server.connect().await;
+    let mut busy = server.connect().await;
+    busy.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n{\"").await;
+    sleep(Duration::from_millis(100)).await;
+
+    server.stop();
+    assert_eq!(idle.rest().await, b"");
+    assert_eq!(silent.rest().await, b"");
+    assert!(TcpStream::connect(address).await.is_err(), "still accepting");
+    busy.send(b"\"}").await;
+    let answer = busy.answer(false).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("connection"), Some("close"));
+    let port = server.port.clone();
+    server.ended().await;
+    assert_eq!(port.bodies(), [r#"{""}"#]);
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_longer_than_the_grace() {
+    let mut server =
+        Server::start(limits(|limits| limits.grace = Duration::from_millis(300))).await;
+    let mut stuck = server.connect().await;
+    stuck.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n{").await;
+    sleep(Duration::from_millis(100)).await;
+    let started = Instant::now();
+    server.stop();
+    server.ended().await;
+    let took = started.elapsed();
+    assert!(took > Duration::from_millis(250) && took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(stuck.rest().await, b"");
+}
+
+#[tokio::test]
+async fn shutdown_with_nothing_to_do_is_immediate() {
+    let mut server = Server::start(Config::default()).await;
+    assert_eq!(server.get("GET /livez").await.status, 200);
+    let started = Instant::now();
+    server.stop();
+    server.ended().await;
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+/// Runs [`starved`] in a process of its own, which has few file descriptors to give.
+#[test]
+fn the_accept_loop_survives_running_out_of_file_descriptors() {
+    let this = std::env::current_exe().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" --exact starved --ignored --nocapture"])
+        .arg(this)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "run by the_accept_loop_survives_running_out_of_file_descriptors"]
+async fn starved() {
+    let server = Server::start(Config::default()).await;
+    let mut taken = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        taken.push(file);
+        assert!(taken.len() < 64, "descriptors are not limited here");
+    }
+    // One for the client, none for the server's end of the connection.
+    taken.pop();
+    let mut client = server.connect().await;
+    client.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let waiting = tokio::time::timeout(Duration::from_millis(300), client.answer(false)).await;
+    assert!(waiting.is_err(), "accepted without a descriptor");
+    drop(taken);
+    assert_eq!(client.answer(false).await.status, 200);
+}
