@@ -1,1 +1,111 @@
-fn main() {}
+//! `falconer`: argv to command to exit code.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use falconer::config::{self, Loaded, Options};
+use falconer::server;
+use tracing_subscriber::EnvFilter;
+
+/// Serves Falco's gRPC API (outputs and version) beside any Falco.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Takes Falco's alerts in and serves them; with `-- falco …` it also runs Falco.
+    Serve {
+        /// Falco's own falco.yaml, or one with a `falconer:` key.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Settings,
+        /// A Falco to start, read, restart, and end with this process.
+        #[arg(last = true, value_name = "FALCO")]
+        falco: Vec<String>,
+    },
+    /// Serves invented alerts, for a first look: no root, no Falco, no file.
+    Demo {
+        /// Alerts a second.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        rate: u32,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Settings {
+    /// A setting, as in Falco: `-o grpc.bind_address=unix:///run/falco/falco.sock`.
+    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+/// `sysexits.h`: the configuration is wrong.
+const EX_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let env = |name: &str| std::env::var(name).ok();
+    log_to_stderr(env("FALCONER_LOG"), env("NO_COLOR"));
+    let (options, demo) = match Cli::parse().command {
+        Command::Serve { config, settings, falco } => {
+            let overrides = settings.overrides;
+            (Options { file: config, overrides, falco_command: falco }, None)
+        }
+        Command::Demo { rate, settings } => {
+            let socket = server::demo_socket(env("XDG_RUNTIME_DIR"));
+            let mut overrides = vec![format!("grpc.bind_address=unix://{}", socket.display())];
+            overrides.extend(settings.overrides);
+            (Options { overrides, ..Options::default() }, Some(rate))
+        }
+    };
+    let Loaded { config, warnings, notes } = match config::load(&options, &env) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    for note in notes {
+        tracing::info!("{note}");
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.threads > 0 {
+        runtime.worker_threads(config.threads);
+    }
+    let outcome = runtime.enable_all().build().map(|runtime| {
+        let outcome = runtime.block_on(server::run(config, demo));
+        // A read of standard input cannot be interrupted, and is not waited for.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("falconer: {error}");
+    ExitCode::FAILURE
+}
+
+fn log_to_stderr(filter: Option<String>, no_color: Option<String>) {
+    let filter = EnvFilter::builder().parse_lossy(filter.as_deref().unwrap_or("info"));
+    let color = no_color.is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        .init();
+}

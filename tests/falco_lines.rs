@@ -1,8 +1,9 @@
 //! Falco's example lines, one by one: the exact protobuf each becomes.
 //!
 //! `tests/data/falco-example-lines.jsonl` has a line of every layout Falco ever wrote;
-//! `falco-example-lines.expected.jsonl` states beside it, line for line, the fields of the
-//! `falco.outputs.response` that a client must see. Alerts without a hostname get `this-host`.
+//! `falco-example-alerts.jsonl` states beside it, line for line, the fields of the
+//! `falco.outputs.response` that a client must see; its `null` hostnames stand for the machine's,
+//! here `this-host`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,19 +16,19 @@ use prost::Message;
 use serde::Deserialize;
 
 const LINES: &str = include_str!("data/falco-example-lines.jsonl");
-const EXPECTED: &str = include_str!("data/falco-example-lines.expected.jsonl");
+const EXPECTED: &str = include_str!("data/falco-example-alerts.jsonl");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
-    seconds: i64,
-    nanos: i32,
+    /// `seconds.nanoseconds`
+    time: String,
     priority: i32,
     source_deprecated: i32,
     rule: String,
     output: String,
     output_fields: BTreeMap<String, String>,
-    hostname: String,
+    hostname: Option<String>,
     tags: Vec<String>,
     source: String,
 }
@@ -35,14 +36,18 @@ struct Expected {
 impl From<Expected> for Response {
     #[allow(deprecated, reason = "old clients read source_deprecated")]
     fn from(expected: Expected) -> Self {
+        let (seconds, nanos) = expected.time.split_once('.').unwrap();
         Self {
-            time: Some(prost_types::Timestamp { seconds: expected.seconds, nanos: expected.nanos }),
+            time: Some(prost_types::Timestamp {
+                seconds: seconds.parse().unwrap(),
+                nanos: nanos.parse().unwrap(),
+            }),
             priority: expected.priority,
             source_deprecated: expected.source_deprecated,
             rule: expected.rule,
             output: expected.output,
             output_fields: expected.output_fields.into_iter().collect(),
-            hostname: expected.hostname,
+            hostname: expected.hostname.unwrap_or_else(|| "this-host".into()),
             tags: expected.tags,
             source: expected.source,
         }

@@ -50,6 +50,9 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let timeout = match timeout::of(request.headers()) {
             Ok(None) => return Box::pin(self.0.call(request)),
+            Ok(Some(timeout)) if timeout.is_zero() => {
+                return Box::pin(std::future::ready(Ok(exceeded().into_response())));
+            }
             Ok(Some(timeout)) => timeout,
             Err(status) => return Box::pin(std::future::ready(Ok(status.into_response()))),
         };

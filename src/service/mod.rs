@@ -1,4 +1,28 @@
-//! What we answer.
+//! What we answer: Falco's own services, and the ones every gRPC server should have.
+//!
+//! | service | file |
+//! |---|---|
+//! | `falco.outputs.service` | [`outputs`]; where a call starts is in [`position`], how it reads in [`reader`] |
+//! | `falco.version.service` | [`version`] |
+//! | `grpc.health.v1.Health`, `grpc.reflection.v1` and `v1alpha` | [`mounted`] |
+
+pub mod mounted;
+mod outputs;
+mod position;
+mod reader;
+pub mod version;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::event::Time;
+use crate::grpc::Router;
+use crate::hub::Hub;
+
+pub use version::FalcoVersion;
 
 /// How alerts are handed to readers, and whose version is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,4 +53,75 @@ pub enum LostEvents {
     Announce,
     /// Only counted.
     Count,
+}
+
+/// What the services answer from.
+#[derive(Clone)]
+pub struct Context {
+    /// The alerts.
+    pub hub: Arc<Hub>,
+    /// How they are handed out.
+    pub config: Config,
+    /// `grpc_output.enabled`: without it `get` has nothing and `sub` stays silent, as in Falco.
+    pub grpc_output: bool,
+    /// Stands in for the host of alerts that Falconer itself makes.
+    pub hostname: Arc<str>,
+    /// The clock.
+    pub now: fn() -> Time,
+    /// Falco's version, as far as it is known now.
+    pub falco: Arc<dyn Fn() -> FalcoVersion + Send + Sync>,
+    /// How many subscriptions are open.
+    pub subscribers: Subscribers,
+    /// Cancelled when the server begins to stop: live subscriptions end then.
+    pub stop: CancellationToken,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Context").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Who calls, in the words of the connection. Requests carry it as an extension.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Arc<str>);
+
+/// Counts open subscriptions.
+#[derive(Debug, Clone, Default)]
+pub struct Subscribers(Arc<AtomicUsize>);
+
+impl Subscribers {
+    /// How many are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn enter(&self) -> Subscribed {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Subscribed(self.clone())
+    }
+}
+
+/// An open subscription; dropping it ends it.
+#[derive(Debug)]
+struct Subscribed(Subscribers);
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Falco's services, answering from `context`.
+#[must_use]
+pub fn falco(context: &Context) -> Router {
+    Router::default()
+        .method("/falco.outputs.service/get", outputs::get(context.clone()))
+        .method("/falco.outputs.service/sub", outputs::sub(context.clone()))
+        .method("/falco.version.service/version", version::version(context.falco.clone()))
+        .gone(
+            "/falco.output.service/subscribe",
+            "this is the API of Falco before 0.24; call falco.outputs.service/sub or get instead",
+        )
 }

@@ -1,0 +1,225 @@
+//! Where a call starts to read, from its metadata. All keys are optional.
+//!
+//! | key | value |
+//! |---|---|
+//! | `falconer-group` | a name; without it the group is `default` |
+//! | `falconer-after` | a cursor: start behind that alert |
+//! | `falconer-since` | a time (RFC 3339) or an age (`90s`, `10m`, `24h`, `7d`) |
+//! | `falconer-last` | a number: start that many alerts before the newest |
+//!
+//! At most one of the last three. A call with one of them is a reader of its own: it moves no
+//! mark, unless it names a group as well. A value that does not parse is INVALID_ARGUMENT: a
+//! reader that gets other alerts than it asked for is worse off than one that is told.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use crate::event::Time;
+use crate::grpc::{Code, Status};
+use crate::hub::{Cursor, DEFAULT_GROUP, GroupError, Hub};
+
+/// Where a call starts, and whose mark it moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Position {
+    /// At the mark of a group, moving it.
+    Group(String),
+    /// At a sequence number; moving a group's mark only where one was named.
+    At { sequence: u64, group: Option<String> },
+}
+
+const GROUP: &str = "falconer-group";
+const AFTER: &str = "falconer-after";
+const SINCE: &str = "falconer-since";
+const LAST: &str = "falconer-last";
+const FILTER: &str = "falconer-filter";
+
+impl Position {
+    pub(super) fn of(metadata: &HeaderMap, hub: &Hub, now: Time) -> Result<Self, Status> {
+        if metadata.contains_key(FILTER) {
+            let message = "falconer-filter is not part of this version; leave it out";
+            return Err(Status::new(Code::Unimplemented, message));
+        }
+        let group = text(metadata, GROUP)?;
+        let starts = [
+            text(metadata, AFTER)?.map(|value| after(value, hub)),
+            text(metadata, SINCE)?.map(|value| since(value, hub, now)),
+            text(metadata, LAST)?.map(|value| last(value, hub)),
+        ];
+        let mut starts = starts.into_iter().flatten();
+        let position = match (starts.next(), starts.next()) {
+            (None, _) => Self::Group(group.unwrap_or(DEFAULT_GROUP).to_owned()),
+            (Some(sequence), None) => {
+                Self::At { sequence: sequence?, group: group.map(str::to_owned) }
+            }
+            (Some(_), Some(_)) => {
+                return Err(invalid(format!(
+                    "only one of {AFTER}, {SINCE} and {LAST} can be given"
+                )));
+            }
+        };
+        if let Self::Group(name) | Self::At { group: Some(name), .. } = &position {
+            hub.group(name).map_err(|error| group_status(&error))?;
+        }
+        Ok(position)
+    }
+}
+
+pub(super) fn group_status(error: &GroupError) -> Status {
+    let code = match error {
+        GroupError::Name => Code::InvalidArgument,
+        GroupError::TooMany => Code::ResourceExhausted,
+    };
+    Status::new(code, format!("{GROUP}: {error}"))
+}
+
+fn invalid(message: String) -> Status {
+    Status::new(Code::InvalidArgument, message)
+}
+
+fn text<'a>(metadata: &'a HeaderMap, key: &str) -> Result<Option<&'a str>, Status> {
+    let mut values = metadata.get_all(key).into_iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value
+            .to_str()
+            .map(|value| Some(value.trim()))
+            .map_err(|_| invalid(format!("{key}: not visible ASCII"))),
+        (Some(_), Some(_)) => Err(invalid(format!("{key}: given more than once"))),
+    }
+}
+
+fn after(value: &str, hub: &Hub) -> Result<u64, Status> {
+    let cursor: Cursor =
+        value.parse().map_err(|error| invalid(format!("{AFTER}: {value:?} is {error}")))?;
+    if cursor.epoch != hub.epoch() {
+        return Err(Status::new(
+            Code::OutOfRange,
+            format!(
+                "{AFTER}: {cursor} belongs to an earlier run of the server, whose alerts are gone; \
+                 leave the key out to start with the oldest kept, {}",
+                hub.cursor(hub.oldest())
+            ),
+        ));
+    }
+    if cursor.sequence >= hub.head() {
+        return Err(Status::new(
+            Code::OutOfRange,
+            format!("{AFTER}: there is no alert {cursor} yet"),
+        ));
+    }
+    Ok(cursor.sequence + 1)
+}
+
+fn since(value: &str, hub: &Hub, now: Time) -> Result<u64, Status> {
+    let time = match (age(value), value.parse::<Timestamp>()) {
+        (Some(age), _) => now.before(age),
+        (None, Ok(time)) => Time::from(time),
+        (None, Err(_)) => {
+            return Err(invalid(format!(
+                "{SINCE}: {value:?} is neither a time such as 2026-01-30T18:00:00Z nor an age such \
+                 as 90s, 10m, 24h or 7d"
+            )));
+        }
+    };
+    Ok(hub.since(time))
+}
+
+fn last(value: &str, hub: &Hub) -> Result<u64, Status> {
+    let count: u64 = value
+        .parse()
+        .map_err(|_| invalid(format!("{LAST}: {value:?} is not a number of alerts")))?;
+    Ok(hub.head().saturating_sub(count).max(hub.oldest()))
+}
+
+/// `90s`, `10m`, `24h`, `7d`.
+fn age(text: &str) -> Option<Duration> {
+    let unit = text.chars().next_back()?;
+    let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event;
+    use crate::hub::{Batch, Config, Epoch};
+
+    /// Ten alerts, one a minute from 10:00 on.
+    fn hub() -> Hub {
+        let hub = Hub::new(Config::default(), Epoch::new(0xabc));
+        let mut batch = Batch::default();
+        for minute in 0..10 {
+            let line = format!(
+                r#"{{"rule":"r","priority":"Error","time":"2026-01-30T10:{minute:02}:00Z"}}"#
+            );
+            event::read(line.as_bytes(), || unreachable!(), |r| batch.push(&r.event, &r.line, ""))
+                .unwrap();
+        }
+        hub.append(batch);
+        hub
+    }
+
+    fn position(pairs: &[(&'static str, &str)]) -> Result<Position, Code> {
+        let mut metadata = HeaderMap::new();
+        for (key, value) in pairs {
+            metadata.append(*key, value.parse().unwrap());
+        }
+        let now = Time::from("2026-01-30T10:09:30Z".parse::<Timestamp>().unwrap());
+        Position::of(&metadata, &hub(), now).map_err(|status| status.code())
+    }
+
+    fn at(sequence: u64) -> Result<Position, Code> {
+        Ok(Position::At { sequence, group: None })
+    }
+
+    #[test]
+    fn every_key() {
+        assert_eq!(position(&[]), Ok(Position::Group("default".into())));
+        assert_eq!(position(&[(GROUP, "siem")]), Ok(Position::Group("siem".into())));
+        assert_eq!(position(&[(AFTER, "abc.4")]), at(5));
+        assert_eq!(position(&[(SINCE, "2026-01-30T10:03:30Z")]), at(5));
+        assert_eq!(position(&[(SINCE, "2026-01-30T11:03:30+01:00")]), at(5));
+        assert_eq!(position(&[(SINCE, "90s")]), at(9));
+        assert_eq!(position(&[(SINCE, "2h")]), at(1));
+        assert_eq!(position(&[(SINCE, "2d")]), at(1));
+        assert_eq!(position(&[(LAST, "3")]), at(8));
+        assert_eq!(position(&[(LAST, "0")]), at(11));
+        assert_eq!(position(&[(LAST, "100")]), at(1));
+        assert_eq!(
+            position(&[(LAST, "3"), (GROUP, "siem")]),
+            Ok(Position::At { sequence: 8, group: Some("siem".into()) })
+        );
+    }
+
+    #[test]
+    fn what_does_not_parse_is_refused() {
+        for pairs in [
+            [(AFTER, "4")],
+            [(AFTER, "abc")],
+            [(SINCE, "yesterday")],
+            [(SINCE, "10")],
+            [(SINCE, "-10m")],
+            [(SINCE, "99999999999999999999d")],
+            [(LAST, "-1")],
+            [(LAST, "many")],
+            [(GROUP, "a b")],
+            [(GROUP, "")],
+        ] {
+            assert_eq!(position(&pairs), Err(Code::InvalidArgument), "{pairs:?}");
+        }
+        assert_eq!(position(&[(LAST, "1"), (SINCE, "1m")]), Err(Code::InvalidArgument));
+        assert_eq!(position(&[(LAST, "1"), (LAST, "2")]), Err(Code::InvalidArgument));
+        assert_eq!(position(&[(AFTER, "def.4")]), Err(Code::OutOfRange));
+        assert_eq!(position(&[(AFTER, "abc.11")]), Err(Code::OutOfRange));
+        assert_eq!(position(&[(FILTER, "rule = x")]), Err(Code::Unimplemented));
+    }
+}

@@ -1,0 +1,232 @@
+//! One call's way through the log: a cursor, and nothing that grows.
+//!
+//! 1. What the log has from the cursor on goes out as it lies there, many frames at once.
+//! 2. What it no longer has is announced: how many alerts, which, and why.
+//! 3. When everything has been read, a `get` is over and a `sub` waits: for more, for the server
+//!    to stop (UNAVAILABLE: an end with OK would tell clients that all is well), or for the
+//!    client to make a mistake in its requests.
+//!
+//! A group's mark moves when the connection comes back for more, that is, after it has taken what
+//! was read before: a reader that is cancelled leaves the rest to the next.
+
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::position::{Position, group_status};
+use super::{Caller, Context, Delivery, LostEvents, Subscribed};
+use crate::event;
+use crate::grpc::{Code, Status};
+use crate::hub::{Gap, Next};
+
+/// How many bytes of frames go out at once. hyper holds a chunk until flow control lets it
+/// leave, so this times the open calls is the memory stalled readers cost.
+const CHUNK: usize = 64 << 10;
+
+/// Why alerts are missing, as `lost.cause` tells it.
+const CAUSE: &str =
+    "evicted by falconer.outputs.retain before they were read; read faster or retain more";
+
+/// The requests of a `sub`, being read and forgotten beside it.
+pub(super) type Drain = AbortOnDropHandle<Result<(), Status>>;
+
+/// Reads the log for one call.
+pub(super) struct Reader {
+    context: Context,
+    place: Place,
+    end: End,
+    head: watch::Receiver<u64>,
+    /// A group's name and where it has read to once the last chunk has been taken.
+    unconfirmed: Option<(String, u64)>,
+    peer: Option<Caller>,
+}
+
+enum Place {
+    /// A cursor of its own; `group` is the one whose mark follows.
+    Own { next: u64, group: Option<String> },
+    /// Each alert to one reader of the group.
+    Shared { group: String },
+}
+
+enum End {
+    /// `get`: at the alert with this sequence number.
+    At(u64),
+    /// `sub`: never by itself.
+    Never { requests: Option<Drain>, _subscribed: Subscribed },
+}
+
+impl Reader {
+    /// A reader that ends at what is the newest alert now.
+    pub(super) fn get(
+        context: Context,
+        position: Position,
+        peer: Option<Caller>,
+    ) -> Result<Self, Status> {
+        let end = End::At(context.hub.head());
+        Self::new(context, position, end, peer)
+    }
+
+    /// A reader that goes on; `requests` are what the client sends meanwhile.
+    pub(super) fn sub(
+        context: Context,
+        position: Position,
+        requests: Drain,
+        peer: Option<Caller>,
+    ) -> Result<Self, Status> {
+        let _subscribed = context.subscribers.enter();
+        let end = End::Never { requests: Some(requests), _subscribed };
+        Self::new(context, position, end, peer)
+    }
+
+    fn new(
+        context: Context,
+        position: Position,
+        end: End,
+        peer: Option<Caller>,
+    ) -> Result<Self, Status> {
+        let hub = &context.hub;
+        let place = match (position, context.config.delivery) {
+            (Position::At { sequence, group }, _) => Place::Own { next: sequence, group },
+            (Position::Group(group), Delivery::Shared) => Place::Shared { group },
+            (Position::Group(group), Delivery::FanOut) => {
+                let next = hub.group(&group).map_err(|error| group_status(&error))?;
+                Place::Own { next, group: Some(group) }
+            }
+        };
+        let head = hub.watch_head();
+        Ok(Self { context, place, end, head, unconfirmed: None, peer })
+    }
+
+    /// The frames of the call's reply.
+    pub(super) fn into_frames(self) -> impl Stream<Item = Result<Bytes, Status>> + Send + 'static {
+        futures_util::stream::unfold(Some(self), |reader| async {
+            let mut reader = reader?;
+            match reader.next().await {
+                Ok(Some(frames)) => Some((Ok(frames), Some(reader))),
+                Ok(None) => None,
+                Err(status) => Some((Err(status), None)),
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        loop {
+            self.confirm();
+            // Noted before looking, so that what is appended in between wakes the wait below.
+            self.head.mark_unchanged();
+            self.check().await?;
+            match self.look()? {
+                Next::Alerts(slice) => {
+                    tracing::debug!(
+                        peer = self.peer.as_ref().map(|caller| &*caller.0),
+                        first = slice.first(),
+                        last = slice.end() - 1,
+                        "alerts sent"
+                    );
+                    self.moved_to(slice.end());
+                    return Ok(Some(slice.frames()));
+                }
+                Next::Lost(gap) => {
+                    tracing::warn!(
+                        peer = self.peer.as_ref().map(|caller| &*caller.0),
+                        count = gap.count(),
+                        "a reader missed alerts"
+                    );
+                    self.moved_to(gap.end);
+                    if self.context.config.lost_events == LostEvents::Announce {
+                        return Ok(Some(self.announcement(gap)));
+                    }
+                }
+                Next::CaughtUp if matches!(self.end, End::At(_)) => return Ok(None),
+                Next::CaughtUp => self.wait().await?,
+            }
+        }
+    }
+
+    /// What there is at this reader's place, no further than its end.
+    fn look(&self) -> Result<Next, Status> {
+        let hub = &self.context.hub;
+        let end = match self.end {
+            _ if !self.context.grpc_output => return Ok(Next::CaughtUp),
+            End::At(end) => end,
+            End::Never { .. } => u64::MAX,
+        };
+        match &self.place {
+            Place::Own { next, .. } if *next >= end => Ok(Next::CaughtUp),
+            Place::Own { next, .. } => Ok(match hub.next(*next, CHUNK) {
+                Next::Alerts(slice) => slice.until(end).map_or(Next::CaughtUp, Next::Alerts),
+                other => other,
+            }),
+            Place::Shared { group } => {
+                hub.claim(group, end, CHUNK).map_err(|error| group_status(&error))
+            }
+        }
+    }
+
+    fn moved_to(&mut self, end: u64) {
+        if let Place::Own { next, group } = &mut self.place {
+            *next = end;
+            self.unconfirmed = group.clone().map(|group| (group, end));
+        }
+    }
+
+    fn confirm(&mut self) {
+        if let Some((group, end)) = self.unconfirmed.take() {
+            self.context.hub.advance(&group, end);
+        }
+    }
+
+    /// Whether the call has to end although there may be more to read.
+    async fn check(&mut self) -> Result<(), Status> {
+        let End::Never { requests, .. } = &mut self.end else { return Ok(()) };
+        if self.context.stop.is_cancelled() {
+            return Err(stopping());
+        }
+        if requests.as_ref().is_some_and(|requests| requests.is_finished()) {
+            finished(requests).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<(), Status> {
+        let requests = match &mut self.end {
+            End::Never { requests, .. } => requests,
+            End::At(_) => return Ok(()),
+        };
+        tokio::select! {
+            // The hub outlives its readers: there is always a next change to wait for.
+            _ = self.head.changed() => Ok(()),
+            () = self.context.stop.cancelled() => Err(stopping()),
+            ended = finished(requests), if requests.is_some() => ended,
+        }
+    }
+
+    fn announcement(&self, gap: Gap) -> Bytes {
+        let hub = &self.context.hub;
+        let (first, last) = (hub.cursor(gap.first), hub.cursor(gap.end - 1));
+        let event = event::lost(
+            (self.context.now)(),
+            gap.count(),
+            &first.to_string(),
+            &last.to_string(),
+            CAUSE,
+        );
+        let mut frame = Vec::new();
+        event::encode(&event, &self.context.hostname, &mut frame);
+        frame.into()
+    }
+}
+
+/// Waits for the client's requests to end. That they do is no reason to end the call
+/// (half-close), unless they were wrong.
+async fn finished(requests: &mut Option<Drain>) -> Result<(), Status> {
+    let Some(drain) = requests else { return Ok(()) };
+    let ended = drain.await;
+    *requests = None;
+    ended.unwrap_or_else(|_| Err(Status::new(Code::Internal, "reading requests failed")))
+}
+
+fn stopping() -> Status {
+    Status::new(Code::Unavailable, "the server is stopping; reconnect")
+}

@@ -1,0 +1,251 @@
+//! Every way in: the example lines through each input come out of `get` in order, to the last
+//! field; files are followed across rotation, a Falco that ends is started again, and what is no
+//! alert stops nothing. Each test is the program as a user starts it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::raw::{Client, as_value, framed, head};
+use support::server::Server;
+use support::{PATIENCE, Transport, examples};
+
+/// Asks `get` until `count` alerts have come, or none comes any more.
+fn get(server: &Server, count: usize) -> Vec<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = Client::connect(&server.socket().unwrap()).await;
+        let deadline = Instant::now() + PATIENCE;
+        let mut alerts = Vec::new();
+        while alerts.len() < count && Instant::now() < deadline {
+            let outcome = client.call(head("/falco.outputs.service/get"), [framed(b"")]).await;
+            assert_eq!(outcome.code(), Some(0), "{}", outcome.message());
+            alerts.extend(outcome.messages.iter().map(as_value));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        alerts
+    })
+}
+
+fn rules(alerts: &[Value]) -> Vec<&str> {
+    alerts.iter().map(|alert| alert["rule"].as_str().unwrap()).collect()
+}
+
+fn assert_examples(alerts: &[Value]) {
+    let expected = examples::alerts();
+    assert_eq!(alerts.len(), expected.len());
+    for (number, (alert, expected)) in alerts.iter().zip(&expected).enumerate() {
+        assert_eq!(alert, expected, "E{:02}", number + 1);
+    }
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn standard_input() {
+    let mut server = Server::start(Transport::Unix);
+    for line in examples::lines() {
+        server.feed(line);
+    }
+    assert_examples(&get(&server, 22));
+}
+
+#[test]
+fn standard_input_with_everything_else_falco_prints() {
+    let mut server = Server::start(Transport::Unix);
+    let between = [
+        "\u{1b}[31mred\u{7}\n",
+        "Events detected: 8\nRule counts by severity:\n   WARNING: 8\n",
+        "Mon Mar 31 00:26:04 2025: Falco version: 0.39.2 (x86_64)\n",
+        "{\"output_fields\":{\"falco.num_evts\":1},\"sample\":1}\n",
+        "{\"rule\":\"broken\n",
+        "\n\r\n   \n",
+    ];
+    server.feed(format!("{{\"rule\":\"{}\"}}\n", "x".repeat(1 << 20)));
+    for (line, noise) in examples::lines().into_iter().zip(between.iter().cycle()) {
+        // A line that comes in two pieces is one line.
+        let (start, end) = line.split_at(line.floor_char_boundary(line.len() / 2));
+        server.feed(*noise);
+        server.feed(start);
+        server.feed(end);
+    }
+    assert_examples(&get(&server, 22));
+    server.feed("10:20:05.408091526: Warning Sensitive file opened (user=root)\n");
+    let text = &get(&server, 1)[0];
+    assert_eq!(text["output"], "10:20:05.408091526: Warning Sensitive file opened (user=root)");
+    assert_eq!(text["priority"], 4);
+    let log = server.stderr();
+    assert!(log.contains("longer than 1048576 bytes"), "{log}");
+    assert!(log.contains(r"\u{1b}[31mred\u{7}") && !log.contains('\u{7}'), "{log}");
+    assert_eq!(
+        log.matches("neither JSON nor a text alert").count(),
+        3,
+        "the first few only: {log}"
+    );
+}
+
+#[test]
+fn a_file_that_is_there_is_read_from_its_beginning_and_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.json");
+    let lines = examples::lines();
+    append(&path, &lines[..10].concat());
+    let server = follow(&[&path]);
+    let mut alerts = get(&server, 10);
+    for line in &lines[10..] {
+        append(&path, line);
+    }
+    alerts.extend(get(&server, 12));
+    assert_examples(&alerts);
+}
+
+#[test]
+fn a_file_is_followed_across_rename_reopening_and_truncation() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.json");
+    let rotated = directory.path().join("events.json.1");
+    let server = follow(&[&path]);
+
+    append(&path, &examples::line("before"));
+    assert_eq!(rules(&get(&server, 1)), ["before"]);
+    // logrotate renames; Falco writes on into the same file until SIGUSR1 makes it open a new one.
+    fs::rename(&path, &rotated).unwrap();
+    append(&rotated, &examples::line("into the old one"));
+    assert_eq!(rules(&get(&server, 1)), ["into the old one"]);
+    append(&rotated, &examples::line("the last of the old one"));
+    append(&path, &examples::line("the first of the new one"));
+    assert_eq!(rules(&get(&server, 2)), ["the last of the old one", "the first of the new one"]);
+    // copytruncate
+    fs::copy(&path, &rotated).unwrap();
+    OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    append(&path, &examples::line("after truncation"));
+    assert_eq!(rules(&get(&server, 1)), ["after truncation"]);
+}
+
+fn follow(paths: &[&Path]) -> Server {
+    let settings: Vec<_> =
+        paths.iter().map(|path| format!("falconer.inputs.files[]={}", path.display())).collect();
+    Server::start_with(Transport::Unix, &settings.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// An executable in `directory` that stands in for Falco.
+fn falco(directory: &Path, script: &str) -> String {
+    let path = directory.join("falco");
+    fs::write(&path, format!("#!/bin/sh\n{script}")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+fn run(command: &[&str]) -> Server {
+    let settings: Vec<_> =
+        command.iter().map(|word| format!("falconer.inputs.command[]={word}")).collect();
+    Server::start_with(Transport::Unix, &settings.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_falco_of_our_own_is_read_asked_and_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let lines = directory.path().join("lines");
+    fs::write(&lines, examples::lines().concat()).unwrap();
+    let ended = directory.path().join("ended");
+    let script = format!(
+        "if [ \"$1\" = --version ]; then echo 'Falco version: 0.43.1 (x86_64)'; exit; fi\n\
+         echo 'a log line of Falco' >&2\n\
+         cat {}\n\
+         trap 'touch {}; exit' TERM\n\
+         while true; do sleep 0.05; done\n",
+        lines.display(),
+        ended.display(),
+    );
+    let server = run(&[&falco(directory.path(), &script), "-U"]);
+    assert_examples(&get(&server, 22));
+    assert!(server.stderr().contains("a log line of Falco"), "standard error passes through");
+    assert_eq!(version(&server), "0.43.1");
+    assert!(server.stop().success());
+    assert!(ended.exists(), "Falco was asked to end");
+}
+
+fn version(server: &Server) -> String {
+    use falconer::proto::falco::version::Response;
+    use prost::Message as _;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = Client::connect(&server.socket().unwrap()).await;
+        let outcome = client.call(head("/falco.version.service/version"), [framed(b"")]).await;
+        Response::decode(outcome.messages[0].clone()).unwrap().version
+    })
+}
+
+#[test]
+fn a_falco_that_ends_is_started_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = directory.path().join("line");
+    fs::write(&line, examples::line("once more")).unwrap();
+    let server = run(&[&falco(directory.path(), &format!("cat {}\nexit 3\n", line.display()))]);
+    assert_eq!(rules(&get(&server, 3)), ["once more"; 3]);
+    let log = server.stderr();
+    assert!(log.contains("restarting Falco") && log.contains("exit status: 3"), "{log}");
+}
+
+/// Posts as Falco's `http_output` does, on one connection; gives the raw answers.
+struct Poster(TcpStream);
+
+impl Poster {
+    fn post(&mut self, path: &str, content_type: &str, body: &str) -> String {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: falcosecurity/falco\r\n\
+             Accept: */*\r\nContent-Type: {content_type}\r\nTE: gzip\r\nConnection: TE\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len(),
+        );
+        self.0.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+#[test]
+fn what_falco_posts() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("falconer.gateway.listen=127.0.0.1:{port}");
+    let server = Server::start_with(Transport::Unix, &["falconer.gateway.enabled=true", &listen]);
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut poster = Poster(stream);
+    for (number, line) in examples::lines().into_iter().enumerate() {
+        let path = if number % 2 == 0 { "/" } else { "/api/v1/events" };
+        let content_type = if number % 3 == 0 { "text/plain" } else { "application/json" };
+        let answer = poster.post(path, content_type, line.trim_end());
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.to_lowercase().contains("content-length: 0\r\n"), "{answer}");
+    }
+    assert_examples(&get(&server, 22));
+    // All at once, one a line; and what is no alert is answered alike.
+    poster.post("/", "application/x-ndjson", &examples::lines().concat());
+    let answer = poster.post("/", "text/plain", "no alert");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert_examples(&get(&server, 22));
+}

@@ -1,0 +1,26 @@
+//! What the integration tests share: the server as a process, the way a user starts it (`server`),
+//! certificates every client accepts (`certs`), the real clients as processes (`client`), and the
+//! example lines with the alerts they must become (`examples`).
+//!
+//! Everything waits with a deadline and is ended by its process id; nothing is left behind.
+#![allow(dead_code, reason = "each integration test uses its part")]
+
+pub(crate) mod certs;
+pub(crate) mod client;
+pub(crate) mod examples;
+pub(crate) mod raw;
+pub(crate) mod server;
+
+use std::time::Duration;
+
+/// How long anything may take that happens at once on an idle machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the server is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Plaintext on a unix socket.
+    Unix,
+    /// TCP with mandatory client certificates.
+    Tls,
+}

@@ -1,0 +1,214 @@
+//! `falconer serve` as a process of its own, fed through its standard input.
+//!
+//! 1. Certificates and the socket live in a temporary folder that goes with the server.
+//! 2. `start` returns when the socket accepts connections; a TCP port that another process took
+//!    in the meantime is tried again elsewhere.
+//! 3. `stop` sends SIGTERM and waits; so does a drop, with SIGKILL behind it.
+//! 4. Standard error goes to a file and is shown when the test fails.
+//!
+//! `FALCONER_BIN` names another binary than the one this test was built with: a release, a
+//! package.
+
+use std::{
+    collections::HashSet,
+    env,
+    fs::{self, File},
+    io::Write,
+    net::{TcpListener, TcpStream},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Mutex, mpsc::sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+use super::{PATIENCE, Transport, certs};
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Child,
+    stdin: Option<ChildStdin>,
+    transport: Transport,
+    address: String,
+    dir: TempDir,
+}
+
+impl Server {
+    /// Starts a server that has not been given any alert yet.
+    pub(crate) fn start(transport: Transport) -> Self {
+        Self::start_with(transport, &[])
+    }
+
+    /// The same with further `-o KEY=VALUE` settings.
+    pub(crate) fn start_with(transport: Transport, settings: &[&str]) -> Self {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut server = Self::spawn(transport, settings);
+            match server.wait_until_it_answers() {
+                Ok(()) => return server,
+                // The port was free a moment ago; somebody else may have it now.
+                Err(_) if transport == Transport::Tls && attempts < 3 => {}
+                Err(reason) => panic!("the server did not start: {reason}\n{}", server.stderr()),
+            }
+        }
+    }
+
+    fn spawn(transport: Transport, settings: &[&str]) -> Self {
+        let dir = tempfile::Builder::new().prefix("falconer-").tempdir().unwrap();
+        let address = match transport {
+            Transport::Unix => format!("unix://{}", dir.path().join("falco.sock").display()),
+            Transport::Tls => format!("127.0.0.1:{}", free_port()),
+        };
+        let mut command = Command::new(binary());
+        command.arg("serve");
+        let mut set = |setting: String| {
+            command.arg("-o").arg(setting);
+        };
+        set("grpc.enabled=true".into());
+        set(format!("grpc.bind_address={address}"));
+        set("falconer.inputs.stdin=true".into());
+        set("falconer.gateway.enabled=false".into());
+        if transport == Transport::Tls {
+            certs::write(dir.path());
+            set(format!("grpc.private_key={}", dir.path().join("server.key").display()));
+            set(format!("grpc.cert_chain={}", dir.path().join("server.crt").display()));
+            set(format!("grpc.root_certs={}", dir.path().join("ca.crt").display()));
+        }
+        settings.iter().for_each(|&setting| set(setting.to_owned()));
+        let mut process = command
+            .env_remove("FALCO_HOSTNAME")
+            .env_remove("FALCO_GRPC_HOSTNAME")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(File::create(dir.path().join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        let stdin = process.stdin.take();
+        Self { process, stdin, transport, address, dir }
+    }
+
+    fn wait_until_it_answers(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answers = match self.transport {
+                Transport::Unix => UnixStream::connect(self.dir.path().join("falco.sock")).is_ok(),
+                Transport::Tls => TcpStream::connect(&self.address).is_ok(),
+            };
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return Err(status.to_string());
+            }
+            if answers {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("nothing answers at {}", self.address));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What a client is told to connect to.
+    pub(crate) fn endpoint(&self) -> String {
+        self.address.replace("127.0.0.1", "localhost")
+    }
+
+    /// The socket's path, where there is one.
+    pub(crate) fn socket(&self) -> Option<PathBuf> {
+        (self.transport == Transport::Unix).then(|| self.dir.path().join("falco.sock"))
+    }
+
+    /// The folder with `ca.crt`, `client.crt` and `client.key`, where they are needed.
+    pub(crate) fn certs(&self) -> Option<&Path> {
+        (self.transport == Transport::Tls).then(|| self.dir.path())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Writes to the server's standard input, which stays open.
+    pub(crate) fn feed(&mut self, text: impl Into<String>) {
+        let (mut stdin, text) = (self.stdin.take().unwrap(), text.into());
+        let (sender, done) = sync_channel(1);
+        thread::spawn(move || {
+            let written = stdin.write_all(text.as_bytes());
+            let _ = sender.send((stdin, written));
+        });
+        let (stdin, written) = done.recv_timeout(PATIENCE).expect("the server reads its input");
+        written.unwrap();
+        self.stdin = Some(stdin);
+    }
+
+    /// Asks the server to end and does not wait.
+    pub(crate) fn terminate(&self) {
+        kill(self.pid(), Signal::SIGTERM).unwrap();
+    }
+
+    /// Asks the server to end and waits until it has.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        self.terminate();
+        let status = self.wait(PATIENCE);
+        status.unwrap_or_else(|| panic!("the server did not end\n{}", self.stderr()))
+    }
+
+    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return Some(status);
+            }
+            if Instant::now() > deadline {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.process.id()).unwrap())
+    }
+
+    /// What the server has logged so far.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            let _ = kill(self.pid(), Signal::SIGTERM);
+            if self.wait(Duration::from_secs(10)).is_none() {
+                let _ = self.process.kill();
+                let _ = self.process.wait();
+            }
+        }
+        if thread::panicking() {
+            eprintln!("the server's log:\n{}", self.stderr());
+        }
+    }
+}
+
+/// The program under test.
+pub(crate) fn binary() -> PathBuf {
+    env::var_os("FALCONER_BIN").map_or_else(|| env!("CARGO_BIN_EXE_falconer").into(), PathBuf::from)
+}
+
+/// A TCP port nobody listens on and no other test of this process was given.
+fn free_port() -> u16 {
+    static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().get_or_insert_default().insert(port) {
+            return port;
+        }
+    }
+}
