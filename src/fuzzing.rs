@@ -2,13 +2,21 @@
 //!
 //! Always compiled, so that it cannot rot; not part of the interface.
 
-#![allow(missing_docs, reason = "for the fuzz targets only")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    reason = "for the fuzz targets only: an oracle speaks by panicking"
+)]
 
 use bytes::Bytes;
+use prost::Message as _;
 
+use crate::config;
+use crate::event;
 use crate::grpc::frame::{Decoder, FrameError, PREFIX};
 use crate::grpc::{Encoding, InflateError};
 pub use crate::net::authority::check_chunking as authority_repair;
+use crate::proto::falco::outputs::Response;
 
 /// Decodes `body` cut at `cuts`, and checks what must hold of every body: the result does not
 /// depend on the cuts, equals what a plain reading of the specification gives, and no more is
@@ -86,4 +94,41 @@ fn reference(mut body: &[u8], encoding: Encoding, limit: usize) -> Decoded {
         body = after;
     };
     (messages, end)
+}
+
+/// Reads `record` as an alert; what is one must come back from protobuf as it was read, and its
+/// line must be one line of JSON.
+///
+/// # Panics
+/// When it does not.
+pub fn falco_line(record: &[u8]) {
+    let now = || jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
+    let _ = event::read(record, now, |record| {
+        let event = &record.event;
+        let mut frame = Vec::new();
+        event::encode(event, "host", &mut frame);
+        let (prefix, message) = frame.split_first_chunk::<PREFIX>().expect("a prefix");
+        let [flag, length @ ..] = *prefix;
+        assert_eq!((flag, u32::from_be_bytes(length) as usize), (0, message.len()));
+        let response = Response::decode(message).expect("valid protobuf");
+        let time = response.time.expect("a time");
+        assert_eq!(
+            (time.seconds, time.nanos.cast_unsigned()),
+            (event.time.seconds(), event.time.nanos())
+        );
+        assert_eq!(response.priority, event.priority as i32);
+        assert_eq!(response.rule, event.rule);
+        assert_eq!(response.source, event.source);
+        assert_eq!(response.output, event.output);
+        assert_eq!(response.hostname, event.hostname.as_deref().unwrap_or("host"));
+        assert!(response.tags.is_sorted() && response.tags.iter().eq(&event.tags));
+        assert!(response.output_fields.len() <= event.fields.len());
+        assert!(!record.line.contains(['\n', '\r']));
+        serde_json::from_str::<&serde_json::value::RawValue>(&record.line).expect("JSON");
+    });
+}
+
+/// Reads `text` as a configuration file.
+pub fn config_text(text: &str) {
+    let _ = config::read(Some(text), &config::Options::default(), &|_| None);
 }

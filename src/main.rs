@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use falconer::config::{self, Loaded, Options};
 use falconer::server;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Serves Falco's gRPC API (outputs and version) beside any Falco.
 #[derive(Debug, Parser)]
@@ -100,8 +101,14 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// `FALCONER_LOG` is a level for our own rooms, or a filter in tracing's language.
 fn log_to_stderr(filter: Option<String>, no_color: Option<String>) {
-    let filter = EnvFilter::builder().parse_lossy(filter.as_deref().unwrap_or("info"));
+    let filter = filter.unwrap_or_else(|| "info".into());
+    let filter = match filter.parse::<LevelFilter>() {
+        Ok(level) => format!("warn,falconer={level},falconer_gateway={level}"),
+        Err(_) => filter,
+    };
+    let filter = EnvFilter::builder().parse_lossy(filter);
     let color = no_color.is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -39,7 +39,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    tracing::info!(address = %listener.local_addr()?, "gateway listens");
+    tracing::debug!(address = %listener.local_addr()?, "gateway listens");
 
     loop {
         let (place, stream, peer) = tokio::select! {

@@ -221,3 +221,26 @@ fn one_line<'a>(line: &'a str) -> Cow<'a, str> {
         Cow::Borrowed(line)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(record in prop::collection::vec(any::<u8>(), 0..200)) {
+            crate::fuzzing::falco_line(&record);
+        }
+
+        #[test]
+        fn any_json_like_text_is_read_or_refused(
+            fields in r#"[\[\]{}",:a\\u0-9.eE\-+ tn]{0,40}"#,
+            text in r#"([^"\\]|\\[nrt"\\]|\\ud8[0-9a-f]{2}|\\u00[0-9a-f]{2}){0,20}"#,
+        ) {
+            let line = format!(
+                r#"{{"rule":"{text}","priority":"Error","time":"2026-01-30T10:00:00Z","hostname":"{text}","tags":["b","{text}","a"],"output_fields":{{"x":{fields}}}}}"#
+            );
+            crate::fuzzing::falco_line(line.as_bytes());
+        }
+    }
+}

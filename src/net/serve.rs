@@ -280,3 +280,52 @@ fn builder() -> http2::Builder<TokioExecutor> {
         .max_local_error_reset_streams(MAX_ERROR_RESETS);
     builder
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    /// A peer that says `greeting` and nothing more is let go in time, on a clock that only moves
+    /// when everybody waits.
+    async fn let_go_after(greeting: &[u8]) -> Duration {
+        let (mut peer, ours) = tokio::io::duplex(1024);
+        let handler = BoxCloneSyncService::new(tower::service_fn(async |_| {
+            Ok(Response::new(http_body_util::Empty::new().boxed_unsync()))
+        }));
+        let known = Peer::Unix { uid: None, pid: None };
+        let start = Instant::now();
+        let serving = tokio::spawn(open_and_serve(
+            async { Ok(ours) },
+            known,
+            handler,
+            CancellationToken::new(),
+        ));
+        peer.write_all(greeting).await.unwrap();
+        let mut rest = Vec::new();
+        peer.read_to_end(&mut rest).await.unwrap();
+        serving.await.unwrap();
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_peers_are_let_go() {
+        for greeting in [&b""[..], b"PRI * HTTP"] {
+            assert_eq!(let_go_after(greeting).await, OPENING_TIME);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peers_that_fall_silent_after_the_preface_are_let_go() {
+        let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let elapsed = let_go_after(settings).await;
+        assert!(elapsed <= KEEP_ALIVE + KEEP_ALIVE_TIMEOUT + Duration::from_secs(1), "{elapsed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_http_2_is_let_go_at_once() {
+        let elapsed = let_go_after(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert_eq!(elapsed, Duration::ZERO);
+    }
+}

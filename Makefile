@@ -1,0 +1,47 @@
+# Falconer: what a newcomer needs is `make run` and `make test`; both set up what they use.
+
+CARGO ?= cargo
+TOOLS := $(CURDIR)/target/tools
+SECONDS_EACH ?= 60
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text
+
+.PHONY: run test lint fuzz clean help
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+run: ## Build what is missing and serve invented alerts; prints what to paste next
+	$(CARGO) run --release --locked -- demo
+
+test: ## All tests, real clients included; says what it installs, skips loudly what cannot be had
+	tests/clients/setup target/clients
+	$(CARGO) test --workspace --locked
+	$(CARGO) check --manifest-path fuzz/Cargo.toml --locked
+
+lint: $(TOOLS)/bin/cargo-deny ## Format, clippy, documentation, dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	$(TOOLS)/bin/cargo-deny --locked check --config .deny.toml
+
+fuzz: $(TOOLS)/bin/cargo-fuzz ## Each fuzz target for SECONDS_EACH seconds
+	for target in $(FUZZ_TARGETS); do \
+	    RUSTC_BOOTSTRAP=1 PATH=$(TOOLS)/bin:$$PATH $(CARGO) fuzz run $$target -- \
+	        -max_total_time=$(SECONDS_EACH) -max_len=65536 || exit 1; \
+	done
+
+# Built from source: the version is part of the name, so that a change of version is a change.
+$(TOOLS)/bin/cargo-deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
+$(TOOLS)/bin/cargo-fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+$(TOOLS)/cargo-%:
+	@echo "installing cargo-$* into target/tools"
+	$(CARGO) install --locked --force --root $(TOOLS) \
+	    $$(echo cargo-$* | sed 's/-\([0-9.]*\)$$/ --version \1/')
+	touch $@
+
+clean: ## Forget everything that was built or installed here
+	$(CARGO) clean
+	rm -rf run fuzz/target

@@ -1,0 +1,111 @@
+//! Which room may import which: the arrows of the map in `src/lib.rs`, held.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and what it may import of ours. `proto` is made from `proto/` and belongs to nobody.
+const ROOMS: [(&str, &[&str]); 8] = [
+    ("event", &[]),
+    ("grpc", &[]),
+    ("net", &[]),
+    ("hub", &["event"]),
+    ("ingest", &["event", "hub"]),
+    ("service", &["event", "grpc", "hub", "proto"]),
+    ("config", &["hub", "ingest", "net", "service"]),
+    ("server", &["config", "event", "grpc", "hub", "ingest", "net", "proto", "service"]),
+];
+
+#[test]
+fn rooms_import_only_what_the_map_allows() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let found: BTreeSet<_> = fs::read_dir(&source)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let known: BTreeSet<_> = ROOMS.iter().map(|(room, _)| (*room).to_owned()).collect();
+    assert_eq!(found, known, "every room has its arrows here");
+
+    let mut files = 0;
+    for (room, allowed) in ROOMS {
+        for path in rust_files(&source.join(room)) {
+            files += 1;
+            let text = fs::read_to_string(&path).unwrap();
+            for (number, line) in production(&text).lines().enumerate() {
+                for import in imports(line) {
+                    let (file, number) = (path.display(), number + 1);
+                    assert!(
+                        import == room || allowed.contains(&import.as_str()),
+                        "{file}:{number}: {room} may not import {import}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(files > 40, "the sources are read");
+}
+
+#[test]
+fn the_gateway_depends_on_nothing_of_ours() {
+    let manifest = include_str!("../gateway/Cargo.toml");
+    let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
+    assert!(!dependencies.contains("falconer"), "{dependencies}");
+}
+
+#[test]
+fn imports_are_seen_however_they_are_written() {
+    for (line, expected) in [
+        ("use crate::event::Event;", vec!["event"]),
+        ("use crate::{hub, net::Listen};", vec!["hub", "net"]),
+        ("    let x = crate::grpc::Status::OK;", vec!["grpc"]),
+        ("use super::Event;", vec![]),
+        ("//! see [`crate::hub`]", vec![]),
+    ] {
+        assert_eq!(imports(line), expected, "{line}");
+    }
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if name.ends_with(".rs") && !name.starts_with("tests") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// A file without its tests, which stand last.
+fn production(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap()
+}
+
+fn imports(line: &str) -> Vec<String> {
+    if line.trim_start().starts_with("//") {
+        return Vec::new();
+    }
+    let word = |text: &str| -> String {
+        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    line.split("crate::")
+        .skip(1)
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            None => vec![word(rest)],
+            Some(list) => list.split(',').map(|item| word(item.trim())).collect(),
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
