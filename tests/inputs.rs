@@ -189,7 +189,7 @@ fn version(server: &Server) -> String {
     runtime.block_on(async {
         let client = Client::connect(&server.socket().unwrap()).await;
         let outcome = client.call(head("/falco.version.service/version"), [framed(b"")]).await;
-        Response::decode(outcome.messages[0].clone()).unwrap().version
+        Response::decode(outcome.messages.into_iter().next().unwrap()).unwrap().version
     })
 }
 

@@ -36,63 +36,64 @@ pub async fn run(intake: &Intake, rate: u32, stop: CancellationToken) {
 /// Alert number `number` as a line of Falco's JSON (the layout of 0.39 and later).
 #[must_use]
 pub fn alert(number: u64, time: Time) -> String {
-    let pick = |choices: &[&'static str], salt: u64| {
-        let count = choices.len().max(1) as u64;
-        let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) ^ salt;
-        usize::try_from(mixed % count).ok().and_then(|at| choices.get(at)).copied().unwrap_or("")
-    };
-    let scene = &SCENES[usize::try_from(number).unwrap_or_default() % SCENES.len()];
-    let mut fields: Map<String, Value> = Map::new();
-    fields.insert("container.id".into(), pick(&["5892b41bcf46", "ee97d9c4186f", "host"], 1).into());
-    fields.insert("evt.time".into(), nanoseconds(time).into());
-    fields.insert(
-        "k8s.ns.name".into(),
-        pick(&["default", "prod", "staging", "kube-system"], 2).into(),
-    );
-    fields.insert(
-        "k8s.pod.name".into(),
-        pick(&["web-7d9f", "api-5c4b", "worker-0", "db-0"], 3).into(),
-    );
-    fields
-        .insert("proc.pname".into(), pick(&["bash", "runc", "sshd", "containerd-shim"], 4).into());
-    fields.insert("user.name".into(), pick(&["root", "www-data", "deploy"], 5).into());
-    for (name, value) in scene.fields {
-        fields.insert((*name).into(), (*value).into());
-    }
-    fields.insert("user.loginuid".into(), json!(-1));
-    fields.insert(
-        "container.image.repository".into(),
-        match number % 5 {
-            0 => Value::Null,
-            _ => pick(
-                &["docker.io/library/alpine", "docker.io/library/nginx", "quay.io/acme/api"],
-                6,
-            )
-            .into(),
-        },
-    );
+    let scene = at(&SCENES, number).unwrap_or(&SHELL);
+    let fields = fields(number, time, scene);
+    let details: Vec<_> =
+        fields.iter().filter(|(name, _)| *name != "evt.time").map(shown).collect();
     let stamp = time.to_string();
+    // Falco's text begins with the clock of `2026-01-30T10:00:00.000000000Z`.
     let clock = stamp.get(11..29).unwrap_or_default();
-    let details: Vec<String> = fields
-        .iter()
-        .filter(|(name, _)| *name != "evt.time")
-        .map(|(name, value)| match value {
-            Value::String(text) => format!("{name}={text}"),
-            Value::Null => format!("{name}=<NA>"),
-            other => format!("{name}={other}"),
-        })
-        .collect();
+    let Scene { rule, priority, source, message, tags, .. } = scene;
     json!({
-        "hostname": pick(&["node-a", "node-b", "node-c"], 7),
-        "output": format!("{clock}: {} {} ({})", scene.priority, scene.message, details.join(" ")),
+        "hostname": pick(number, 0, &["node-a", "node-b", "node-c"]),
+        "output": format!("{clock}: {priority} {message} ({})", details.join(" ")),
         "output_fields": fields,
-        "priority": scene.priority,
-        "rule": scene.rule,
-        "source": scene.source,
-        "tags": scene.tags,
+        "priority": priority,
+        "rule": rule,
+        "source": source,
+        "tags": tags,
         "time": stamp,
     })
     .to_string()
+}
+
+fn fields(number: u64, time: Time, scene: &Scene) -> Map<String, Value> {
+    let images = ["docker.io/library/alpine", "docker.io/library/nginx", "quay.io/acme/api"];
+    // Now and then Falco does not know the image: JSON's null, `<NA>` in text.
+    let image = if number % 5 == 0 { Value::Null } else { pick(number, 1, &images).into() };
+    let common = [
+        ("container.id", pick(number, 2, &["5892b41bcf46", "ee97d9c4186f", "host"]).into()),
+        ("container.image.repository", image),
+        ("evt.time", nanoseconds(time).into()),
+        ("k8s.ns.name", pick(number, 3, &["default", "prod", "staging", "kube-system"]).into()),
+        ("k8s.pod.name", pick(number, 4, &["web-7d9f", "api-5c4b", "worker-0", "db-0"]).into()),
+        ("proc.pname", pick(number, 5, &["bash", "runc", "sshd", "containerd-shim"]).into()),
+        ("user.loginuid", (-1).into()),
+        ("user.name", pick(number, 6, &["root", "www-data", "deploy"]).into()),
+    ];
+    let own = scene.fields.iter().map(|&(name, value)| (name, Value::from(value)));
+    common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A field as the text of an alert shows it.
+fn shown((name, value): (&String, &Value)) -> String {
+    match value {
+        Value::String(text) => format!("{name}={text}"),
+        Value::Null => format!("{name}=<NA>"),
+        other => format!("{name}={other}"),
+    }
+}
+
+/// One of `choices`, each about as often as the others, independent for each `salt`.
+fn pick(number: u64, salt: u32, choices: &[&'static str]) -> &'static str {
+    let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * salt + 11);
+    at(choices, mixed).copied().unwrap_or_default()
+}
+
+/// `list`'s element at `number`, counted round and round.
+fn at<T>(list: &[T], number: u64) -> Option<&T> {
+    let length = u64::try_from(list.len()).ok().filter(|length| *length > 0)?;
+    list.get(usize::try_from(number % length).ok()?)
 }
 
 fn nanoseconds(time: Time) -> i64 {
@@ -108,15 +109,17 @@ struct Scene {
     fields: &'static [(&'static str, &'static str)],
 }
 
+const SHELL: Scene = Scene {
+    rule: "Terminal shell in container",
+    priority: "Notice",
+    source: "syscall",
+    message: "A shell was spawned in a container with an attached terminal",
+    tags: &["T1059", "container", "maturity_stable", "mitre_execution", "shell"],
+    fields: &[("proc.name", "sh"), ("proc.cmdline", "sh -c id; uname -a")],
+};
+
 const SCENES: [Scene; 6] = [
-    Scene {
-        rule: "Terminal shell in container",
-        priority: "Notice",
-        source: "syscall",
-        message: "A shell was spawned in a container with an attached terminal",
-        tags: &["T1059", "container", "maturity_stable", "mitre_execution", "shell"],
-        fields: &[("proc.name", "sh"), ("proc.cmdline", "sh -c id; uname -a")],
-    },
+    SHELL,
     Scene {
         rule: "Read sensitive file untrusted",
         priority: "Warning",

@@ -18,8 +18,9 @@ pub(crate) fn alerts() -> Vec<Value> {
         .lines()
         .map(|line| {
             let mut alert: Value = serde_json::from_str(line).unwrap();
-            if alert["hostname"].is_null() {
-                alert["hostname"] = json!(hostname);
+            let name = alert.get_mut("hostname").unwrap();
+            if name.is_null() {
+                *name = json!(hostname);
             }
             alert
         })
