@@ -8,7 +8,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text
 
-.PHONY: run test lint fuzz clean help
+.PHONY: run test lint audit fuzz clean help
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ lint: $(TOOLS)/bin/cargo-deny ## Format, clippy, documentation, dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
-	$(TOOLS)/bin/cargo-deny --locked check --config .deny.toml
+	$(TOOLS)/bin/cargo-deny --locked --config .deny.toml check bans licenses sources
+
+audit: $(TOOLS)/bin/cargo-deny ## Known vulnerabilities; fetches the advisory database
+	$(TOOLS)/bin/cargo-deny --locked --config .deny.toml check advisories
 
 fuzz: $(TOOLS)/bin/cargo-fuzz ## Each fuzz target for SECONDS_EACH seconds
 	for target in $(FUZZ_TARGETS); do \

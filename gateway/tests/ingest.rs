@@ -20,7 +20,8 @@ async fn the_answer_to_a_posted_alert_is_empty_byte_for_byte() {
     for path in ["/", "/api/v1/events"] {
         let mut client = server.connect().await;
         let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{ALERT}",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{ALERT}",
             server.address,
             ALERT.len()
         );

@@ -110,7 +110,8 @@ impl Server {
     pub async fn post(&self, path: &str, headers: &str, body: &str) -> Answer {
         let (host, length) = (self.address, body.len());
         self.ask(&format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\n\
+             Content-Length: {length}\r\n{headers}\r\n{body}"
         ))
         .await
     }
