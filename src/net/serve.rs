@@ -53,9 +53,11 @@ const MAX_STREAMS: u32 = 200;
 /// 400 KiB let one connection take over 100 MB.
 const SEND_BUFFER: usize = 32 << 10;
 
-/// Receive windows. Requests are tiny; but h2 lets a connection's window bound how many small
-/// unread frames it tolerates, and clients that poll send many.
-const STREAM_WINDOW: u32 = 64 << 10;
+/// Receive windows, in bytes. h2 gives up a connection with many small frames it has not handed
+/// on, and counts them against half the connection's window: 2,088 of the five-byte messages that
+/// polling clients send. Those may all be there at once when this machine was suspended; a
+/// stream's window that holds 1,638 of them stops the client in time.
+const STREAM_WINDOW: u32 = 8 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// The header list a request may have, in bytes.

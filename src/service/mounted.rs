@@ -45,6 +45,12 @@ pub fn reflection(router: Router) -> Result<Router, tonic_reflection::server::Er
         Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // Each version lists the other too: clients that look for one find it.
+            .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(
+                tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            )
+            .include_reflection_service(false)
     };
     Ok(router
         .mount("grpc.reflection.v1.ServerReflection", mount(builder().build_v1()?))

@@ -147,6 +147,16 @@ impl Server {
         self.stdin = Some(stdin);
     }
 
+    /// Stops its clock, as a suspended machine would.
+    pub(crate) fn pause(&self) {
+        kill(self.pid(), Signal::SIGSTOP).unwrap();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        kill(self.pid(), Signal::SIGCONT).unwrap();
+    }
+
     /// Asks the server to end and does not wait.
     pub(crate) fn terminate(&self) {
         kill(self.pid(), Signal::SIGTERM).unwrap();
@@ -186,6 +196,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         if matches!(self.process.try_wait(), Ok(None)) {
             let _ = kill(self.pid(), Signal::SIGTERM);
+            let _ = kill(self.pid(), Signal::SIGCONT);
             if self.wait(Duration::from_secs(10)).is_none() {
                 let _ = self.process.kill();
                 let _ = self.process.wait();
