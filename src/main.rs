@@ -1,14 +1,11 @@
 //! `falconer`: argv to command to exit code.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use falconer::config::{self, Loaded, Options};
 use falconer::server;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 /// Serves Falco's gRPC API (outputs and version) beside any Falco.
 #[derive(Debug, Parser)]
@@ -53,7 +50,7 @@ const EX_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
-    log_to_stderr(env("FALCONER_LOG"), env("NO_COLOR"));
+    server::log_to_stderr(env("FALCONER_LOG"), env("NO_COLOR"));
     let (options, demo) = match Cli::parse().command {
         Command::Serve { config, settings, falco } => {
             let overrides = settings.overrides;
@@ -99,20 +96,4 @@ fn main() -> ExitCode {
 fn failed(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("falconer: {error}");
     ExitCode::FAILURE
-}
-
-/// `FALCONER_LOG` is a level for our own rooms, or a filter in tracing's language.
-fn log_to_stderr(filter: Option<String>, no_color: Option<String>) {
-    let filter = filter.unwrap_or_else(|| "info".into());
-    let filter = match filter.parse::<LevelFilter>() {
-        Ok(level) => format!("warn,falconer={level},falconer_gateway={level}"),
-        Err(_) => filter,
-    };
-    let filter = EnvFilter::builder().parse_lossy(filter);
-    let color = no_color.is_none_or(|value| value.is_empty()) && std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(color)
-        .init();
 }

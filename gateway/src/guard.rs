@@ -13,7 +13,7 @@ use axum::{
 use http::{Method, header::HOST};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use crate::{host::Unwelcome, problem::Problem, router::Gateway};
+use crate::{host::Unwelcome, problem::Problem, state::Gateway};
 
 /// Steps 1 and 3.
 pub(crate) async fn known_host(

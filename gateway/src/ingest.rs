@@ -18,29 +18,12 @@ use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
-use crate::{problem::Problem, router::Gateway};
+use crate::{budget::Budget, problem::Problem, state::Gateway};
 
 /// Bytes a posted body may have: a record is at most 1 MiB, and several may come at once.
 pub const MAX_BODY: usize = 8 << 20;
-
-/// Bytes of memory for all bodies that are being read: eight of the largest, or thousands of
-/// Falco's, which have a few KiB.
-const BUDGET: usize = 64 << 20;
-
-/// What [`BUDGET`] is counted in, so that the count fits where a semaphore has 32 bits.
-const BUDGET_UNIT: usize = 1 << 10;
-
-/// Memory for bodies that are being read.
-#[derive(Debug)]
-pub(crate) struct Budget(Semaphore);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Semaphore::new(BUDGET / BUDGET_UNIT))
-    }
-}
 
 pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Response {
     if request.headers().contains_key(CONTENT_ENCODING) {
@@ -69,8 +52,7 @@ async fn read(budget: &Budget, body: Body) -> Result<Bytes, Problem> {
         return Err(Problem::BODY_TOO_LARGE);
     }
     let most = size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(MAX_BODY);
-    let units = most.min(MAX_BODY).div_ceil(BUDGET_UNIT);
-    let _room = budget.0.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await;
+    let _room = budget.take(most.min(MAX_BODY)).await;
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::BODY_TOO_LARGE),

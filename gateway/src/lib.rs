@@ -7,9 +7,11 @@
 //! serve.rs       accept loop: cap, back-off, drain
 //! connection.rs  one connection: protocol, timeouts, limits
 //! router.rs      the whole HTTP surface, read top to bottom
+//! state.rs       what the handlers share
 //! guard.rs       which requests get in: Host and Origin
 //! host.rs        the names this server answers to
 //! ingest.rs      POST: an alert comes in
+//! budget.rs      memory for the bodies being read
 //! status.rs      status JSON and probes
 //! page.rs        what `GET /` shows
 //! headers.rs     what every page and error carries
@@ -18,6 +20,7 @@
 //! paced.rs       log lines a client can cause, at most one a minute
 //! ```
 
+mod budget;
 mod config;
 mod connection;
 mod guard;
@@ -31,6 +34,7 @@ mod problem;
 mod refusals;
 mod router;
 mod serve;
+mod state;
 mod status;
 
 pub use config::{Config, Limits};

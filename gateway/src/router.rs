@@ -1,6 +1,6 @@
 //! The whole HTTP surface, read top to bottom.
 
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -10,14 +10,7 @@ use axum::{
 use tower::ServiceBuilder;
 
 use crate::{
-    config::{Config, Limits},
-    guard, headers,
-    host::Hosts,
-    ingest::{self, Budget},
-    page,
-    port::Port,
-    problem::Problem,
-    refusals::Refusals,
+    config::Config, guard, headers, ingest, page, port::Port, problem::Problem, state::Gateway,
     status,
 };
 
@@ -49,39 +42,4 @@ pub fn router(port: Arc<dyn Port>, config: Config) -> Router {
                 .layer(guard::cross_origin()),
         )
         .with_state(gateway)
-}
-
-/// What the handlers share.
-#[derive(Clone)]
-pub(crate) struct Gateway(Arc<Shared>);
-
-pub(crate) struct Shared {
-    pub(crate) port: Arc<dyn Port>,
-    pub(crate) ingest: bool,
-    pub(crate) hosts: Hosts,
-    pub(crate) limits: Limits,
-    pub(crate) budget: Budget,
-    pub(crate) refusals: Refusals,
-}
-
-impl Gateway {
-    fn new(port: Arc<dyn Port>, config: Config) -> Self {
-        let Config { ingest, allowed_hosts, limits } = config;
-        Self(Arc::new(Shared {
-            port,
-            ingest,
-            hosts: Hosts::new(allowed_hosts),
-            limits,
-            budget: Budget::default(),
-            refusals: Refusals::default(),
-        }))
-    }
-}
-
-impl Deref for Gateway {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.0
-    }
 }

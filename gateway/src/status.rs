@@ -9,7 +9,7 @@ use axum::{
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 
-use crate::{port::Status, problem::Problem, router::Gateway};
+use crate::{port::Status, problem::Problem, state::Gateway};
 
 #[derive(Serialize)]
 struct Document {

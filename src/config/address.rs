@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::finding::quoted;
+use super::place::quoted;
 
 /// Falco's prefix of a unix socket; exactly this, in lower case.
 const UNIX: &str = "unix://";

@@ -13,7 +13,8 @@
 
 use super::{
     Env,
-    finding::{Report, quoted},
+    finding::Report,
+    place::quoted,
     tree::{Node, Value},
 };
 

@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use crate::net::TlsFiles;
 
 use super::{
-    finding::{At, Report, quoted},
+    finding::Report,
     keys::{self, Keys},
+    place::{At, quoted},
     scalar,
     section::{Placed, Section},
     tree::{Entry, Node, Value},

@@ -10,35 +10,12 @@
 
 use std::fmt;
 
+use super::place::{At, Position, quoted};
 use super::yaml::Document;
 
 /// Findings of one kind that are listed; what a broken file says beyond them helps nobody, and
 /// each costs one more pass over the text to find its place.
 const MAX_LISTED: usize = 50;
-
-/// Characters of foreign text that a message quotes.
-const MAX_QUOTED: usize = 80;
-
-/// Characters of foreign text that stand in a message without quotes: names of files, and what
-/// the YAML library says.
-const MAX_ESCAPED: usize = 300;
-
-/// Text of a file or an option as it may stand in a message: in double quotes, escaped, cut.
-pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED) {
-        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
-        None => format!("{text:?}"),
-    }
-}
-
-/// Foreign text as it may stand in a message without quotes: escaped, cut.
-pub(super) fn escaped(text: &str) -> String {
-    let escape = |c: char| match c {
-        '\'' | '"' => c.to_string(),
-        c => c.escape_debug().to_string(),
-    };
-    text.chars().take(MAX_ESCAPED).map(escape).collect()
-}
 
 /// Something to tell the operator; written as `PLACE: what was found; what was expected; what to
 /// do`, without a full stop.
@@ -67,15 +44,6 @@ pub enum Place {
     Command,
     /// No file was given: what holds without one.
     Defaults,
-}
-
-/// A place in a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
 }
 
 impl fmt::Display for Place {
@@ -126,19 +94,6 @@ impl fmt::Display for Errors {
 }
 
 impl std::error::Error for Errors {}
-
-/// Where a node came from, in the order in which findings are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum At {
-    /// The file as a whole, or the built-in settings when there is none.
-    Whole,
-    /// The file's node of this number ([`Document::locate`]); they are numbered from the top.
-    Node(usize),
-    /// The option of this index.
-    Option(usize),
-    /// The command after `--`.
-    Command,
-}
 
 /// Collects findings while settings are read.
 #[derive(Debug, Default)]

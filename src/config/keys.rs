@@ -3,7 +3,7 @@
 //! A key that a later version brings is refused with those words: ignoring it would leave the
 //! operator believing in a token or a certificate that nobody checks.
 
-use super::{finding::quoted, names::nearest};
+use super::{names::nearest, place::quoted};
 
 /// The keys of one map.
 #[derive(Debug)]

@@ -35,6 +35,7 @@ mod keys;
 mod names;
 mod overrides;
 mod own;
+mod place;
 mod resolve;
 mod scalar;
 mod section;
@@ -57,11 +58,13 @@ use std::{
 pub use falco::{
     DEFAULT_BIND_ADDRESS, FALCO_BIND_ADDRESS, FALCO_CERT_CHAIN, FALCO_PRIVATE_KEY, FALCO_ROOT_CERTS,
 };
-pub use finding::{Errors, Finding, Place, Position};
+pub use finding::{Errors, Finding, Place};
 pub use own::{DEFAULT_SOCKET_MODE, MIN_RETAIN};
+pub use place::Position;
 pub use resolve::DEFAULT_GATEWAY;
 
-use finding::{At, Origin, Report, escaped, quoted};
+use finding::{Origin, Report};
+use place::{At, escaped, quoted};
 use tree::{Entry, Node, Value};
 
 use crate::{hub, ingest, net, service};

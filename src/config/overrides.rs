@@ -8,8 +8,9 @@
 //!    (Falco silently turned the list into a map), and so is a key of very many parts.
 
 use super::{
-    finding::{At, Report, escaped, quoted},
+    finding::Report,
     keys::{self, TOP},
+    place::{At, escaped, quoted},
     tree::{Entry, Node, Value},
     yaml,
 };

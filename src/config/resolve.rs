@@ -9,8 +9,9 @@ use super::{
     Config, Env,
     address::{self, Bind},
     falco::Grpc,
-    finding::{At, Report, quoted},
+    finding::Report,
     own::{self, DEFAULT_SOCKET_MODE, Own},
+    place::{At, quoted},
     section::Placed,
 };
 

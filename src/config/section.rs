@@ -9,8 +9,9 @@
 use std::collections::HashSet;
 
 use super::{
-    finding::{At, Report, quoted},
+    finding::Report,
     keys::Keys,
+    place::{At, quoted},
     tree::{Entry, Node, Value},
 };
 

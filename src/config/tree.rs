@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::finding::{At, quoted};
+use super::place::{At, quoted};
 
 /// One value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

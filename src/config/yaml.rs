@@ -21,7 +21,7 @@ use serde::de::{
 };
 
 use super::{
-    finding::{At, Position},
+    place::{At, Position},
     survey::{Shape, Survey},
     tree::{Entry, Node, Value, merged},
 };

@@ -10,7 +10,7 @@
 //! | [`serve`] | accepting, serving, and ending connections |
 
 pub mod authority;
-mod preface;
+pub(crate) mod preface;
 pub mod serve;
 pub mod tcp;
 pub mod tls;

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What a client sends first.
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Reads the preface and gives a stream that begins with it again.
 ///
@@ -17,7 +18,7 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) async fn expect<T: AsyncRead + Unpin>(mut io: T) -> io::Result<Prefaced<T>> {
     let mut found = [0; PREFACE.len()];
     io.read_exact(&mut found).await?;
-    if &found != PREFACE {
+    if found != *PREFACE {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "the peer does not speak HTTP/2; gRPC clients do, HTTP belongs to the gateway",

@@ -91,12 +91,13 @@ async fn webserver_version(webserver: &str) -> Option<FalcoVersion> {
         let response = sender.send_request(request).await.ok()?;
         Limited::new(response.into_body(), MAX_ANSWER).collect().await.ok()
     };
-    // The connection does the work; it ends with the answer, as both are dropped here.
+    tokio::pin!(answer);
     let answer = tokio::select! {
-        answer = answer => answer?.to_bytes(),
-        _ = connection => return None,
+        answer = &mut answer => answer,
+        // The connection does the work. When it ends first, the answer is there or never will be.
+        _ = connection => answer.await,
     };
-    read_versions(&answer)
+    read_versions(&answer?.to_bytes())
 }
 
 fn read_versions(json: &[u8]) -> Option<FalcoVersion> {

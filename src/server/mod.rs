@@ -8,6 +8,7 @@
 
 mod falco;
 mod feed;
+mod logging;
 mod welcome;
 
 use std::future::Future;
@@ -32,6 +33,8 @@ use crate::net::serve::{GRACE, Handler, ListenError, Listener};
 use crate::net::{BindError, Peer, tcp};
 use crate::service::{self, Caller, FalcoVersion, Subscribers, mounted};
 use feed::Feed;
+
+pub use logging::log_to_stderr;
 
 /// A start that failed, or an end that was not asked for.
 #[derive(Debug, thiserror::Error)]

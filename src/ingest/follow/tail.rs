@@ -1,0 +1,323 @@
+//! One file after another, without clock and threads: looks at the path, reads, tells what it saw.
+//! The head of [`super`] has the algorithm.
+
+use std::collections::VecDeque;
+use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// How much one call of [`super::Follower::next`] reads at most. Large enough that the hop to a blocking
+/// thread is small beside the read.
+pub(super) const READ_BYTES: usize = 256 * 1024;
+
+/// How many bytes before our place are read again and compared, to notice a file that was truncated
+/// and has already grown past our place. Enough to hold the time in nanoseconds that every alert
+/// line has at its end (Falco 0.39 on) or among its fields (before): two tails do not agree by
+/// chance.
+pub(super) const GUARD_BYTES: usize = 256;
+
+/// How many files are held open at once. Only a rotation every few seconds while gigabytes are
+/// being caught up with comes near it.
+pub(super) const MAX_FILES: usize = 16;
+
+/// The pause after an error other than a missing file. Each attempt may be an audit record.
+pub(super) const ERROR_PAUSE: Duration = Duration::from_secs(1);
+
+/// What one look came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// There are fresh bytes; `more` when the read was full, so there may be more at once.
+    Data {
+        more: bool,
+    },
+    Restart,
+    Nothing,
+    /// Nothing can be read because of an error, which was logged.
+    Failing,
+    /// There is no file yet, and what the path names can never be one.
+    Refused(&'static str),
+}
+
+/// The algorithm without its clock and threads.
+pub(super) struct Tail {
+    path: PathBuf,
+    /// Oldest first; see the head of [`super`].
+    files: VecDeque<Source>,
+    /// Before this the path is not looked at again.
+    path_due: Option<Instant>,
+    path_trouble: Trouble,
+    read_trouble: Trouble,
+    chunk: Vec<u8>,
+    /// What is fresh in the chunk: from, to.
+    fresh: (usize, usize),
+}
+
+impl Tail {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            files: VecDeque::new(),
+            path_due: None,
+            path_trouble: Trouble::default(),
+            read_trouble: Trouble::default(),
+            chunk: vec![0; GUARD_BYTES + READ_BYTES],
+            fresh: (0, 0),
+        }
+    }
+
+    /// The bytes the last look read, if it came to [`Sight::Data`].
+    pub(super) fn fresh(&self) -> &[u8] {
+        let (from, to) = self.fresh;
+        self.chunk.get(from..to).unwrap_or_default()
+    }
+
+    pub(super) fn look(&mut self, now: Instant) -> Sight {
+        // In this order: bytes ahead prove the first file complete only if the read comes after.
+        let ahead = self.look_ahead(now);
+        self.read_on(&ahead)
+    }
+
+    fn look_ahead(&mut self, now: Instant) -> Ahead {
+        let refused = self.look_at_path(now);
+        Ahead { refused, written: self.files.iter_mut().skip(1).any(Source::is_written) }
+    }
+
+    fn read_on(&mut self, ahead: &Ahead) -> Sight {
+        let Some(first) = self.files.front_mut() else {
+            return match (ahead.refused, &self.path_trouble) {
+                (Some(why), _) => Sight::Refused(why),
+                (None, Trouble(Some((ErrorKind::NotFound, _)) | None)) => Sight::Nothing,
+                (None, Trouble(Some(_))) => Sight::Failing,
+            };
+        };
+        let read = first.read(&mut self.chunk);
+        if !matches!(read, Read::Failed(_)) && self.read_trouble.end() {
+            info!(path = ?self.path, "alert file can be read again");
+        }
+        match (read, ahead.written) {
+            (Read::Bytes { from, to }, _) => {
+                self.fresh = (from, to);
+                Sight::Data { more: to - from == READ_BYTES }
+            }
+            (Read::Truncated, _) => {
+                info!(path = ?self.path, read = first.place, "alert file was truncated");
+                first.rewind();
+                Sight::Restart
+            }
+            (Read::End, false) => Sight::Nothing,
+            (Read::End, true) => {
+                info!(path = ?self.path, read = first.place, "alert file was rotated");
+                self.files.pop_front();
+                Sight::Restart
+            }
+            (Read::Failed(error), true) => {
+                warn!(path = ?self.path, %error, "rotated alert file left before its end");
+                self.files.pop_front();
+                Sight::Restart
+            }
+            (Read::Failed(error), false) => {
+                if self.read_trouble.is_new(&error) {
+                    warn!(path = ?self.path, %error, "alert file cannot be read");
+                }
+                Sight::Failing
+            }
+        }
+    }
+
+    /// Appends the file that the path names, if it is a new one. Says why, if it never can be.
+    fn look_at_path(&mut self, now: Instant) -> Option<&'static str> {
+        if self.path_due.is_some_and(|due| now < due) || self.files.len() >= MAX_FILES {
+            return None;
+        }
+        let mut pause = super::SHORT_PAUSE;
+        let mut refused = None;
+        match self.open_new() {
+            Ok(found) => {
+                if self.path_trouble.end() {
+                    info!(path = ?self.path, "alert file is there");
+                }
+                self.files.extend(found);
+                if self.files.len() >= MAX_FILES {
+                    warn!(path = ?self.path, files = MAX_FILES, "too many rotations to follow");
+                }
+            }
+            Err(Unopened::Unfit(why)) => {
+                pause = ERROR_PAUSE;
+                refused = Some(why);
+                if self.path_trouble.is_new(&io::Error::new(ErrorKind::InvalidInput, why)) {
+                    warn!(path = ?self.path, error = why, "alert file cannot be followed");
+                }
+            }
+            Err(Unopened::Io(error)) => {
+                let missing = error.kind() == ErrorKind::NotFound;
+                if !missing {
+                    pause = ERROR_PAUSE;
+                }
+                match (self.path_trouble.is_new(&error), missing) {
+                    (true, true) => info!(path = ?self.path, "waiting for the alert file"),
+                    (true, false) => {
+                        warn!(path = ?self.path, %error, "alert file cannot be opened");
+                    }
+                    (false, _) => {}
+                }
+            }
+        }
+        self.path_due = Some(now + pause);
+        refused
+    }
+
+    fn open_new(&self) -> Result<Option<Source>, Unopened> {
+        // Stat comes first: it is the cheap answer, and opening a FIFO would already be noticed.
+        let metadata = std::fs::metadata(&self.path)?;
+        if self.has(&metadata) {
+            return Ok(None);
+        }
+        regular(metadata.file_type())?;
+        // Should a FIFO or a terminal have taken the path in between: neither block nor adopt it.
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&self.path)?;
+        let metadata = file.metadata()?;
+        regular(metadata.file_type())?;
+        Ok(if self.has(&metadata) { None } else { Some(Source::new(file, &metadata)) })
+    }
+
+    /// An open file keeps its number, so a file of the queue is never taken for a new one, nor a
+    /// new one for it.
+    fn has(&self, metadata: &Metadata) -> bool {
+        self.files.iter().any(|file| file.id == identity(metadata))
+    }
+}
+
+/// What is known of the path and the later files before the first one is read.
+struct Ahead {
+    refused: Option<&'static str>,
+    /// A later file has bytes in it.
+    written: bool,
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Why the path gave no file.
+#[derive(Debug)]
+enum Unopened {
+    Unfit(&'static str),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unopened {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn regular(kind: FileType) -> Result<(), Unopened> {
+    if kind.is_file() {
+        Ok(())
+    } else if kind.is_dir() {
+        Err(Unopened::Unfit("is a directory, not the file that file_output writes"))
+    } else if kind.is_fifo() {
+        Err(Unopened::Unfit("is a FIFO, which cannot be followed; read it as standard input"))
+    } else {
+        Err(Unopened::Unfit("is not a regular file"))
+    }
+}
+
+/// One open file and our place in it.
+struct Source {
+    file: File,
+    id: Identity,
+    place: u64,
+    /// The last bytes before our place, [`GUARD_BYTES`] or as many as there were.
+    guard: Vec<u8>,
+    written: bool,
+}
+
+/// What reading a [`Source`] came to.
+enum Read {
+    /// Where the fresh bytes are in the chunk.
+    Bytes {
+        from: usize,
+        to: usize,
+    },
+    End,
+    Truncated,
+    Failed(io::Error),
+}
+
+impl Source {
+    fn new(file: File, metadata: &Metadata) -> Self {
+        let written = metadata.len() > 0;
+        Self { file, id: identity(metadata), place: 0, guard: Vec::new(), written }
+    }
+
+    /// Whether the file had bytes in it, ever.
+    fn is_written(&mut self) -> bool {
+        self.written |= self.file.metadata().is_ok_and(|metadata| metadata.len() > 0);
+        self.written
+    }
+
+    fn read(&mut self, chunk: &mut [u8]) -> Read {
+        let from = self.guard.len();
+        let Some(chunk) = chunk.get_mut(..from + READ_BYTES) else { return Read::End };
+        let to = match self.file.read_at(chunk, self.place.saturating_sub(from as u64)) {
+            Ok(to) => to,
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Read::End,
+            Err(error) => return Read::Failed(error),
+        };
+        let seen = chunk.get(..to).unwrap_or_default();
+        match seen.split_at_checked(from) {
+            // Network file systems may read short in the middle of a file: ask for its size.
+            None => match self.file.metadata() {
+                Ok(metadata) if metadata.len() < self.place => Read::Truncated,
+                Ok(_) => Read::End,
+                Err(error) => Read::Failed(error),
+            },
+            Some((before, _)) if before != self.guard => Read::Truncated,
+            Some((_, [])) => Read::End,
+            Some((_, fresh)) => {
+                self.place += fresh.len() as u64;
+                let guard = seen.get(to.saturating_sub(GUARD_BYTES)..).unwrap_or_default();
+                self.guard.clear();
+                self.guard.extend_from_slice(guard);
+                Read::Bytes { from, to }
+            }
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.place = 0;
+        self.guard.clear();
+    }
+}
+
+/// The error that is on, if one is, so that it is logged when it changes and not each time it is
+/// met.
+#[derive(Debug, Default)]
+struct Trouble(Option<(ErrorKind, Option<i32>)>);
+
+impl Trouble {
+    fn is_new(&mut self, error: &io::Error) -> bool {
+        let now = Some((error.kind(), error.raw_os_error()));
+        mem::replace(&mut self.0, now) != now
+    }
+
+    /// Whether one was on.
+    fn end(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;
