@@ -15,6 +15,7 @@ use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, StatusCode};
 use prost::Message as _;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -142,18 +143,39 @@ pub(crate) fn framed(message: &[u8]) -> Bytes {
 
 impl Client {
     pub(crate) async fn connect(path: &std::path::Path) -> Self {
-        let stream = UnixStream::connect(path).await.unwrap();
+        Self::over(UnixStream::connect(path).await.unwrap()).await.unwrap()
+    }
+
+    /// A client over a connection of any kind.
+    pub(crate) async fn over<T>(stream: T) -> Result<Self, h2::Error>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         // Room for what a test does not read at once: h2 gives up a connection with many small
         // unread frames, the fewer the smaller its windows are.
         let (send, connection) = h2::client::Builder::new()
             .initial_window_size(1 << 20)
             .initial_connection_window_size(16 << 20)
             .handshake(stream)
-            .await
-            .unwrap();
+            .await?;
         // The server may end the connection; the calls say how.
         let driver = tokio::spawn(async move { drop(connection.await) });
-        Self { send, _driver: Arc::new(Driver(driver)) }
+        Ok(Self { send, _driver: Arc::new(Driver(driver)) })
+    }
+
+    /// A call with one request on a connection that may not last.
+    pub(crate) async fn try_call(
+        &self,
+        head: http::request::Builder,
+        request: Bytes,
+    ) -> Result<Outcome, h2::Error> {
+        let mut send = self.send.clone().ready().await?;
+        let (response, mut requests) = send.send_request(head.body(()).unwrap(), false)?;
+        requests.send_data(request, true)?;
+        let (head, body) = response.await?.into_parts();
+        let replies =
+            Replies { http: head.status, headers: head.headers, body, buffer: BytesMut::new() };
+        Ok(replies.outcome().await)
     }
 
     /// Begins a call.

@@ -115,6 +115,11 @@ impl Server {
         }
     }
 
+    /// The address as it was configured.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// What a client is told to connect to.
     pub(crate) fn endpoint(&self) -> String {
         self.address.replace("127.0.0.1", "localhost")
