@@ -23,6 +23,7 @@ test: ## All tests, real clients included; says what it installs, skips loudly w
 
 lint: $(TOOLS)/bin/cargo-deny ## Format, clippy, documentation, dependencies
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	$(TOOLS)/bin/cargo-deny --locked --config .deny.toml check bans licenses sources

@@ -1,7 +1,7 @@
 //! What an alert is, read from Falco's words and written as a gRPC message.
 //!
 //! [`read`] turns one record (a line of stdout, a line of a file, an HTTP body) into an [`Event`]
-//! that borrows from the record; [`encode`] appends its `falco.outputs.response` as one gRPC
+//! that borrows from the record; [`encode()`] appends its `falco.outputs.response` as one gRPC
 //! frame. Both are pure: no IO, no clock of their own, and nothing a record contains makes them
 //! panic or use more memory than a small multiple of its length.
 //!

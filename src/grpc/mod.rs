@@ -3,7 +3,7 @@
 //!
 //! From the outside in, and why each layer stands where it does ([`serve`] wires them):
 //!
-//! 1. [`panic`]: catches what any layer or handler lets out.
+//! 1. [`catch_panic`]: catches what any layer or handler lets out.
 //! 2. [`accept`]: what is no gRPC request is answered in HTTP's terms, before anything reads it.
 //! 3. [`deadline`]: `grpc-timeout` runs over all that follows, including the reply's body.
 //! 4. [`router`]: from the path to a [`method`], or to a service that somebody else wrote.
@@ -15,11 +15,12 @@
 
 pub mod accept;
 mod body;
+pub mod catch_panic;
 mod compression;
 pub mod deadline;
 pub mod frame;
 pub mod method;
-pub mod panic;
+
 mod request;
 mod router;
 mod status;
@@ -50,7 +51,7 @@ pub fn serve(
 + Sync
 + 'static {
     ServiceBuilder::new()
-        .layer(panic::CatchPanicLayer)
+        .layer(catch_panic::CatchPanicLayer)
         .layer(accept::AcceptLayer)
         .layer(deadline::DeadlineLayer)
         .service(router)

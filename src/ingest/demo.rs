@@ -60,7 +60,8 @@ pub fn alert(number: u64, time: Time) -> String {
 fn fields(number: u64, time: Time, scene: &Scene) -> Map<String, Value> {
     let images = ["docker.io/library/alpine", "docker.io/library/nginx", "quay.io/acme/api"];
     // Now and then Falco does not know the image: JSON's null, `<NA>` in text.
-    let image = if number % 5 == 0 { Value::Null } else { pick(number, 1, &images).into() };
+    let image =
+        if number.is_multiple_of(5) { Value::Null } else { pick(number, 1, &images).into() };
     let common = [
         ("container.id", pick(number, 2, &["5892b41bcf46", "ee97d9c4186f", "host"]).into()),
         ("container.image.repository", image),
