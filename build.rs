@@ -4,6 +4,7 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 use prost_build::Config;
+use protox::prost::Message as _;
 
 /// The files keep the bare names they had in Falco (`outputs.proto`): reflection shows them.
 const PROTOS: [&str; 3] = ["schema.proto", "outputs.proto", "version.proto"];
@@ -18,10 +19,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         .file_descriptor_set();
     // prost comes without the comments' code blocks: rustdoc would try to compile them.
     Config::new().disable_comments(["."]).compile_fds(descriptors.clone())?;
-    fs::write(out.join("descriptors.bin"), prost_types_bytes(&descriptors))?;
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     Ok(())
-}
-
-fn prost_types_bytes(set: &impl protox::prost::Message) -> Vec<u8> {
-    set.encode_to_vec()
 }

@@ -104,6 +104,7 @@ fn reference(mut body: &[u8], encoding: Encoding, limit: usize) -> Decoded {
 /// When it does not.
 pub fn falco_line(record: &[u8]) {
     let now = || jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
+    let longest = 4 * record.len() + 1024;
     let _ = event::read(record, now, |record| {
         let event = &record.event;
         let mut frame = Vec::new();
@@ -111,6 +112,7 @@ pub fn falco_line(record: &[u8]) {
         let (prefix, message) = frame.split_first_chunk::<PREFIX>().expect("a prefix");
         let [flag, length @ ..] = *prefix;
         assert_eq!((flag, u32::from_be_bytes(length) as usize), (0, message.len()));
+        assert!(message.len() <= longest, "a message is a small multiple of its record");
         let response = Response::decode(message).expect("valid protobuf");
         let time = response.time.expect("a time");
         assert_eq!(

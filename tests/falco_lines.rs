@@ -106,6 +106,8 @@ fn field_values_are_display_text_for_rules_and_json_text_for_internal_alerts() {
         ("12.345", "12.3", "12.345"),
         ("0.25", "0.2", "0.25"),
         ("1e3", "1000.0", "1e3"),
+        ("1e20", "100000000000000000000.0", "1e20"),
+        ("1e308", "1e308", "1e308"),
         ("1e999", "1e999", "1e999"),
         ("true", "true", "true"),
         ("null", "<NA>", "null"),
@@ -130,6 +132,40 @@ fn long_lists_are_cut_at_a_character_as_falco_cut_them() {
     let text = &response(line.as_bytes()).unwrap().output_fields["x"];
     assert_eq!(text.len(), 1023);
     assert!(text.ends_with('é'));
+}
+
+#[test]
+fn no_record_becomes_a_message_that_clients_refuse() {
+    const CLIENTS_TAKE: usize = 4 << 20;
+    let widest = |unit: &str, count: usize| vec![unit; count].join(",");
+    for fields in [
+        format!("{{{}}}", widest("\"\":1e20", 100_000)),
+        format!("{{{}}}", widest("\"\":1e308", 95_000)),
+        format!("{{{}}}", widest("\"\":null", 120_000)),
+        format!("{{{}}}", widest("\"\":[]", 150_000)),
+        format!("{{\"a\":[{}]}}", widest("1e20", 190_000)),
+    ] {
+        let line = with_fields("syscall", &fields);
+        assert!(line.len() <= event::MAX_RECORD, "{}", line.len());
+        event::read(line.as_bytes(), now, |record| {
+            let mut frame = Vec::new();
+            event::encode(&record.event, "this-host", &mut frame);
+            assert!(frame.len() < CLIENTS_TAKE, "{} bytes of {:.40}", frame.len(), fields);
+        })
+        .unwrap();
+    }
+    let bytes = [
+        b"{\"rule\":\"".to_vec(),
+        vec![0xff; 1_000_000],
+        b"\",\"priority\":\"Error\",\"time\":\"2026-01-30T10:00:00Z\"}".to_vec(),
+    ]
+    .concat();
+    event::read(&bytes, now, |record| {
+        let mut frame = Vec::new();
+        event::encode(&record.event, "this-host", &mut frame);
+        assert!(frame.len() < CLIENTS_TAKE, "{}", frame.len());
+    })
+    .unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! alert stops nothing. Each test is the program as a user starts it.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -245,7 +246,13 @@ fn what_falco_posts() {
     assert_examples(&get(&server, 22));
     // All at once, one a line; and what is no alert is answered alike.
     poster.post("/", "application/x-ndjson", &examples::lines().concat());
+    let texts = "10:00:00.000000001: Notice one\n10:00:00.000000002: Notice two";
+    poster.post("/", "text/plain", &format!("{texts}\n{}", examples::line("three")));
     let answer = poster.post("/", "text/plain", "no alert");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert_examples(&get(&server, 22));
+    let alerts = get(&server, 25);
+    assert_examples(&alerts[..22]);
+    assert_eq!(alerts[22]["output"], "10:00:00.000000001: Notice one");
+    assert_eq!(alerts[23]["output"], "10:00:00.000000002: Notice two");
+    assert_eq!(alerts[24]["rule"], "three");
 }

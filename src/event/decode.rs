@@ -19,8 +19,8 @@ use super::json::{self, unquote};
 use super::{Event, INTERNAL, Priority, Time, text};
 
 /// The longest record that is read, in bytes. Falco's alerts stay under a few kilobytes; what is
-/// longer is somebody's mistake or attack, and must fit a 4 MiB gRPC message even when every byte
-/// needs repair.
+/// longer is somebody's mistake or attack. Its message stays below the 4 MiB that clients take:
+/// repair makes three bytes of one, and a field of nine bytes (`"":1e20,`) at most thirty.
 pub const MAX_RECORD: usize = 1 << 20;
 
 /// The rules of alerts that Falco raises about itself begin with this (all versions).

@@ -126,13 +126,15 @@ fn display_text(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// Integers keep every digit; only what is written as a float goes through one.
+/// Integers keep every digit; only what is written as a float goes through one, and only if it is
+/// of a size that is measured in practice: `1e308` would become 310 digits.
 fn plain_text(text: &str) -> Cow<'_, str> {
+    const LARGEST: f64 = 1e21;
     if !text.contains(['.', 'e', 'E']) || text.starts_with(['t', 'f']) {
         return text.into();
     }
     match text.parse::<f64>() {
-        Ok(number) if number.is_finite() => format!("{number:.1}").into(),
+        Ok(number) if number.abs() < LARGEST => format!("{number:.1}").into(),
         _ => text.into(),
     }
 }
@@ -141,6 +143,9 @@ fn list_text(list: &str) -> String {
     let mut text = String::from("(");
     // The record was read as JSON before: what began as an array ends as one.
     let _ = json::elements(list, |element| {
+        if text.len() > LIST_BYTES {
+            return;
+        }
         if text.len() > 1 {
             text.push(',');
         }

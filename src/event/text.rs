@@ -19,7 +19,7 @@ use super::{Event, INTERNAL, Priority, Time};
 
 pub(super) fn decode(line: &str, now: impl FnOnce() -> ZonedDateTime) -> Option<Event<'_>> {
     let (clock, rest) = line.split_once(": ")?;
-    if !has_nanoseconds(clock) {
+    if !has_nanoseconds(clock) || line.contains(['\n', '\r']) {
         return None;
     }
     let (priority, message) = rest.split_once(' ')?;
@@ -123,6 +123,7 @@ mod tests {
             "10:20:05.408091526: Warning",
             "10:20:05.40809152: Warning y",
             "25:20:05.408091526: Warning y",
+            "10:20:05.408091526: Warning y\n10:20:06.408091526: Warning z",
             "",
         ] {
             assert_eq!(decode_at(line), None, "{line}");

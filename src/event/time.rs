@@ -17,6 +17,9 @@ pub struct Time {
 const FIRST_SECOND: i64 = -62_135_596_800;
 
 impl Time {
+    /// The earliest there is.
+    pub const FIRST: Self = Self { seconds: FIRST_SECOND, nanos: 0 };
+
     /// Whole seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn seconds(self) -> i64 {
@@ -68,7 +71,7 @@ impl Time {
 impl From<Timestamp> for Time {
     /// Years before 1 become the year 1.
     fn from(timestamp: Timestamp) -> Self {
-        Self::new(timestamp).unwrap_or(Self { seconds: FIRST_SECOND, nanos: 0 })
+        Self::new(timestamp).unwrap_or(Self::FIRST)
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Block {
     frames: Bytes,
     lines: Bytes,
     index: Box<[Entry]>,
+    /// The latest time of its alerts: looking for a time passes over blocks that end before.
+    latest: Time,
 }
 
 /// What is known of an alert without decoding it.
@@ -96,12 +98,14 @@ impl Batch {
         if self.open.index.is_empty() {
             return;
         }
+        let latest = self.open.index.iter().map(|entry| entry.time).max();
         // Copied to their exact size: a block is kept for long, its builder's spare room is not.
         self.closed.push(Block {
             first: 0,
             frames: Bytes::copy_from_slice(&self.open.frames),
             lines: Bytes::copy_from_slice(&self.open.lines),
             index: self.open.index.as_slice().into(),
+            latest: latest.unwrap_or(Time::FIRST),
         });
         self.open.frames.clear();
         self.open.lines.clear();
@@ -149,11 +153,15 @@ impl Block {
             frames: [&*self.frames, &*next.frames].concat().into(),
             lines: [&*self.lines, &*next.lines].concat().into(),
             index: self.index.iter().copied().chain(shifted).collect(),
+            latest: self.latest.max(next.latest),
         }
     }
 
     /// The position of the first alert at or after `time`, if this block has one.
     pub(super) fn position_since(&self, time: Time) -> Option<usize> {
+        if self.latest < time {
+            return None;
+        }
         self.index.iter().position(|entry| entry.time >= time)
     }
 
@@ -161,7 +169,7 @@ impl Block {
     /// at least one. `None` when the block has none from there on.
     pub(super) fn slice(self: &Arc<Self>, from: u64, budget: usize) -> Option<Slice> {
         let start = usize::try_from(from.checked_sub(self.first)?).ok()?;
-        let limit = self.frame_start(start) + budget;
+        let limit = self.frame_start(start).saturating_add(budget);
         let rest = self.index.get(start..).filter(|rest| !rest.is_empty())?;
         let fitting = rest.partition_point(|entry| entry.frame_end as usize <= limit);
         Some(Slice { block: self.clone(), range: start..start + fitting.max(1) })

@@ -33,7 +33,7 @@ impl fmt::Display for Cursor {
 
 /// The text is not `<epoch>.<sequence>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a cursor; one looks like 64a5f0c2b1e80.1042 and comes with an alert")]
+#[error("not a cursor; one looks like 64a5f0c2b1e80.1042")]
 pub struct NotACursor;
 
 impl FromStr for Cursor {

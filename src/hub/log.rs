@@ -1,8 +1,9 @@
 //! The blocks that are kept, oldest first, within a bound.
 //!
-//! 1. [`Log::append`] numbers a batch's blocks and puts them at the end. A block next to one of
-//!    no more than its own size is merged with it while both fit one block: single alerts become
-//!    full blocks, and each alert is copied at most as often as the size can double.
+//! 1. [`Log::append`] numbers a batch's blocks and puts them at the end. A block is merged with the
+//!    one before it if that has at most twice as many alerts and both fit one block, and so on:
+//!    single alerts become full blocks, and each alert is copied about as often as a block's size
+//!    can double.
 //! 2. What exceeds the bound is evicted whole, oldest first; the newest block always stays.
 //! 3. [`Log::next`] is the reader's side: alerts from a sequence number on, or what is missing
 //!    before the oldest one kept, or nothing new.

@@ -6,30 +6,41 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{Input, Intake, Line, now};
 use crate::event::Time;
 
-/// Feeds `rate` alerts a second to `intake` until `stop`.
+/// Feeds `rate` alerts a second to `intake` until `stop`, or as many as this machine can make.
 pub async fn run(intake: &Intake, rate: u32, stop: CancellationToken) {
     /// Alerts are made this often, as many as are due.
     const TICK: Duration = Duration::from_millis(50);
-    let start = tokio::time::Instant::now();
+    /// And never more at once: a rate that cannot be kept must not keep everything else waiting.
+    const MOST: u64 = 5_000;
     let mut ticks = tokio::time::interval(TICK);
-    let mut made = 0_u64;
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = Instant::now();
+    let (mut number, mut owed) = (0, 1.0);
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            biased;
             () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
         }
-        let due = start.elapsed().as_micros() * u128::from(rate) / 1_000_000 + 1;
+        let now_is = Instant::now();
+        owed += (now_is - last).as_secs_f64() * f64::from(rate);
+        last = now_is;
         let mut delivery = intake.begin(Input::Demo);
-        while u128::from(made) < due {
-            delivery.line(Line::Whole(alert(made, now()).as_bytes()));
-            made += 1;
+        let mut made = 0;
+        while owed >= 1.0 && made < MOST {
+            delivery.line(Line::Whole(alert(number, now()).as_bytes()));
+            (number, made, owed) = (number + 1, made + 1, owed - 1.0);
         }
         delivery.finish();
+        // What is behind by more than one delivery is not made up for.
+        owed = owed.min(f64::from(rate));
+        tokio::task::yield_now().await;
     }
 }
 
@@ -173,8 +184,26 @@ const SCENES: [Scene; 6] = [
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::event;
+    use crate::hub::{self, Epoch, Hub};
+
+    #[tokio::test]
+    async fn a_rate_that_cannot_be_kept_still_delivers_and_stops() {
+        let hub = Arc::new(Hub::new(hub::Config { retain: 1 << 20 }, Epoch::new(1)));
+        let intake = Intake::new(hub.clone(), String::new());
+        let stop = CancellationToken::new();
+        let stopping = async {
+            while hub.stats().received < 10_000 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            stop.cancel();
+        };
+        let both = async { tokio::join!(run(&intake, 1_000_000, stop.clone()), stopping) };
+        tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
+    }
 
     #[test]
     fn invented_alerts_are_read_as_alerts() {

@@ -6,9 +6,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Input, Intake, Lines};
 
-/// How much is read at once: Falco's alerts come in pipes of 64 KiB, and files are read faster in
-/// larger pieces.
-pub(super) const READ_BYTES: usize = 256 << 10;
+/// How much is read at once, in bytes: a pipe holds 64 KiB, more only where its writer asked.
+const READ_BYTES: usize = 256 << 10;
 
 /// Reads lines to the end of `stream`, handing on what each read brought in one append.
 ///

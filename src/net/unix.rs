@@ -10,7 +10,6 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
@@ -100,8 +99,8 @@ fn clear(path: &Path) -> Result<(), Problem> {
             "move it away, or choose another path in grpc.bind_address",
         ));
     }
-    match UnixStream::connect(path) {
-        Ok(_) => Err((
+    match try_connect(path) {
+        Ok(()) => Err((
             "another process is serving there".into(),
             "stop it (an older Falco, or a second falconer), or choose another path",
         )),
@@ -115,6 +114,16 @@ fn clear(path: &Path) -> Result<(), Problem> {
             format!("there is a socket that cannot be tried: {error}"),
             "remove it if nothing serves there",
         )),
+    }
+}
+
+/// Whether anybody listens there; one that is too busy to accept does.
+fn try_connect(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        tried => tried,
     }
 }
 
@@ -134,6 +143,8 @@ fn listen(wanted: &UnixSocket, gid: Option<u32>) -> io::Result<Bound> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     fn socket(path: PathBuf) -> UnixSocket {
@@ -161,6 +172,18 @@ mod tests {
         assert!(error.contains("another process is serving there"), "{error}");
         assert!(UnixStream::connect(&path).is_ok());
         drop(bound);
+    }
+
+    #[tokio::test]
+    async fn an_owner_that_does_not_accept_is_alive() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("falco.sock");
+        let owner = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        owner.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        owner.listen(0).unwrap();
+        let _waiting = UnixStream::connect(&path).unwrap();
+        let error = bind(&socket(path.clone())).unwrap_err().to_string();
+        assert!(error.contains("another process is serving there"), "{error}");
     }
 
     #[tokio::test]

@@ -8,8 +8,8 @@
 //! | `falconer-last` | a number: start that many alerts before the newest |
 //!
 //! At most one of the last three. A call with one of them is a reader of its own: it moves no
-//! mark, unless it names a group as well. A value that does not parse is INVALID_ARGUMENT: a
-//! reader that gets other alerts than it asked for is worse off than one that is told.
+//! mark, unless it names a group as well. A value that does not parse, or a key of ours that does not exist, is INVALID_ARGUMENT:
+//! a reader that gets other alerts than it asked for is worse off than one that is told.
 
 use std::time::Duration;
 
@@ -41,6 +41,11 @@ impl Position {
             let message = "falconer-filter is not part of this version; leave it out";
             return Err(Status::new(Code::Unimplemented, message));
         }
+        if let Some(key) = metadata.keys().find(|key| is_unknown(key.as_str())) {
+            return Err(invalid(format!(
+                "{key} is not known; there are {GROUP}, {AFTER}, {SINCE} and {LAST}"
+            )));
+        }
         let group = text(metadata, GROUP)?;
         let starts = [
             text(metadata, AFTER)?.map(|value| after(value, hub)),
@@ -64,6 +69,11 @@ impl Position {
         }
         Ok(position)
     }
+}
+
+/// A key that is meant for us and says nothing to us.
+fn is_unknown(key: &str) -> bool {
+    key.starts_with("falconer-") && ![GROUP, AFTER, SINCE, LAST].contains(&key)
 }
 
 pub(super) fn group_status(error: &GroupError) -> Status {
@@ -213,6 +223,7 @@ mod tests {
             [(LAST, "many")],
             [(GROUP, "a b")],
             [(GROUP, "")],
+            [("falconer-grop", "siem")],
         ] {
             assert_eq!(position(&pairs), Err(Code::InvalidArgument), "{pairs:?}");
         }
