@@ -195,6 +195,36 @@ fn version(server: &Server) -> String {
 }
 
 #[test]
+fn a_falco_that_will_not_end_does_not_outlive_us() {
+    let directory = tempfile::tempdir().unwrap();
+    let pid = directory.path().join("pid");
+    let script =
+        format!("trap '' TERM\necho $$ > {}\nwhile true; do sleep 0.05; done\n", pid.display());
+    let server = run(&[&falco(directory.path(), &script)]);
+    let deadline = Instant::now() + PATIENCE;
+    let falco = loop {
+        let text = fs::read_to_string(&pid).unwrap_or_default();
+        match text.trim().parse() {
+            Ok(number) => break nix::unistd::Pid::from_raw(number),
+            Err(_) => assert!(Instant::now() < deadline, "Falco starts"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    server.hang_up();
+    assert_eq!(version(&server), "unknown", "SIGHUP does not end it");
+    server.terminate();
+    std::thread::sleep(Duration::from_millis(300));
+    let stopping = Instant::now();
+    assert_eq!(server.stop().code(), Some(1), "the second signal does not wait");
+    assert!(stopping.elapsed() < Duration::from_secs(3));
+    let deadline = Instant::now() + PATIENCE;
+    while nix::sys::signal::kill(falco, None).is_ok() {
+        assert!(Instant::now() < deadline, "Falco lives on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn a_falco_that_ends_is_started_again() {
     let directory = tempfile::tempdir().unwrap();
     let line = directory.path().join("line");

@@ -21,6 +21,7 @@ use falconer::service::mounted;
 use prost::Message as _;
 use support::PATIENCE;
 use support::raw::{Client, Served, framed, head};
+use tokio_util::sync::CancellationToken;
 
 /// Every call shape, on strings: prost's `String` is `google.protobuf.StringValue`.
 fn echo() -> Router {
@@ -323,8 +324,9 @@ async fn a_request_that_is_never_finished_is_ended() {
 
 #[tokio::test]
 async fn mounted_services_stand_behind_the_same_checks() {
-    let (router, health) = mounted::health(echo()).await;
-    let served = Served::start(mounted::reflection(router).unwrap());
+    let stop = CancellationToken::new();
+    let (router, health) = mounted::health(echo(), &stop).await;
+    let served = Served::start_until(mounted::reflection(router, &stop).unwrap(), stop);
     let client = Client::connect(&served.path).await;
     let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
     let image =
@@ -346,6 +348,19 @@ async fn mounted_services_stand_behind_the_same_checks() {
     assert_eq!(health_of("nobody").await.code(), Some(5));
     mounted::stop_serving(&health).await;
     assert_eq!(health_of("").await.messages, [Bytes::from_static(&[8, 2])]);
+
+    // Streams that would never end by themselves end with a status when the server does.
+    let mut watch = client.begin(head("/grpc.health.v1.Health/Watch")).await;
+    watch.requests.send_data(check(""), true).unwrap();
+    let (_requests, mut watched) = watch.replies().await;
+    assert_eq!(watched.next().await.unwrap(), Bytes::from_static(&[8, 2]));
+    let (_open, reflecting) = client.begin(head(path)).await.replies().await;
+    served.stop.cancel();
+    assert_eq!(watched.outcome().await.code(), Some(14));
+    assert_eq!(reflecting.outcome().await.code(), Some(14));
+    let stopping = std::time::Instant::now();
+    served.stopped().await;
+    assert!(stopping.elapsed() < Duration::from_secs(2), "nothing holds it up");
 }
 
 #[tokio::test]

@@ -144,6 +144,9 @@ fn what_cannot_be_had_ends_the_start() {
         let (code, message) = serve_fails(&settings);
         assert_eq!(code, 1, "{message}");
         assert!(message.contains(&expected), "{message}");
+        // What a path is, is known only when it is looked at; everything else is tried before.
+        let welcomed = message.contains("grpcurl");
+        assert_eq!(welcomed, expected == "cannot follow", "{message}");
     }
 }
 

@@ -29,23 +29,19 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long Falco may take to stop before it is killed.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// Keeps `command` (program first) running until `stop`.
-///
-/// # Errors
-/// When the program cannot be started the first time: that is a mistake in the command line, and
-/// waiting would not mend it. Later failures are retried.
+/// Keeps `command` (program first), started as `child`, running until `stop`.
 pub async fn keep_running(
     intake: &Intake,
     command: &[String],
+    mut child: Child,
     stop: CancellationToken,
-) -> io::Result<()> {
-    let mut child = start(command)?;
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         let started = Instant::now();
         let ended = run(intake, &mut child, &stop).await;
         if stop.is_cancelled() {
-            return Ok(());
+            return;
         }
         if started.elapsed() >= LONGEST_PAUSE {
             pause = FIRST_PAUSE;
@@ -55,7 +51,7 @@ pub async fn keep_running(
             tracing::warn!(program = ?command.first(), %ended, seconds, "restarting Falco");
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
             match start(command) {
@@ -68,7 +64,12 @@ pub async fn keep_running(
     }
 }
 
-fn start(command: &[String]) -> io::Result<Child> {
+/// Starts `command`. Needs a tokio runtime.
+///
+/// # Errors
+/// When it cannot be started. The first time that is a mistake in the command line, and waiting
+/// would not mend it.
+pub fn start(command: &[String]) -> io::Result<Child> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program is named"));
     };

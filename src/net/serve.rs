@@ -42,8 +42,8 @@ const OPENING_TIME: Duration = Duration::from_secs(10);
 /// How long connections may take to finish at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// The pause after a failed `accept`, such as for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The pause after a failed `accept`, such as for want of file descriptors; each is a log line.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Open calls on one connection. Each may hold one chunk and [`SEND_BUFFER`]: one connection
 /// costs at most 200 times (64 KiB + 32 KiB), 19 MiB.
@@ -134,8 +134,10 @@ impl Listener {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
+                    tokio::select! {
+                        () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
+                        () = stop.cancelled() => break,
+                    }
                 }
             };
             let connection = accepted.serve(handler.clone(), stop.clone());

@@ -3,12 +3,16 @@
 //! 1. Everything that can be refused is tried first: sockets, ports, certificates, the program to
 //!    start. What cannot be had ends the process with the reason; it never sits there half alive.
 //! 2. Inputs feed the [`Intake`], listeners answer from the [`Hub`].
-//! 3. At a signal: health says NOT_SERVING, live subscriptions end with UNAVAILABLE, inputs are
-//!    ended, connections finish within [`GRACE`]. A second signal ends the process at once.
+//! 3. At a signal: health says NOT_SERVING, live streams end with UNAVAILABLE, inputs are ended,
+//!    connections finish within [`GRACE`]. At a second signal what is left is dropped; a Falco of
+//!    ours never outlives us.
 
 mod falco;
 mod feed;
+mod inputs;
+mod limits;
 mod logging;
+mod signals;
 mod welcome;
 
 use std::future::Future;
@@ -19,7 +23,6 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -28,11 +31,12 @@ use tower::util::BoxCloneSyncService;
 use crate::config::Config;
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
-use crate::ingest::{self, Input, Intake};
+use crate::ingest::{self, Intake};
 use crate::net::serve::{GRACE, Handler, ListenError, Listener};
 use crate::net::{BindError, Peer, tcp};
 use crate::service::{self, Caller, FalcoVersion, Subscribers, mounted};
 use feed::Feed;
+use signals::Signals;
 
 pub use logging::log_to_stderr;
 
@@ -64,6 +68,9 @@ pub enum Error {
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(io::Error),
+    /// A second signal came before everything had ended.
+    #[error("a second signal ended it before everything had finished")]
+    Forced,
     /// The gateway stopped by itself.
     #[error("the gateway stopped: {0}")]
     GatewayStopped(io::Error),
@@ -75,13 +82,19 @@ pub enum Error {
     Failed(#[from] tokio::task::JoinError),
 }
 
+/// What runs beside the rest until it is told to stop; an error ends the server.
+type Parts = JoinSet<Result<(), Error>>;
+
 /// Runs the server until a signal ends it. `demo` feeds it invented alerts, that many a second.
 ///
 /// # Errors
-/// When something that was asked for cannot be had.
+/// When something that was asked for cannot be had, or a second signal did not let it finish.
 pub async fn run(config: Config, demo: Option<u32>) -> Result<(), Error> {
+    let mut signals = Signals::listen().map_err(Error::Signals)?;
+    limits::raise_open_files();
     let stop = CancellationToken::new();
-    let mut parts = JoinSet::new();
+    // Dropped with this function, it ends every part that is left, a Falco of ours included.
+    let mut parts = Parts::new();
 
     let hub = Arc::new(Hub::new(config.hub, epoch()));
     let hostname: Arc<str> = config.hostname.clone().unwrap_or_else(machine_name).into();
@@ -91,6 +104,7 @@ pub async fn run(config: Config, demo: Option<u32>) -> Result<(), Error> {
 
     let grpc = config.grpc.as_ref().map(Listener::bind).transpose()?;
     let gateway = config.gateway.map(|address| tcp::bind(&address.to_string())).transpose()?;
+    inputs::start(&mut parts, &config.inputs, demo, &intake, &stop)?;
 
     let context = service::Context {
         hub: hub.clone(),
@@ -102,57 +116,37 @@ pub async fn run(config: Config, demo: Option<u32>) -> Result<(), Error> {
         subscribers: subscribers.clone(),
         stop: stop.clone(),
     };
-    let (router, health) = mounted::health(service::falco(&context)).await;
-    let router = mounted::reflection(router)?;
-
+    let (router, health) = mounted::health(service::falco(&context), &stop).await;
+    let router = mounted::reflection(router, &stop)?;
     if let Some(listener) = grpc {
-        let (handler, stop) = (handler(router), stop.clone());
+        let serving = listener.serve(handler(router), stop.clone());
         parts.spawn(async move {
-            listener.serve(handler, stop).await;
+            serving.await;
             Ok(())
         });
     }
-    let mut gateway_address = None;
+    let gateway_address = gateway.as_ref().and_then(|listener| listener.local_addr().ok());
     if let Some(listener) = gateway {
-        gateway_address = listener.local_addr().ok();
-        let feed = Feed {
-            hub,
-            intake: intake.clone(),
-            subscribers,
-            grpc: config.grpc.as_ref().map(ToString::to_string).unwrap_or_default(),
-        };
+        let grpc = config.grpc.as_ref().map(ToString::to_string).unwrap_or_default();
+        let feed = Feed { hub, intake, subscribers, grpc };
         parts.spawn(serve_gateway(listener, feed, config.inputs.http, stop.clone()));
     }
-    start_inputs(&mut parts, &config.inputs, &intake, &stop);
-    if let Some(rate) = demo {
-        let (intake, stop) = (intake.clone(), stop.clone());
-        parts.spawn(async move {
-            ingest::demo::run(&intake, rate, stop).await;
-            Ok(())
-        });
-    }
-    {
-        let (inputs, webserver) = (config.inputs.command.clone(), config.falco_webserver.clone());
-        let stop = stop.clone();
-        parts.spawn(async move {
-            tokio::select! {
-                known = falco::ask(&inputs, webserver.as_deref()) => {
-                    if let Some(known) = known {
-                        let _ = asked.set(known);
-                    }
-                }
-                () = stop.cancelled() => {}
-            }
-            Ok(())
-        });
-    }
+    parts.spawn(ask_falco(&config, asked, stop.clone()));
 
     greet(&config, gateway_address);
-    let signalled = signalled().map_err(Error::Signals)?;
-    let ended = until_over(&mut parts, signalled).await;
+    let ended = tokio::select! {
+        () = signals.end() => Ok(()),
+        failed = failure(&mut parts) => Err(failed),
+    };
+    tracing::info!(grace_seconds = GRACE.as_secs(), "stopping");
     mounted::stop_serving(&health).await;
     stop.cancel();
-    let drained = drain(&mut parts).await;
+    let drained = tokio::select! {
+        drained = drain(&mut parts) => drained,
+        () = signals.end() => Err(Error::Forced),
+    };
+    // What is left is dropped, and waited for.
+    parts.shutdown().await;
     ended.and(drained)
 }
 
@@ -196,90 +190,45 @@ async fn serve_gateway(
         .map_err(Error::GatewayStopped)
 }
 
-fn start_inputs(
-    parts: &mut JoinSet<Result<(), Error>>,
-    inputs: &ingest::Config,
-    intake: &Arc<Intake>,
-    stop: &CancellationToken,
-) {
-    if inputs.stdin {
-        let (intake, stop) = (intake.clone(), stop.clone());
-        parts.spawn(async move {
-            tokio::select! {
-                read = ingest::stream::read(&intake, Input::Stdin, tokio::io::stdin()) => match read {
-                    Ok(()) => tracing::info!("standard input has ended; serving what is kept"),
-                    Err(error) => tracing::error!(%error, "cannot read standard input"),
-                },
-                () = stop.cancelled() => {}
-            }
-            Ok(())
-        });
-    }
-    for path in inputs.files.clone() {
-        let (intake, stop) = (intake.clone(), stop.clone());
-        parts.spawn(async move {
-            tokio::select! {
-                read = ingest::files::read(&intake, &path) => {
-                    read.map_err(|error| Error::File { path, error })
+/// Asks Falco for its version, once, beside everything else.
+fn ask_falco(
+    config: &Config,
+    asked: Arc<OnceLock<FalcoVersion>>,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+    let (command, webserver) = (config.inputs.command.clone(), config.falco_webserver.clone());
+    async move {
+        tokio::select! {
+            known = falco::ask(&command, webserver.as_deref()) => {
+                if let Some(known) = known {
+                    let _ = asked.set(known);
                 }
-                () = stop.cancelled() => Ok(()),
             }
-        });
-    }
-    if !inputs.command.is_empty() {
-        let (intake, stop, command) = (intake.clone(), stop.clone(), inputs.command.clone());
-        parts.spawn(async move {
-            ingest::command::keep_running(&intake, &command, stop).await.map_err(|error| {
-                Error::Command { program: command.first().cloned().unwrap_or_default(), error }
-            })
-        });
+            () = stop.cancelled() => {}
+        }
+        Ok(())
     }
 }
 
-/// Waits for a signal, or for a part to fail.
-async fn until_over(
-    parts: &mut JoinSet<Result<(), Error>>,
-    signalled: impl Future<Output = ()>,
-) -> Result<(), Error> {
-    tokio::pin!(signalled);
+/// Waits until a part fails; parts that end well are no reason to end.
+async fn failure(parts: &mut Parts) -> Error {
     loop {
-        tokio::select! {
-            () = &mut signalled => return Ok(()),
-            Some(ended) = parts.join_next() => ended??,
+        match parts.join_next().await {
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => return error,
+            Some(Err(error)) => return error.into(),
+            None => std::future::pending().await,
         }
     }
 }
 
 /// Waits for every part to end; the first failure is told.
-async fn drain(parts: &mut JoinSet<Result<(), Error>>) -> Result<(), Error> {
+async fn drain(parts: &mut Parts) -> Result<(), Error> {
     let mut outcome = Ok(());
     while let Some(ended) = parts.join_next().await {
         outcome = outcome.and(ended.map_err(Error::from).flatten());
     }
     outcome
-}
-
-/// Ends with the first SIGTERM or SIGINT; the second ends the process at once.
-fn signalled() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        let mut next = async || {
-            tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            }
-        };
-        let name = next().await;
-        tracing::info!(signal = name, grace_seconds = GRACE.as_secs(), "stopping");
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            std::process::exit(1);
-        });
-    })
 }
 
 fn greet(config: &Config, gateway: Option<SocketAddr>) {

@@ -2,6 +2,7 @@
 //! (`grpc.health.v1`) and reflection (`grpc.reflection.v1` and `v1alpha`).
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,24 +10,25 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::Builder;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-use crate::grpc::{Mounted, RequestBody, Router};
+use crate::grpc::{BoxError, Code, Mounted, RequestBody, Router, Status};
 use crate::proto;
 
 /// The services whose health is told besides the whole server's.
 const SERVICES: [&str; 2] = ["falco.outputs.service", "falco.version.service"];
 
-/// Adds the health service, serving, and gives what changes it.
-pub async fn health(router: Router) -> (Router, HealthReporter) {
+/// Adds the health service, serving, and gives what changes it. Watching ends at `stop`.
+pub async fn health(router: Router, stop: &CancellationToken) -> (Router, HealthReporter) {
     let (reporter, server) = health_reporter();
     for service in SERVICES {
         reporter.set_service_status(service, tonic_health::ServingStatus::Serving).await;
     }
-    (router.mount("grpc.health.v1.Health", mount(server)), reporter)
+    (router.mount("grpc.health.v1.Health", mount(server, stop)), reporter)
 }
 
 /// Tells whoever watches that the server is about to stop.
@@ -36,11 +38,15 @@ pub async fn stop_serving(reporter: &HealthReporter) {
     }
 }
 
-/// Adds both versions of the reflection service, with every service there is.
+/// Adds both versions of the reflection service, with every service there is. Open streams end at
+/// `stop`.
 ///
 /// # Errors
 /// When the descriptors that were compiled in do not decode, which a test rules out.
-pub fn reflection(router: Router) -> Result<Router, tonic_reflection::server::Error> {
+pub fn reflection(
+    router: Router,
+    stop: &CancellationToken,
+) -> Result<Router, tonic_reflection::server::Error> {
     let builder = || {
         Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -53,11 +59,11 @@ pub fn reflection(router: Router) -> Result<Router, tonic_reflection::server::Er
             .include_reflection_service(false)
     };
     Ok(router
-        .mount("grpc.reflection.v1.ServerReflection", mount(builder().build_v1()?))
-        .mount("grpc.reflection.v1alpha.ServerReflection", mount(builder().build_v1alpha()?)))
+        .mount("grpc.reflection.v1.ServerReflection", mount(builder().build_v1()?, stop))
+        .mount("grpc.reflection.v1alpha.ServerReflection", mount(builder().build_v1alpha()?, stop)))
 }
 
-fn mount<S>(service: S) -> Mounted
+fn mount<S>(service: S, stop: &CancellationToken) -> Mounted
 where
     S: Service<Request<RequestBody>, Response = Response<tonic::body::Body>, Error = Infallible>
         + Clone
@@ -66,14 +72,54 @@ where
         + 'static,
     S::Future: Send + 'static,
 {
-    BoxCloneSyncService::new(
-        service.map_response(|response| response.map(|body| TonicBody(Some(body)).boxed_unsync())),
-    )
+    let stopped = {
+        let stop = stop.clone();
+        move || Box::pin(stop.clone().cancelled_owned())
+    };
+    let requests_stopped = stopped.clone();
+    let service = service
+        .map_request(move |request: Request<RequestBody>| {
+            let stopped = requests_stopped();
+            request.map(|body| StoppableRequests { body, stopped }.boxed_unsync())
+        })
+        .map_response(move |response| {
+            let stopped = stopped();
+            response.map(|body| TonicBody(Some((body, stopped))).boxed_unsync())
+        });
+    BoxCloneSyncService::new(service)
 }
 
-/// A body of tonic's as one of ours: an error it ends with becomes trailers, so that hyper never
-/// resets the stream for it.
-struct TonicBody(Option<tonic::body::Body>);
+type Stopped = Pin<Box<WaitForCancellationFutureOwned>>;
+
+/// A request's body that ends when the server stops: reflection reads it in a task of its own,
+/// which would hold the connection for as long as the client sends.
+struct StoppableRequests {
+    body: RequestBody,
+    stopped: Stopped,
+}
+
+impl http_body::Body for StoppableRequests {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.stopped.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+/// A body of tonic's as one of ours: it ends with a status, also when it would end with an error,
+/// for which hyper resets a stream, or not at all while the server stops.
+struct TonicBody(Option<(tonic::body::Body, Stopped)>);
 
 impl http_body::Body for TonicBody {
     type Data = Bytes;
@@ -83,22 +129,27 @@ impl http_body::Body for TonicBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
-        match std::task::ready!(Pin::new(body).poll_frame(context)) {
-            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
-            None => Poll::Ready(None),
-            Some(Err(status)) => {
-                self.0 = None;
+        let Some((body, stopped)) = &mut self.0 else { return Poll::Ready(None) };
+        let trailers = match Pin::new(body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Ready(Some(Err(status))) => {
                 let mut trailers = http::HeaderMap::new();
                 // What does not fit a header was not meant for one; the code always does.
                 let _ = status.add_header(&mut trailers);
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+                trailers
             }
-        }
+            Poll::Pending => {
+                std::task::ready!(stopped.as_mut().poll(context));
+                Status::new(Code::Unavailable, "the server is stopping; reconnect").trailers()
+            }
+        };
+        self.0 = None;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(tonic::body::Body::is_end_stream)
+        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
     }
 }
 

@@ -162,6 +162,11 @@ impl Server {
         kill(self.pid(), Signal::SIGCONT).unwrap();
     }
 
+    /// Sends what a closed terminal sends.
+    pub(crate) fn hang_up(&self) {
+        kill(self.pid(), Signal::SIGHUP).unwrap();
+    }
+
     /// Asks the server to end and does not wait.
     pub(crate) fn terminate(&self) {
         kill(self.pid(), Signal::SIGTERM).unwrap();

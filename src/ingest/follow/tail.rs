@@ -111,7 +111,7 @@ impl Tail {
                 first.rewind();
                 Sight::Restart
             }
-            (Read::End, false) => Sight::Nothing,
+            (Read::Again, _) | (Read::End, false) => Sight::Nothing,
             (Read::End, true) => {
                 info!(path = ?self.path, read = first.place, "alert file was rotated");
                 self.files.pop_front();
@@ -251,7 +251,10 @@ enum Read {
         from: usize,
         to: usize,
     },
+    /// All has been read that is there.
     End,
+    /// Nothing came, although there may be more.
+    Again,
     Truncated,
     Failed(io::Error),
 }
@@ -273,19 +276,19 @@ impl Source {
         let Some(chunk) = chunk.get_mut(..from + READ_BYTES) else { return Read::End };
         let to = match self.file.read_at(chunk, self.place.saturating_sub(from as u64)) {
             Ok(to) => to,
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Read::End,
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Read::Again,
             Err(error) => return Read::Failed(error),
         };
         let seen = chunk.get(..to).unwrap_or_default();
         match seen.split_at_checked(from) {
+            Some((before, _)) if before != self.guard => Read::Truncated,
             // Network file systems may read short in the middle of a file: ask for its size.
-            None => match self.file.metadata() {
-                Ok(metadata) if metadata.len() < self.place => Read::Truncated,
+            None | Some((_, [])) => match self.file.metadata().map(|metadata| metadata.len()) {
+                Ok(length) if length < self.place => Read::Truncated,
+                Ok(length) if length > self.place || to < from => Read::Again,
                 Ok(_) => Read::End,
                 Err(error) => Read::Failed(error),
             },
-            Some((before, _)) if before != self.guard => Read::Truncated,
-            Some((_, [])) => Read::End,
             Some((_, fresh)) => {
                 self.place += fresh.len() as u64;
                 let guard = seen.get(to.saturating_sub(GUARD_BYTES)..).unwrap_or_default();
