@@ -109,7 +109,7 @@ fn imports(text: &str) -> Vec<String> {
         .skip(1)
         .flat_map(|rest| match rest.strip_prefix('{') {
             None => vec![word(rest)],
-            Some(list) => first_words(list).map(|item| word(item)).collect(),
+            Some(list) => first_words(list).map(word).collect(),
         })
         .filter(|name| !name.is_empty())
         .collect()
