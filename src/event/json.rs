@@ -67,7 +67,7 @@ pub(super) fn quote(text: &str) -> String {
 /// The text of a JSON string literal; `None` when `raw` is not one.
 pub(super) fn unquote(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
     }
     match serde_json::from_str::<String>(raw) {
