@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::body::{self, Body};
 use super::{Code, Status};
@@ -22,20 +22,8 @@ use super::{Code, Status};
 const GRPC_PROTO: HeaderValue = HeaderValue::from_static("application/grpc+proto");
 
 /// Lets gRPC requests through and answers the others.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct AcceptLayer;
-
-/// See [`AcceptLayer`].
 #[derive(Debug, Clone)]
-pub struct Accept<S>(S);
-
-impl<S> Layer<S> for AcceptLayer {
-    type Service = Accept<S>;
-
-    fn layer(&self, inner: S) -> Accept<S> {
-        Accept(inner)
-    }
-}
+pub struct Accept<S>(pub(super) S);
 
 impl<S, B> Service<Request<B>> for Accept<S>
 where

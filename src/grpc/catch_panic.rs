@@ -15,26 +15,14 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::body::Body;
 use super::{Code, Status};
 
 /// Turns panics of handlers and bodies into INTERNAL.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct CatchPanicLayer;
-
-/// See [`CatchPanicLayer`].
 #[derive(Debug, Clone)]
-pub struct CatchPanic<S>(S);
-
-impl<S> Layer<S> for CatchPanicLayer {
-    type Service = CatchPanic<S>;
-
-    fn layer(&self, inner: S) -> CatchPanic<S> {
-        CatchPanic(inner)
-    }
-}
+pub struct CatchPanic<S>(pub(super) S);
 
 impl<S, B> Service<Request<B>> for CatchPanic<S>
 where

@@ -13,26 +13,14 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep};
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::body::Body;
 use super::{Code, Status, timeout};
 
 /// Ends calls at their deadline.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct DeadlineLayer;
-
-/// See [`DeadlineLayer`].
 #[derive(Debug, Clone)]
-pub struct Deadline<S>(S);
-
-impl<S> Layer<S> for DeadlineLayer {
-    type Service = Deadline<S>;
-
-    fn layer(&self, inner: S) -> Deadline<S> {
-        Deadline(inner)
-    }
-}
+pub struct Deadline<S>(pub(super) S);
 
 impl<S, B> Service<Request<B>> for Deadline<S>
 where

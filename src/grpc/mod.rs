@@ -29,6 +29,7 @@ pub mod timeout;
 use std::convert::Infallible;
 
 use http::{Request as HttpRequest, Response};
+use tower::layer::layer_fn;
 use tower::{Service, ServiceBuilder};
 
 pub use body::{Body, BoxError, RequestBody};
@@ -51,8 +52,8 @@ pub fn serve(
 + Sync
 + 'static {
     ServiceBuilder::new()
-        .layer(catch_panic::CatchPanicLayer)
-        .layer(accept::AcceptLayer)
-        .layer(deadline::DeadlineLayer)
+        .layer(layer_fn(catch_panic::CatchPanic))
+        .layer(layer_fn(accept::Accept))
+        .layer(layer_fn(deadline::Deadline))
         .service(router)
 }
