@@ -1,6 +1,6 @@
 //! Records from a stream of bytes: standard input, a child's standard output.
 
-use std::io;
+use std::io::{self, Read};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -20,16 +20,44 @@ pub async fn read(
 ) -> io::Result<()> {
     let mut lines = Lines::default();
     let mut chunk = Vec::with_capacity(READ_BYTES);
-    loop {
+    while stream.read_buf(&mut chunk).await? > 0 {
+        take(intake, input, &mut lines, &chunk);
         chunk.clear();
-        let read = stream.read_buf(&mut chunk).await?;
-        let mut delivery = intake.begin(input);
-        if read == 0 {
-            lines.end(|line| delivery.line(line));
-            delivery.finish();
-            return Ok(());
-        }
-        lines.push(&chunk, |line| delivery.line(line));
-        delivery.finish();
     }
+    end(intake, input, &mut lines);
+    Ok(())
+}
+
+/// The same on a thread of its own, for what cannot be awaited, such as standard input: the
+/// thread that reads also decodes, instead of handing every piece to another.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_blocking(intake: &Intake, input: Input, mut stream: impl Read) -> io::Result<()> {
+    let mut lines = Lines::default();
+    let mut chunk = vec![0; READ_BYTES];
+    loop {
+        match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => {
+                take(intake, input, &mut lines, chunk.get(..length).unwrap_or_default());
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    end(intake, input, &mut lines);
+    Ok(())
+}
+
+fn take(intake: &Intake, input: Input, lines: &mut Lines, chunk: &[u8]) {
+    let mut delivery = intake.begin(input);
+    lines.push(chunk, |line| delivery.line(line));
+    delivery.finish();
+}
+
+fn end(intake: &Intake, input: Input, lines: &mut Lines) {
+    let mut delivery = intake.begin(input);
+    lines.end(|line| delivery.line(line));
+    delivery.finish();
 }
