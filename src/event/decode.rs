@@ -196,7 +196,9 @@ type Fields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// `None` when the value is neither an object nor null.
 fn fields(raw: &str) -> Option<Fields<'_>> {
-    let mut fields = Vec::new();
+    /// Rules name a dozen fields or two; growing to that in steps costs more than the room.
+    const USUAL: usize = 24;
+    let mut fields = Vec::with_capacity(USUAL);
     if raw != "null" {
         json::members(raw, |name, value| fields.push((name, value.into()))).ok()?;
     }

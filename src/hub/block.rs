@@ -35,6 +35,8 @@ struct Open {
 pub(super) struct Block {
     /// The sequence number of the first alert.
     pub(super) first: u64,
+    /// How often it was merged.
+    level: u8,
     frames: Bytes,
     lines: Bytes,
     index: Box<[Entry]>,
@@ -102,6 +104,7 @@ impl Batch {
         // Copied to their exact size: a block is kept for long, its builder's spare room is not.
         self.closed.push(Block {
             first: 0,
+            level: 0,
             frames: Bytes::copy_from_slice(&self.open.frames),
             lines: Bytes::copy_from_slice(&self.open.lines),
             index: self.open.index.as_slice().into(),
@@ -135,26 +138,39 @@ impl Block {
         self.frames.len() + self.lines.len() + size_of_val(&*self.index) + OVERHEAD
     }
 
-    /// Whether the two would still make one block of no more than [`BLOCK_BYTES`].
-    pub(super) fn fits(&self, next: &Self) -> bool {
-        self.frames.len() + next.frames.len() <= BLOCK_BYTES
-            && self.lines.len() + next.lines.len() <= BLOCK_BYTES
-    }
-
-    /// This block and the next as one.
-    pub(super) fn merge(&self, next: &Self) -> Self {
-        let shifted = next.index.iter().map(|entry| Entry {
-            frame_end: entry.frame_end + offset(self.frames.len()),
-            line_end: entry.line_end + offset(self.lines.len()),
-            ..*entry
-        });
-        Self {
-            first: self.first,
-            frames: [&*self.frames, &*next.frames].concat().into(),
-            lines: [&*self.lines, &*next.lines].concat().into(),
-            index: self.index.iter().copied().chain(shifted).collect(),
-            latest: self.latest.max(next.latest),
+    /// These consecutive blocks as one of the next level; `None` when they are not all of one
+    /// level, or would be more than one block.
+    pub(super) fn merge<'a>(blocks: impl Iterator<Item = &'a Self> + Clone) -> Option<Self> {
+        let Self { first, level, .. } = blocks.clone().next()?;
+        let total = |size: fn(&Self) -> usize| blocks.clone().map(size).sum::<usize>();
+        let (frames, lines) = (total(|block| block.frames.len()), total(|block| block.lines.len()));
+        let fit = frames <= BLOCK_BYTES && lines <= BLOCK_BYTES;
+        if !fit || blocks.clone().any(|block| block.level != *level) {
+            return None;
         }
+        let mut open = Open {
+            frames: Vec::with_capacity(frames),
+            lines: Vec::with_capacity(lines),
+            index: Vec::with_capacity(total(Self::len)),
+        };
+        for block in blocks.clone() {
+            let (frames, lines) = (offset(open.frames.len()), offset(open.lines.len()));
+            open.frames.extend_from_slice(&block.frames);
+            open.lines.extend_from_slice(&block.lines);
+            open.index.extend(block.index.iter().map(|entry| Entry {
+                frame_end: entry.frame_end + frames,
+                line_end: entry.line_end + lines,
+                ..*entry
+            }));
+        }
+        Some(Self {
+            first: *first,
+            level: level + 1,
+            frames: open.frames.into(),
+            lines: open.lines.into(),
+            index: open.index.into(),
+            latest: blocks.map(|block| block.latest).max()?,
+        })
     }
 
     /// The position of the first alert at or after `time`, if this block has one.

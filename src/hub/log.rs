@@ -1,9 +1,8 @@
 //! The blocks that are kept, oldest first, within a bound.
 //!
-//! 1. [`Log::append`] numbers a batch's blocks and puts them at the end. A block is merged with the
-//!    one before it if that has at most twice as many alerts and both fit one block, and so on:
-//!    single alerts become full blocks, and each alert is copied about as often as a block's size
-//!    can double.
+//! 1. [`Log::append`] numbers a batch's blocks and puts them at the end. Whenever there are
+//!    [`MERGED`] of a level, they become one of the next level, as long as they fit one block:
+//!    single alerts become large blocks, and each is copied two or three times on the way.
 //! 2. What exceeds the bound is evicted whole, oldest first; the newest block always stays.
 //! 3. [`Log::next`] is the reader's side: alerts from a sequence number on, or what is missing
 //!    before the oldest one kept, or nothing new.
@@ -13,6 +12,10 @@ use std::sync::Arc;
 
 use super::block::{Batch, Block, Slice};
 use crate::event::Time;
+
+/// How many blocks of a level become one of the next. More means less copying and more small blocks
+/// at the end; a reader gathers those.
+const MERGED: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Log {
@@ -74,16 +77,23 @@ impl Log {
     fn push(&mut self, mut block: Block) {
         block.first = self.next;
         self.next = block.end();
-        while let Some(last) = self.blocks.back() {
-            if last.len() > 2 * block.len() || !last.fits(&block) {
-                break;
-            }
-            block = last.merge(&block);
-            self.bytes -= last.bytes();
-            self.blocks.pop_back();
-        }
         self.bytes += block.bytes();
         self.blocks.push_back(Arc::new(block));
+        while let Some(merged) = self.merged_tail() {
+            self.blocks.truncate(self.blocks.len() - MERGED);
+            self.bytes += merged.bytes();
+            self.blocks.push_back(Arc::new(merged));
+        }
+    }
+
+    /// The last blocks as one, if they are as many as are merged, all of a level, and fit.
+    fn merged_tail(&mut self) -> Option<Block> {
+        let start = self.blocks.len().checked_sub(MERGED)?;
+        let tail = || self.blocks.range(start..).map(Arc::as_ref);
+        let merged = Block::merge(tail())?;
+        let replaced: usize = tail().map(Block::bytes).sum();
+        self.bytes -= replaced;
+        Some(merged)
     }
 
     /// The number the next alert will get.

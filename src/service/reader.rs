@@ -9,7 +9,7 @@
 //! A group's mark moves when the connection comes back for more, that is, after it has taken what
 //! was read before: a reader that is cancelled leaves the rest to the next.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -18,11 +18,15 @@ use super::position::{Position, group_status};
 use super::{Caller, Context, Delivery, LostEvents, Subscribed};
 use crate::event;
 use crate::grpc::{Code, Status};
-use crate::hub::{Gap, Next};
+use crate::hub::{Gap, Next, Slice};
 
 /// How many bytes of frames go out at once. hyper holds a chunk until flow control lets it
 /// leave, so this times the open calls is the memory stalled readers cost.
 const CHUNK: usize = 64 << 10;
+
+/// A chunk smaller than this is filled up from what follows: copying some kilobytes costs less than
+/// another frame and another write.
+const SMALL: usize = 16 << 10;
 
 /// Why alerts are missing, as `lost.cause` tells it.
 const CAUSE: &str =
@@ -37,6 +41,8 @@ pub(super) struct Reader {
     place: Place,
     end: End,
     head: watch::Receiver<u64>,
+    /// What was found behind the last chunk and has not been sent.
+    found: Option<Next>,
     /// A group's name and where it has read to once the last chunk has been taken.
     unconfirmed: Option<(String, u64)>,
     peer: Option<Caller>,
@@ -95,7 +101,7 @@ impl Reader {
             }
         };
         let head = hub.watch_head();
-        Ok(Self { context, place, end, head, unconfirmed: None, peer })
+        Ok(Self { context, place, end, head, found: None, unconfirmed: None, peer })
     }
 
     /// The frames of the call's reply.
@@ -117,16 +123,7 @@ impl Reader {
             self.head.mark_unchanged();
             self.check().await?;
             match self.look()? {
-                Next::Alerts(slice) => {
-                    tracing::debug!(
-                        peer = self.peer.as_ref().map(|caller| &*caller.0),
-                        first = slice.first(),
-                        last = slice.end() - 1,
-                        "alerts sent"
-                    );
-                    self.moved_to(slice.end());
-                    return Ok(Some(slice.frames()));
-                }
+                Next::Alerts(slice) => return Ok(Some(self.take(&slice)?)),
                 Next::Lost(gap) => {
                     tracing::warn!(
                         peer = self.peer.as_ref().map(|caller| &*caller.0),
@@ -144,8 +141,44 @@ impl Reader {
         }
     }
 
+    /// The frames of `slice`, and of what follows it as long as they are few.
+    fn take(&mut self, slice: &Slice) -> Result<Bytes, Status> {
+        let first = self.sent(slice);
+        let mut gathered = BytesMut::new();
+        while first.len().max(gathered.len()) < SMALL {
+            match self.look()? {
+                Next::Alerts(more) if more.frames().len() < SMALL => {
+                    if gathered.is_empty() {
+                        gathered.extend_from_slice(&first);
+                    }
+                    gathered.extend_from_slice(&self.sent(&more));
+                }
+                Next::CaughtUp => break,
+                found => {
+                    self.found = Some(found);
+                    break;
+                }
+            }
+        }
+        Ok(if gathered.is_empty() { first } else { gathered.freeze() })
+    }
+
+    fn sent(&mut self, slice: &Slice) -> Bytes {
+        tracing::debug!(
+            peer = self.peer.as_ref().map(|caller| &*caller.0),
+            first = slice.first(),
+            last = slice.end() - 1,
+            "alerts sent"
+        );
+        self.moved_to(slice.end());
+        slice.frames()
+    }
+
     /// What there is at this reader's place, no further than its end.
-    fn look(&self) -> Result<Next, Status> {
+    fn look(&mut self) -> Result<Next, Status> {
+        if let Some(found) = self.found.take() {
+            return Ok(found);
+        }
         let hub = &self.context.hub;
         let end = match self.end {
             _ if !self.context.grpc_output => return Ok(Next::CaughtUp),
