@@ -2,13 +2,14 @@
 
 CARGO ?= cargo
 TOOLS := $(CURDIR)/target/tools
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 SECONDS_EACH ?= 60
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text
 
-.PHONY: run test lint audit fuzz clean help
+.PHONY: run test bench lint audit fuzz clean help
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -20,6 +21,12 @@ test: ## All tests, real clients included; says what it installs, skips loudly w
 	tests/clients/setup target/clients
 	$(CARGO) test --workspace --locked
 	$(CARGO) check --manifest-path fuzz/Cargo.toml --locked
+
+bench: ## Beside tonic and the bare machine, within ten minutes; QUICK=1 for a first look
+	$(CARGO) build --release --locked
+	mkdir -p $(TARGET)/bench
+	cp $(TARGET)/release/falconer $(TARGET)/bench/falconer
+	FALCONER_BIN=$(TARGET)/bench/falconer $(CARGO) bench --locked --bench field
 
 lint: $(TOOLS)/bin/cargo-deny ## Format, clippy, documentation, dependencies
 	$(CARGO) fmt --all --check

@@ -1,0 +1,111 @@
+//! What every contender is fed with: the same invented alerts, over and over.
+//!
+//! [`CORPUS`] different lines of the shapes Falco's stable rules make, about a kilobyte each, all
+//! with the same time. Alert number `n` is line `n % CORPUS`, so that whoever knows how many were
+//! sent also knows how many bytes of gRPC frames they make. For latencies the time in the line is
+//! replaced by the moment it is sent.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use falconer::{event, ingest};
+
+/// How many different alerts there are.
+pub(crate) const CORPUS: usize = 1024;
+
+/// The time of all alerts, as Falco writes it.
+const TIME: &str = "2026-01-30T10:00:00.123456789Z";
+
+/// The lines, and what they come to on the wire.
+pub(crate) struct Alerts {
+    lines: Vec<u8>,
+    /// Where each line ends, its line feed included.
+    line_ends: Vec<usize>,
+    /// Where in each line its time stands, counted from the line's beginning.
+    time_at: Vec<usize>,
+    frames: Vec<u8>,
+    frame_ends: Vec<usize>,
+}
+
+impl Alerts {
+    pub(crate) fn new() -> Self {
+        // The same in every process: how many digits a time has shows in a frame's length.
+        let time = TIME.parse::<jiff::Timestamp>().unwrap().into();
+        let (mut lines, mut line_ends, mut time_at) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut frames, mut frame_ends) = (Vec::new(), Vec::new());
+        for number in 0..CORPUS {
+            let line = ingest::demo::alert(number as u64, time);
+            time_at.push(line.rfind(r#""time":""#).unwrap() + r#""time":""#.len());
+            let encode = |record: event::Record<'_>| event::encode(&record.event, "", &mut frames);
+            event::read(line.as_bytes(), || unreachable!("no text alerts"), encode).unwrap();
+            frame_ends.push(frames.len());
+            lines.extend_from_slice(line.as_bytes());
+            lines.push(b'\n');
+            line_ends.push(lines.len());
+        }
+        Self { lines, line_ends, time_at, frames, frame_ends }
+    }
+
+    /// The lines of at most `most` alerts from alert number `from` on, and how many they are.
+    pub(crate) fn lines(&self, from: u64, most: u64) -> (&[u8], u64) {
+        let first = position(from);
+        let count = usize::try_from(most).unwrap().min(CORPUS - first);
+        let text = &self.lines[start(&self.line_ends, first)..self.line_ends[first + count - 1]];
+        (text, count as u64)
+    }
+
+    /// Appends alert number `number` to `out` as a line with this time.
+    pub(crate) fn stamped(&self, number: u64, now: Duration, out: &mut Vec<u8>) {
+        let at = position(number);
+        let line = out.len();
+        out.extend_from_slice(&self.lines[start(&self.line_ends, at)..self.line_ends[at]]);
+        let time = jiff::Timestamp::from_nanosecond(i128::try_from(now.as_nanos()).unwrap());
+        let text = format!("{:.9}", time.unwrap());
+        assert_eq!(text.len(), TIME.len());
+        let at = line + self.time_at[at];
+        out[at..at + TIME.len()].copy_from_slice(text.as_bytes());
+    }
+
+    /// One alert as it is posted: a line without its end.
+    pub(crate) fn body(&self, number: u64) -> &[u8] {
+        self.lines(number, 1).0.trim_ascii_end()
+    }
+
+    /// The gRPC frames of the whole corpus.
+    pub(crate) fn frames(&self) -> &[u8] {
+        &self.frames
+    }
+
+    /// Where each frame of the corpus ends.
+    pub(crate) fn frame_ends(&self) -> &[usize] {
+        &self.frame_ends
+    }
+
+    /// How many bytes of frames `count` alerts from the first one on make.
+    pub(crate) fn frame_bytes(&self, count: u64) -> u64 {
+        let rounds = count / CORPUS as u64;
+        rounds * self.frames.len() as u64 + start(&self.frame_ends, position(count)) as u64
+    }
+
+    /// The mean length of a line.
+    pub(crate) fn line_length(&self) -> usize {
+        self.lines.len() / CORPUS
+    }
+
+    /// The mean length of a frame.
+    pub(crate) fn frame_length(&self) -> usize {
+        self.frames.len() / CORPUS
+    }
+}
+
+/// The time since 1970, by the clock alerts are stamped with.
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+fn position(number: u64) -> usize {
+    usize::try_from(number % CORPUS as u64).unwrap()
+}
+
+fn start(ends: &[usize], position: usize) -> usize {
+    position.checked_sub(1).map_or(0, |before| ends[before])
+}

@@ -1,0 +1,205 @@
+//! Who is compared, and how each is started.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::certs;
+use super::process::{self, Process};
+use super::socket::{Address, Target};
+
+/// A server that answers Falco's calls.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Contender {
+    /// The release binary.
+    Falconer,
+    /// Another build of it, `FALCONER_BEFORE`, for comparison.
+    Before,
+    /// [`super::tonic_server`] with a broadcast channel of alerts.
+    Broadcast,
+    /// [`super::tonic_server`] with a broadcast channel of shared batches.
+    Batched,
+    /// [`super::bare`]: frames on a socket, a write for each.
+    BareEach,
+    /// [`super::bare`]: frames on a socket, 64 KiB a write.
+    BareBlocks,
+    /// [`super::bare`]: HTTP/2 made in advance, to find out what the load generator can take.
+    Canned,
+    /// [`super::sink`]: takes posts and throws them away.
+    Sink,
+}
+
+impl Contender {
+    /// The name in tables and results.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Falconer => "falconer",
+            Self::Before => "falconer-before",
+            Self::Broadcast => "tonic-broadcast",
+            Self::Batched => "tonic-batched",
+            Self::BareEach => "bare-each",
+            Self::BareBlocks => "bare-64KiB",
+            Self::Canned => "canned-h2",
+            Self::Sink => "axum-sink",
+        }
+    }
+
+    /// Those that answer gRPC: what is compared in most cases.
+    pub(crate) fn servers() -> Vec<Self> {
+        let mut all = vec![Self::Falconer, Self::Broadcast, Self::Batched];
+        if before().is_some() {
+            all.insert(1, Self::Before);
+        }
+        all
+    }
+
+    /// Falconer, and the other build of it where there is one.
+    pub(crate) fn falconers() -> Vec<Self> {
+        let mut all = vec![Self::Falconer];
+        all.extend(before().map(|_| Self::Before));
+        all
+    }
+}
+
+/// How a server is reached, and what it is told.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Setup {
+    /// Mutual TLS over TCP instead of a unix socket.
+    pub(crate) tls: bool,
+    /// Keep this many alerts for readers to come; the default bound of each otherwise.
+    pub(crate) backlog: Option<u64>,
+    /// Take alerts by HTTP as well, and tell by HTTP how many have come.
+    pub(crate) gateway: bool,
+    /// Take alerts from `alerts.json` in the server's folder instead of standard input.
+    pub(crate) file: bool,
+}
+
+/// A server, ready to be called.
+pub(crate) struct Server {
+    pub(crate) contender: Contender,
+    pub(crate) process: Process,
+    pub(crate) target: Target,
+    /// `host:port` of its gateway, where it has one.
+    pub(crate) gateway: Option<String>,
+}
+
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Server {
+    /// Starts one, with its own folder, and waits until it listens.
+    pub(crate) async fn start(contender: Contender, setup: Setup) -> Result<Self, String> {
+        Self::start_in(process::folder(), contender, setup).await
+    }
+
+    /// The same with a folder that may have something in it already.
+    pub(crate) async fn start_in(
+        dir: TempDir,
+        contender: Contender,
+        setup: Setup,
+    ) -> Result<Self, String> {
+        let mut server = Self::spawn(dir, contender, setup)?;
+        let deadline = Instant::now() + PATIENCE;
+        while server.target.open().await.is_err() {
+            if let Some(end) = server.process.ended() {
+                return Err(format!("{} ended at once: {end}", contender.name()));
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{} does not listen", contender.name()));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(server)
+    }
+
+    /// Starts one and does not wait.
+    pub(crate) fn spawn(dir: TempDir, contender: Contender, setup: Setup) -> Result<Self, String> {
+        let address = match (setup.tls, contender) {
+            (false, Contender::Sink) | (true, _) => Address::Tcp(free_port()),
+            (false, _) => Address::Unix(dir.path().join("falco.sock")),
+        };
+        if setup.tls {
+            certs::write(dir.path());
+        }
+        let gateway = setup.gateway.then(|| format!("127.0.0.1:{}", free_port()));
+        let target = Target::new(address, setup.tls.then_some(dir.path()));
+        let command = match contender {
+            Contender::Falconer => falconer(&binary()?, &target, setup, &dir, gateway.as_deref()),
+            Contender::Before => {
+                let binary = before().ok_or("FALCONER_BEFORE is not set")?;
+                falconer(&binary, &target, setup, &dir, gateway.as_deref())
+            }
+            _ => role(contender, &target, setup, &dir),
+        };
+        let process = Process::start(&command, dir).map_err(|error| error.to_string())?;
+        Ok(Self { contender, process, target, gateway })
+    }
+}
+
+/// The release binary: the one that `make bench` built before this benchmark, whose own build
+/// has the features of the development dependencies too.
+fn binary() -> Result<PathBuf, String> {
+    let path = std::env::var_os("FALCONER_BIN").map(PathBuf::from).ok_or(
+        "FALCONER_BIN does not name the binary to measure; `make bench` builds it and does",
+    )?;
+    path.canonicalize().map_err(|error| format!("FALCONER_BIN {}: {error}", path.display()))
+}
+
+fn before() -> Option<PathBuf> {
+    std::env::var_os("FALCONER_BEFORE").map(PathBuf::from)
+}
+
+fn falconer(
+    binary: &Path,
+    target: &Target,
+    setup: Setup,
+    dir: &TempDir,
+    gateway: Option<&str>,
+) -> Command {
+    let mut command = Command::new(binary);
+    command.arg("serve");
+    let mut set = |key: &str, value: &str| {
+        command.args(["-o", &format!("{key}={value}")]);
+    };
+    let in_folder = |name: &str| dir.path().join(name).display().to_string();
+    set("grpc.enabled", "true");
+    set("grpc.bind_address", &target.address().to_string());
+    if setup.tls {
+        set("grpc.private_key", &in_folder("server.key"));
+        set("grpc.cert_chain", &in_folder("server.crt"));
+        set("grpc.root_certs", &in_folder("ca.crt"));
+    }
+    if setup.file {
+        set("falconer.inputs.files[]", &in_folder("alerts.json"));
+    } else {
+        set("falconer.inputs.stdin", "true");
+    }
+    match gateway {
+        Some(address) => set("falconer.gateway.listen", address),
+        None => set("falconer.gateway.enabled", "false"),
+    }
+    if setup.backlog.is_some() {
+        // More than any backlog here takes; how much it really takes is measured.
+        set("falconer.outputs.retain", "1GiB");
+    }
+    command
+}
+
+/// This program in another role.
+fn role(contender: Contender, target: &Target, setup: Setup, dir: &TempDir) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(contender.name()).arg(target.address().to_string());
+    command.arg(setup.backlog.unwrap_or(0).to_string());
+    if setup.tls {
+        command.arg(dir.path());
+    }
+    command
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

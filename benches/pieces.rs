@@ -1,0 +1,121 @@
+//! The pieces of an alert's path, each by itself: `cargo bench --bench pieces`.
+//!
+//! Reading a line, writing its frame, appending a batch, reading a block. The field benchmark says
+//! how they do together; this one, which of them changed.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use falconer::event;
+use falconer::hub::{Batch, Config, Epoch, Hub, Next};
+use falconer::ingest::{self, Lines};
+
+/// How many alerts come at once: what a pipe holds.
+const ALERTS: u64 = 64;
+
+fn lines() -> Vec<String> {
+    let time = "2026-01-30T10:00:00.123456789Z".parse::<jiff::Timestamp>().unwrap().into();
+    (0..ALERTS).map(|number| ingest::demo::alert(number, time)).collect()
+}
+
+fn batch(lines: &[String]) -> Batch {
+    let mut batch = Batch::default();
+    for line in lines {
+        let push = |record: event::Record<'_>| batch.push(&record.event, &record.line, "host");
+        event::read(line.as_bytes(), || unreachable!(), push).unwrap();
+    }
+    batch
+}
+
+fn hub() -> Hub {
+    Hub::new(Config::default(), Epoch::new(1))
+}
+
+fn cut_lines(criterion: &mut Criterion) {
+    let text = lines().join("\n");
+    let mut group = criterion.benchmark_group("lines");
+    group.throughput(Throughput::Elements(ALERTS));
+    group.bench_function("cut a chunk", |bencher| {
+        bencher.iter(|| {
+            Lines::default().push(text.as_bytes(), |line| {
+                black_box(line);
+            })
+        });
+    });
+    group.finish();
+}
+
+fn decode_and_encode(criterion: &mut Criterion) {
+    let lines = lines();
+    let mut group = criterion.benchmark_group("event");
+    group.throughput(Throughput::Elements(ALERTS));
+    group.bench_function("decode a line", |bencher| {
+        bencher.iter(|| {
+            for line in &lines {
+                let seen = |record: event::Record<'_>| drop(black_box(record));
+                event::read(line.as_bytes(), || unreachable!(), seen).unwrap();
+            }
+        });
+    });
+    group.bench_function("decode and encode", |bencher| {
+        let mut frames = Vec::new();
+        bencher.iter(|| {
+            frames.clear();
+            for line in &lines {
+                let encode =
+                    |record: event::Record<'_>| event::encode(&record.event, "host", &mut frames);
+                event::read(line.as_bytes(), || unreachable!(), encode).unwrap();
+            }
+            black_box(frames.len())
+        });
+    });
+    group.finish();
+}
+
+fn append(criterion: &mut Criterion) {
+    let lines = lines();
+    let mut group = criterion.benchmark_group("hub");
+    group.throughput(Throughput::Elements(ALERTS));
+    let full = hub();
+    group.bench_function("append a batch", |bencher| {
+        bencher.iter_batched(|| batch(&lines), |batch| full.append(batch), BatchSize::SmallInput);
+    });
+    let singly = hub();
+    group.bench_function("append one by one", |bencher| {
+        let singles = || lines.iter().map(|line| batch(std::slice::from_ref(line)));
+        bencher.iter_batched(
+            || singles().collect::<Vec<_>>(),
+            |batches| {
+                for batch in batches {
+                    singly.append(batch);
+                }
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+fn read_blocks(criterion: &mut Criterion) {
+    let (hub, lines) = (hub(), lines());
+    for _ in 0..100 {
+        hub.append(batch(&lines));
+    }
+    let mut group = criterion.benchmark_group("hub");
+    group.throughput(Throughput::Elements(hub.head() - hub.oldest()));
+    group.bench_function("read everything", |bencher| {
+        bencher.iter(|| {
+            let mut next = hub.oldest();
+            while let Next::Alerts(slice) = hub.next(next, 64 << 10) {
+                next = slice.end();
+                black_box(slice.frames());
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(pieces, cut_lines, decode_and_encode, append, read_blocks);
+criterion_main!(pieces);
