@@ -43,7 +43,7 @@ async fn the_page_keeps_to_its_own_policy() {
     let server = Server::start(Config::default()).await;
     let page = server.get("GET /").await;
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(page.body.contains("dashboard is not part of this build"));
+    assert!(page.body.contains("dashboard of the alerts is not part of this version"));
     for forbidden in
         ["<style", " style=", " onclick", " onload", "javascript:", "https://", "src=\"//"]
     {
