@@ -85,7 +85,8 @@ impl Lab {
             entries.push(Entry::new(contender, self.with_backlog(contender, setup).await));
         }
         if !tls {
-            for contender in [Contender::BareEach, Contender::BareBlocks, Contender::Canned] {
+            let bare = [Contender::BareEach, Contender::BareBlocks, Contender::Canned];
+            for contender in bare.into_iter().filter(|contender| contender.is_wanted()) {
                 let server = Server::start(contender, setup).await;
                 entries.push(Entry::new(contender, server.map(|server| (server, 0))));
             }

@@ -53,7 +53,14 @@ impl Contender {
         if before().is_some() {
             all.insert(1, Self::Before);
         }
+        all.retain(|contender| contender.is_wanted());
         all
+    }
+
+    /// Whether `CONTENDERS`, a list of names, has it; without that, everybody plays.
+    pub(crate) fn is_wanted(self) -> bool {
+        let Ok(names) = std::env::var("CONTENDERS") else { return true };
+        names.is_empty() || names.split(',').any(|name| name == self.name())
     }
 
     /// Falconer, and the other build of it where there is one.

@@ -7,6 +7,7 @@
 //!
 //! - `QUICK=1` plays one short round of each case: to see that everything works, not to judge.
 //! - Arguments are parts of cases' names; only those are played.
+//! - `CONTENDERS=falconer,tonic-batched` plays only those.
 //! - `FALCONER_BIN` names the binary to measure; `FALCONER_BEFORE` another one to compare it with.
 //!
 //! `benches/README.md` says what each case means.
