@@ -31,7 +31,8 @@ use tower::ServiceExt;
 use tower::util::{BoxCloneSyncService, Oneshot};
 
 use super::authority::{HEADER_TABLE_SIZE, RepairedIo};
-use super::{BindError, Listen, Peer, preface, tcp, tls, unix};
+use super::preface::{self, Prefaced};
+use super::{BindError, Listen, Peer, tcp, tls, unix};
 
 /// How many connections may be open: each needs a file descriptor and some tens of kilobytes.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -201,6 +202,8 @@ impl Accepted {
     }
 }
 
+/// Both halves are on the heap, one after the other: a connection that is served, for days
+/// perhaps, does not hold the room its opening took, nor the copies made on the way.
 async fn open_and_serve<T>(
     opening: impl Future<Output = io::Result<T>>,
     peer: Peer,
@@ -209,27 +212,41 @@ async fn open_and_serve<T>(
 ) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    if let Some(io) = Box::pin(open(opening, &peer, &stop)).await {
+        Box::pin(serve_open(io, peer, handler, stop)).await;
+    }
+}
+
+/// Waits until the peer has shown that it speaks HTTP/2; `None` when it does not, or leaves, or
+/// the server stops first.
+async fn open<T: AsyncRead + AsyncWrite + Unpin>(
+    opening: impl Future<Output = io::Result<T>>,
+    peer: &Peer,
+    stop: &CancellationToken,
+) -> Option<Prefaced<T>> {
     let opening = async { preface::expect(opening.await?).await };
     let opened = tokio::select! {
         opened = tokio::time::timeout(OPENING_TIME, opening) => opened,
-        () = stop.cancelled() => return,
+        () = stop.cancelled() => return None,
     };
-    let io = match opened {
-        Ok(Ok(io)) => io,
+    match opened {
+        Ok(Ok(io)) => return Some(io),
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             tracing::debug!(%peer, %error, "the peer left before a connection was made");
-            return;
         }
-        Ok(Err(error)) => {
-            tracing::warn!(%peer, %error, "refused a connection");
-            return;
-        }
+        Ok(Err(error)) => tracing::warn!(%peer, %error, "refused a connection"),
         Err(_) => {
             let seconds = OPENING_TIME.as_secs();
             tracing::warn!(%peer, seconds, "refused a connection that did not begin in time");
-            return;
         }
-    };
+    }
+    None
+}
+
+async fn serve_open<T>(io: T, peer: Peer, handler: Handler, stop: CancellationToken)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     tracing::debug!(%peer, "connected");
     let calls = Calls { handler, peer: peer.clone() };
     let connection = builder().serve_connection(TokioIo::new(io), calls);
