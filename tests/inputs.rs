@@ -68,6 +68,14 @@ fn standard_input() {
 }
 
 #[test]
+fn standard_input_that_is_a_file() {
+    let lines = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/falco-example-lines.jsonl");
+    let server = Server::start_reading(fs::File::open(lines).unwrap());
+    assert_examples(&get(&server, 22));
+    assert!(server.stop().success());
+}
+
+#[test]
 fn standard_input_with_everything_else_falco_prints() {
     let mut server = Server::start(Transport::Unix);
     let between = [

@@ -1,13 +1,33 @@
 //! Records from a stream of bytes: standard input, a child's standard output.
+//!
+//! Standard input is nearly always a pipe. It is opened a second time, without blocking, and read
+//! like a socket; whoever shares the first one is not affected. Anything else (a terminal, a file)
+//! is read, and decoded, on a thread of its own.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::pipe;
+use tokio::task::spawn_blocking;
 
 use super::{Input, Intake, Lines};
 
 /// How much is read at once, in bytes: a pipe holds 64 KiB, more only where its writer asked.
 const READ_BYTES: usize = 256 << 10;
+
+/// Reads lines to the end of standard input.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_stdin(intake: Arc<Intake>) -> io::Result<()> {
+    if let Ok(pipe) = pipe::OpenOptions::new().open_receiver("/dev/stdin") {
+        return read(&intake, Input::Stdin, pipe).await;
+    }
+    // Such a read cannot be interrupted: when the server ends first, its thread is left behind.
+    let reading = move || read_blocking(&intake, Input::Stdin, io::stdin().lock());
+    spawn_blocking(reading).await.map_err(io::Error::other)?
+}
 
 /// Reads lines to the end of `stream`, handing on what each read brought in one append.
 ///
@@ -28,12 +48,8 @@ pub async fn read(
     Ok(())
 }
 
-/// The same on a thread of its own, for what cannot be awaited, such as standard input: the
-/// thread that reads also decodes, instead of handing every piece to another.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_blocking(intake: &Intake, input: Input, mut stream: impl Read) -> io::Result<()> {
+/// The same for what cannot be awaited.
+fn read_blocking(intake: &Intake, input: Input, mut stream: impl Read) -> io::Result<()> {
     let mut lines = Lines::default();
     let mut chunk = vec![0; READ_BYTES];
     loop {

@@ -1,13 +1,11 @@
 //! The inputs, each a part of its own that hands alerts to one intake until it is told to stop.
 
-use std::io;
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Parts};
-use crate::ingest::{self, Input, Intake};
+use crate::ingest::{self, Intake};
 
 /// Starts every input that `inputs` names, and `demo` alerts a second.
 ///
@@ -33,13 +31,9 @@ pub(super) fn start(
     }
     if inputs.stdin {
         let (intake, stop) = (intake.clone(), stop.clone());
-        // A read of standard input cannot be interrupted: at the end its thread is left behind.
-        let reading = spawn_blocking(move || {
-            ingest::stream::read_blocking(&intake, Input::Stdin, io::stdin().lock())
-        });
         parts.spawn(async move {
             tokio::select! {
-                read = reading => match read? {
+                read = ingest::stream::read_stdin(intake) => match read {
                     Ok(()) => tracing::info!("standard input has ended; serving what is kept"),
                     Err(error) => tracing::error!(%error, "cannot read standard input"),
                 },
