@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::alerts::{Alerts, CORPUS};
 
 /// How many connections post, each one request after the other.
-pub(crate) const CONNECTIONS: usize = 8;
+pub(crate) const CONNECTIONS: usize = 32;
 
 /// Posts for `length`; how many requests were answered.
 pub(crate) async fn flood(address: &str, alerts: &Alerts, length: Duration) -> Result<u64, String> {
