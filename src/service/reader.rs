@@ -6,8 +6,9 @@
 //!    to stop (UNAVAILABLE: an end with OK would tell clients that all is well), or for the
 //!    client to make a mistake in its requests.
 //!
-//! A group's mark moves when the connection comes back for more, that is, after it has taken what
-//! was read before: a reader that is cancelled leaves the rest to the next.
+//! A group's mark moves when the connection comes back for more, that is, after HTTP/2 has taken
+//! what was read before. That counts as read, although a client that is cancelled then may not have
+//! seen it; there are no acknowledgements in this API.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
@@ -145,7 +146,9 @@ impl Reader {
     fn take(&mut self, slice: &Slice) -> Result<Bytes, Status> {
         let first = self.sent(slice);
         let mut gathered = BytesMut::new();
-        while first.len().max(gathered.len()) < SMALL {
+        // What is claimed from a shared group is nobody else's any more: never more than is sent.
+        let may_look_on = matches!(self.place, Place::Own { .. });
+        while may_look_on && first.len().max(gathered.len()) < SMALL {
             match self.look()? {
                 Next::Alerts(more) if more.frames().len() < SMALL => {
                     if gathered.is_empty() {
