@@ -98,14 +98,14 @@ fn reference(mut body: &[u8], encoding: Encoding, limit: usize) -> Decoded {
 }
 
 /// Reads `record` as an alert; what is one must come back from protobuf as it was read, and its
-/// line must be one line of JSON.
+/// line must be one line of JSON. What is said to be no JSON must be none to `serde_json` either.
 ///
 /// # Panics
 /// When it does not.
 pub fn falco_line(record: &[u8]) {
     let now = || jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
     let longest = 4 * record.len() + 1024;
-    let _ = event::read(record, now, |record| {
+    let read = event::read(record, now, |record| {
         let event = &record.event;
         let mut frame = Vec::new();
         event::encode(event, "host", &mut frame);
@@ -127,8 +127,15 @@ pub fn falco_line(record: &[u8]) {
         assert!(response.tags.is_sorted() && response.tags.iter().eq(&event.tags));
         assert!(response.output_fields.len() <= event.fields.len());
         assert!(!record.line.contains(['\n', '\r']));
-        serde_json::from_str::<&serde_json::value::RawValue>(&record.line).expect("JSON");
+        assert!(is_json(&record.line));
     });
+    if let Err(event::Reject::Malformed { .. }) = read {
+        assert!(!is_json(&String::from_utf8_lossy(record.trim_ascii())));
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
 /// Reads `text` as a configuration file.

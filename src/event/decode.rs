@@ -15,8 +15,9 @@ use std::borrow::Cow;
 
 use jiff::ZonedDateTime;
 
-use super::json::{self, unquote};
-use super::{Event, INTERNAL, Priority, Time, text};
+use super::json::Value;
+use super::scan::{Malformed, Scanner};
+use super::{Event, Fields, INTERNAL, Priority, Time, text};
 
 /// The longest record that is read, in bytes. Falco's alerts stay under a few kilobytes; what is
 /// longer is somebody's mistake or attack. Its message stays below the 4 MiB that clients take:
@@ -113,71 +114,103 @@ pub fn read<T>(
 
 pub(super) fn decode(line: &str) -> Result<Event<'_>, Reject> {
     let mut found = Found::default();
-    json::members(line, |key, raw| found.take(&key, raw))
-        .map_err(|error| Reject::Malformed { column: error.column() })?;
+    let mut scanner = Scanner::new(line);
+    scanner
+        .members(|key, scanner| found.take(&key, scanner))
+        .and_then(|()| scanner.end())
+        .map_err(|Malformed { at }| Reject::Malformed { column: at + 1 })?;
     found.into_event()
 }
 
 /// A record's known keys; of a key that comes twice the last counts, as in most JSON readers.
 #[derive(Default)]
 struct Found<'a> {
-    hostname: Option<&'a str>,
-    message: Option<&'a str>,
-    output: Option<&'a str>,
-    output_fields: Option<&'a str>,
-    priority: Option<&'a str>,
-    rule: Option<&'a str>,
-    source: Option<&'a str>,
-    tags: Option<&'a str>,
-    time: Option<&'a str>,
+    hostname: Option<Cow<'a, str>>,
+    message: Option<Cow<'a, str>>,
+    output: Option<Cow<'a, str>>,
+    output_fields: Fields<'a>,
+    /// What there is for `output_fields` is neither an object nor null.
+    no_fields: bool,
+    priority: Option<Cow<'a, str>>,
+    rule: Option<Cow<'a, str>>,
+    source: Option<Cow<'a, str>>,
+    tags: Vec<Cow<'a, str>>,
+    time: Option<Cow<'a, str>>,
 }
 
 impl<'a> Found<'a> {
-    fn take(&mut self, key: &str, raw: &'a str) {
-        let slot = match key {
+    fn take(&mut self, key: &str, scanner: &mut Scanner<'a>) -> Result<(), Malformed> {
+        let text = match key {
             "hostname" => &mut self.hostname,
             "message" => &mut self.message,
             "output" => &mut self.output,
-            "output_fields" => &mut self.output_fields,
+            "output_fields" => return self.fields(scanner),
             "priority" => &mut self.priority,
             "rule" => &mut self.rule,
             "source" => &mut self.source,
-            "tags" => &mut self.tags,
+            "tags" => return self.tags(scanner),
             "time" => &mut self.time,
-            _ => return,
+            _ => return scanner.skip().map(drop),
         };
-        *slot = Some(raw);
+        *text = scanner.value()?.into_text();
+        Ok(())
     }
 
-    fn into_event(self) -> Result<Event<'a>, Reject> {
+    fn fields(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Malformed> {
+        /// Rules name a dozen fields or two; growing to that in steps costs more than the room.
+        const USUAL: usize = 24;
+        self.output_fields.clear();
+        self.no_fields = false;
+        if scanner.peek() != Some(b'{') {
+            self.no_fields = scanner.value()? != Value::Null;
+            return Ok(());
+        }
+        self.output_fields.reserve(USUAL);
+        scanner.members(|name, scanner| {
+            self.output_fields.push((name, scanner.value()?));
+            Ok(())
+        })
+    }
+
+    /// What is not a list of strings has no tags, and that is no reason to lose the alert.
+    fn tags(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Malformed> {
+        self.tags.clear();
+        if scanner.peek() != Some(b'[') {
+            return scanner.skip().map(drop);
+        }
+        scanner.elements(|scanner| {
+            self.tags.extend(scanner.value()?.into_text());
+            Ok(())
+        })
+    }
+
+    fn into_event(mut self) -> Result<Event<'a>, Reject> {
         let missing = |key| Reject::Incomplete { key };
-        let rule = text_of(self.rule).ok_or(missing("rule"))?;
-        let priority = text_of(self.priority)
-            .and_then(|name| Priority::parse(&name))
-            .ok_or(missing("priority"))?;
-        let time = text_of(self.time).and_then(|t| Time::parse(&t)).ok_or(missing("time"))?;
-        let fields = match self.output_fields {
-            Some(raw) => fields(raw).ok_or(missing("output_fields"))?,
-            None => Vec::new(),
-        };
-        let source = text_of(self.source)
+        let rule = self.rule.ok_or(missing("rule"))?;
+        let priority =
+            self.priority.and_then(|name| Priority::parse(&name)).ok_or(missing("priority"))?;
+        let time = self.time.and_then(|time| Time::parse(&time)).ok_or(missing("time"))?;
+        if self.no_fields {
+            return Err(missing("output_fields"));
+        }
+        let source = self
+            .source
             .filter(|source| !source.is_empty())
-            .unwrap_or_else(|| Cow::Borrowed(implied_source(&rule, &fields)));
+            .unwrap_or_else(|| implied_source(&rule, &self.output_fields).into());
+        // Sorted, each once, as Falco's `std::set` had them.
+        self.tags.sort_unstable();
+        self.tags.dedup();
         Ok(Event {
             time,
             priority,
             source,
-            hostname: text_of(self.hostname).filter(|name| !name.is_empty()),
-            output: text_of(self.output).or_else(|| text_of(self.message)).unwrap_or_default(),
-            tags: self.tags.map(tags).unwrap_or_default(),
-            fields,
+            hostname: self.hostname.filter(|name| !name.is_empty()),
+            output: self.output.or(self.message).unwrap_or_default(),
+            tags: self.tags,
+            fields: self.output_fields,
             rule,
         })
     }
-}
-
-fn text_of(raw: Option<&str>) -> Option<Cow<'_, str>> {
-    raw.and_then(unquote)
 }
 
 /// The source where the record does not say: Falco wrote it since 0.30 for rules, 0.35 for its
@@ -190,29 +223,6 @@ fn implied_source(rule: &str, fields: &Fields<'_>) -> &'static str {
     } else {
         "syscall"
     }
-}
-
-type Fields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
-
-/// `None` when the value is neither an object nor null.
-fn fields(raw: &str) -> Option<Fields<'_>> {
-    /// Rules name a dozen fields or two; growing to that in steps costs more than the room.
-    const USUAL: usize = 24;
-    let mut fields = Vec::with_capacity(USUAL);
-    if raw != "null" {
-        json::members(raw, |name, value| fields.push((name, value.into()))).ok()?;
-    }
-    Some(fields)
-}
-
-/// Sorted, each once, as Falco's `std::set` had them. What is not a list of strings has none.
-fn tags(raw: &str) -> Vec<Cow<'_, str>> {
-    let mut tags = Vec::new();
-    // Not an array: no tags, and no reason to lose the alert.
-    let _ = json::elements(raw, |element| tags.extend(unquote(element)));
-    tags.sort_unstable();
-    tags.dedup();
-    tags
 }
 
 /// The record as one line: raw line breaks can only stand between JSON's tokens, where a space

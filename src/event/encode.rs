@@ -11,7 +11,8 @@
 
 use std::borrow::Cow;
 
-use super::json::{self, Value};
+use super::json::Value;
+use super::scan::Scanner;
 use super::{Event, Priority};
 
 /// gRPC's message prefix: a compressed flag and the length (gRPC over HTTP/2, "Length-Prefixed-
@@ -67,7 +68,7 @@ fn message(event: &Event<'_>, hostname: &str, out: &mut Vec<u8>) {
     optional(field::OUTPUT, &event.output, out);
     for (name, value) in &event.fields {
         if event.is_internal() {
-            map_entry(name, &internal_text(value), out);
+            map_entry(name, internal_text(value), out);
         } else if !TIME_FIELDS.contains(&&**name) {
             map_entry(name, &display_text(value), out);
         }
@@ -109,20 +110,21 @@ fn source_number(name: &str) -> u64 {
     }
 }
 
-fn internal_text(raw: &str) -> Cow<'_, str> {
-    match json::value(raw) {
-        Value::String(text) => text,
-        Value::Null | Value::Plain(_) | Value::Nested(_) => raw.into(),
+fn internal_text<'a>(value: &'a Value<'_>) -> &'a str {
+    match value {
+        Value::Null => "null",
+        Value::Plain(text) | Value::Text(text) => text,
+        Value::Nested(json) => json,
     }
 }
 
-fn display_text(raw: &str) -> Cow<'_, str> {
-    match json::value(raw) {
+fn display_text<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
+    match value {
         Value::Null => NO_VALUE.into(),
         Value::Plain(text) => plain_text(text),
-        Value::String(text) => text,
+        Value::Text(text) => (&**text).into(),
         Value::Nested(list) if list.starts_with('[') => list_text(list).into(),
-        Value::Nested(object) => object.into(),
+        Value::Nested(object) => (*object).into(),
     }
 }
 
@@ -142,18 +144,20 @@ fn plain_text(text: &str) -> Cow<'_, str> {
 fn list_text(list: &str) -> String {
     let mut text = String::from("(");
     // The record was read as JSON before: what began as an array ends as one.
-    let _ = json::elements(list, |element| {
+    let _ = Scanner::new(list).elements(|scanner| {
+        let element = scanner.value()?;
         if text.len() > LIST_BYTES {
-            return;
+            return Ok(());
         }
         if text.len() > 1 {
             text.push(',');
         }
         // Elements are scalars; what is nested all the same is shown as it stands, not expanded.
-        match json::value(element) {
+        match element {
             Value::Nested(nested) => text.push_str(nested),
-            _ => text.push_str(&display_text(element)),
+            scalar => text.push_str(&display_text(&scalar)),
         }
+        Ok(())
     });
     text.push(')');
     if text.len() > LIST_BYTES {

@@ -11,6 +11,7 @@
 mod decode;
 mod encode;
 mod json;
+mod scan;
 mod text;
 mod time;
 
@@ -18,13 +19,8 @@ use std::borrow::Cow;
 
 pub use decode::{MAX_RECORD, Record, Reject, read};
 pub use encode::encode;
+pub use json::Value;
 pub use time::Time;
-
-/// The text of an output field that is a string.
-#[must_use]
-pub fn text_value(json: &str) -> Option<Cow<'_, str>> {
-    json::unquote(json)
-}
 
 /// The rule that Falconer's own alerts about missing alerts carry.
 pub const LOST_RULE: &str = "Falconer internal: events lost";
@@ -49,9 +45,12 @@ pub struct Event<'a> {
     pub output: Cow<'a, str>,
     /// Sorted, each once.
     pub tags: Vec<Cow<'a, str>>,
-    /// Output fields in the record's order: the name, and the value as JSON text.
-    pub fields: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Output fields in the record's order.
+    pub fields: Fields<'a>,
 }
+
+/// Names and values.
+pub type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
 impl Event<'_> {
     /// An alert Falco (or Falconer) raised about itself: its fields are shown as JSON text where
@@ -122,7 +121,6 @@ impl Priority {
 /// are, `cause` why they are gone.
 #[must_use]
 pub fn lost<'a>(time: Time, count: u64, first: &str, last: &str, cause: &'a str) -> Event<'a> {
-    let field = |name: &'static str, value: String| (name.into(), value.into());
     Event {
         time,
         priority: Priority::Critical,
@@ -133,10 +131,10 @@ pub fn lost<'a>(time: Time, count: u64, first: &str, last: &str, cause: &'a str)
             .into(),
         tags: Vec::new(),
         fields: vec![
-            field("lost.cause", json::quote(cause)),
-            field("lost.count", count.to_string()),
-            field("lost.first", json::quote(first)),
-            field("lost.last", json::quote(last)),
+            ("lost.cause".into(), Value::Text(cause.into())),
+            ("lost.count".into(), Value::Plain(count.to_string().into())),
+            ("lost.first".into(), Value::Text(first.to_owned().into())),
+            ("lost.last".into(), Value::Text(last.to_owned().into())),
         ],
     }
 }

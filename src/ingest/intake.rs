@@ -132,10 +132,10 @@ impl Intake {
     fn learn(&self, event: &Event<'_>) {
         if event.rule == METRICS_RULE
             && let Some((_, version)) = event.fields.iter().find(|(name, _)| name == VERSION_FIELD)
-            && let Some(version) = event::text_value(version)
+            && let event::Value::Text(version) = version
         {
             // The first snapshot tells; another Falco's version is told after the next start.
-            let _ = self.falco_version.set(version.into_owned());
+            let _ = self.falco_version.set(version.clone().into_owned());
         }
     }
 }

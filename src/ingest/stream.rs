@@ -7,13 +7,18 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::unix::pipe;
 use tokio::task::spawn_blocking;
 
 use super::{Input, Intake, Lines};
 
-/// How much is read at once, in bytes: a pipe holds 64 KiB, more only where its writer asked.
+/// What the pipe of standard input is to hold, in bytes: what Linux grants to anybody. With its own
+/// 64 KiB a Falco that has a hundred alerts to write waits for us.
+const PIPE_BYTES: i32 = 1 << 20;
+
+/// How much is read at once, in bytes: what is decoded and appended before anybody reads it.
 const READ_BYTES: usize = 256 << 10;
 
 /// Reads lines to the end of standard input.
@@ -22,6 +27,8 @@ const READ_BYTES: usize = 256 << 10;
 /// As [`read`].
 pub async fn read_stdin(intake: Arc<Intake>) -> io::Result<()> {
     if let Ok(pipe) = pipe::OpenOptions::new().open_receiver("/dev/stdin") {
+        // Where the system does not grant it, the pipe is as long as it was.
+        let _ = fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
         return read(&intake, Input::Stdin, pipe).await;
     }
     // Such a read cannot be interrupted: when the server ends first, its thread is left behind.
