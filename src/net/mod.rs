@@ -7,9 +7,11 @@
 //! | [`tls`] | mutual TLS from PEM files |
 //! | [`authority`] | the repair of `:authority` below HTTP/2, on unix sockets only |
 //! | [`preface`] | a connection must begin with HTTP/2's preface, soon |
+//! | [`cork`] | what HTTP/2 writes in one go leaves in one write |
 //! | [`serve`] | accepting, serving, and ending connections |
 
 pub mod authority;
+mod cork;
 pub(crate) mod preface;
 pub mod serve;
 pub mod tcp;

@@ -32,7 +32,7 @@ use tower::util::{BoxCloneSyncService, Oneshot};
 
 use super::authority::{HEADER_TABLE_SIZE, RepairedIo};
 use super::preface::{self, Prefaced};
-use super::{BindError, Listen, Peer, tcp, tls, unix};
+use super::{BindError, Listen, Peer, cork, tcp, tls, unix};
 
 /// How many connections may be open: each needs a file descriptor and some tens of kilobytes.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -249,13 +249,14 @@ where
 {
     tracing::debug!(%peer, "connected");
     let calls = Calls { handler, peer: peer.clone() };
+    let (io, cork) = cork::cork(io);
     let connection = builder().serve_connection(TokioIo::new(io), calls);
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = &mut connection => ended,
+        ended = cork::drive(&cork, connection.as_mut()) => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            cork::drive(&cork, connection).await
         }
     };
     match ended {

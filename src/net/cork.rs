@@ -1,0 +1,230 @@
+//! Writes gathered: what HTTP/2 has to write in one go leaves in one write.
+//!
+//! h2 writes each frame by itself, 16 KiB of data with most peers; a reader that is behind gets
+//! dozens at once, and most of a delivery's cost is the kernel's for each write.
+//!
+//! 1. [`Corked`] takes writes into a buffer of at most [`HELD`]; only when that is full does it
+//!    write, and so only then does HTTP/2 wait for the peer.
+//! 2. A flush does nothing, because h2 flushes after each frame. The task that polls the connection
+//!    writes out what is held whenever the connection has nothing more to do ([`drive`]).
+//! 3. An empty buffer is given back: an idle connection holds none.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How many bytes are held back at most: what a peer that does not read costs beyond its socket's
+/// buffers. More gains nothing that could be measured.
+const HELD: usize = 64 << 10;
+
+/// The connection's side: give it to HTTP/2.
+#[derive(Debug)]
+pub(super) struct Corked<T>(Arc<Mutex<Held<T>>>);
+
+/// The other side of [`Corked`].
+#[derive(Debug)]
+pub(super) struct Cork<T>(Arc<Mutex<Held<T>>>);
+
+#[derive(Debug)]
+struct Held<T> {
+    io: T,
+    bytes: BytesMut,
+}
+
+/// Gathers what is written to `io`.
+pub(super) fn cork<T>(io: T) -> (Corked<T>, Cork<T>) {
+    let held = Arc::new(Mutex::new(Held { io, bytes: BytesMut::new() }));
+    (Corked(held.clone()), Cork(held))
+}
+
+impl<T: AsyncWrite + Unpin> Held<T> {
+    fn poll_write_out(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.bytes.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(context, &self.bytes))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.bytes.advance(written);
+        }
+        self.bytes = BytesMut::new();
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    /// Takes what there is room for; waits for the peer only when there is none.
+    fn poll_take(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.bytes.len() >= HELD {
+            ready!(self.poll_write_out(context))?;
+        }
+        let before = self.bytes.len();
+        for slice in slices {
+            let room = HELD - self.bytes.len();
+            self.bytes.extend_from_slice(slice.get(..room).unwrap_or(slice));
+        }
+        Poll::Ready(Ok(self.bytes.len() - before))
+    }
+}
+
+/// Polls `connection`, and after each time writes out what it wrote.
+///
+/// # Errors
+/// The connection's own, and when what it wrote cannot be written.
+pub(super) async fn drive<T, F, E>(
+    cork: &Cork<T>,
+    mut connection: Pin<&mut F>,
+) -> Result<(), BoxError>
+where
+    T: AsyncWrite + Unpin,
+    F: Future<Output = Result<(), E>>,
+    E: Into<BoxError>,
+{
+    std::future::poll_fn(|context| {
+        let ended = connection.as_mut().poll(context).map_err(Into::into);
+        match lock(&cork.0).poll_write_out(context) {
+            Poll::Ready(Err(error)) if ended.is_pending() => Poll::Ready(Err(error.into())),
+            _ => ended,
+        }
+    })
+    .await
+}
+
+fn lock<T>(held: &Mutex<Held<T>>) -> MutexGuard<'_, Held<T>> {
+    // Only the connection's own task comes here, and what is in it is whole at any time.
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Corked<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut lock(&self.0).io).poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Corked<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        lock(&self.0).poll_take(context, &[io::IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        lock(&self.0).poll_take(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut held = lock(&self.0);
+        ready!(held.poll_write_out(context))?;
+        Pin::new(&mut held.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::convert::Infallible;
+    use std::task::Waker;
+
+    use tokio::io::AsyncWriteExt;
+
+    /// Notes the length of each write, and takes `room` bytes in all.
+    struct Peer {
+        writes: Vec<usize>,
+        room: usize,
+    }
+
+    impl AsyncWrite for Peer {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(self.room);
+            if taken == 0 {
+                return Poll::Pending;
+            }
+            self.room -= taken;
+            self.writes.push(taken);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Drives a connection that writes and flushes `count` pieces and then waits; how many of them
+    /// it got rid of, and what was written for them.
+    fn writing(count: usize, piece: usize, room: usize) -> (usize, Vec<usize>) {
+        let (mut io, cork) = cork(Peer { writes: Vec::new(), room });
+        let done = Cell::new(0);
+        let connection = async {
+            while done.get() < count {
+                io.write_all(&vec![0; piece]).await.unwrap();
+                io.flush().await.unwrap();
+                done.set(done.get() + 1);
+            }
+            std::future::pending::<Result<(), Infallible>>().await
+        };
+        let connection = std::pin::pin!(connection);
+        let driving = std::pin::pin!(drive(&cork, connection));
+        assert!(driving.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let writes = std::mem::take(&mut lock(&cork.0).io.writes);
+        (done.get(), writes)
+    }
+
+    #[test]
+    fn what_is_written_in_one_go_leaves_in_one_write() {
+        assert_eq!(writing(3, 16 << 10, usize::MAX), (3, vec![48 << 10]));
+        assert_eq!(writing(5, 16 << 10, usize::MAX), (5, vec![HELD, 16 << 10]));
+        assert_eq!(writing(0, 0, usize::MAX), (0, vec![]));
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_waited_for() {
+        assert_eq!(writing(1000, 1 << 10, 0), (HELD >> 10, vec![]));
+        assert_eq!(writing(1000, 1 << 10, 10), (HELD >> 10, vec![10]));
+    }
+
+    #[test]
+    fn nothing_is_held_when_everything_is_written() {
+        let (mut io, cork) = cork(Peer { writes: Vec::new(), room: usize::MAX });
+        let context = &mut Context::from_waker(Waker::noop());
+        let bytes = [0; 1000];
+        assert!(std::pin::pin!(io.write_all(&bytes)).poll(context).is_ready());
+        assert!(lock(&cork.0).bytes.capacity() >= 1000);
+        assert!(lock(&cork.0).poll_write_out(context).is_ready());
+        assert_eq!(lock(&cork.0).bytes.capacity(), 0);
+    }
+}
