@@ -10,6 +10,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,7 +184,7 @@ enum Accepted {
 }
 
 impl Accepted {
-    async fn serve(self, handler: Handler, stop: CancellationToken) {
+    fn serve(self, handler: Handler, stop: CancellationToken) -> Serving {
         match self {
             Self::Unix(stream) => {
                 let credentials = stream.peer_cred().ok();
@@ -192,28 +193,36 @@ impl Accepted {
                     pid: credentials.and_then(|credentials| credentials.pid()),
                 };
                 let opening = async { Ok(RepairedIo::new(stream)) };
-                open_and_serve(opening, peer, handler, stop).await;
+                Box::pin(open_and_serve(opening, peer, handler, stop))
             }
             Self::Tcp(stream, peer, config) => {
                 let opening = TlsAcceptor::from(config).accept(stream);
-                open_and_serve(opening, peer, handler, stop).await;
+                Box::pin(open_and_serve(opening, peer, handler, stop))
             }
         }
     }
 }
 
+/// One connection, from its opening to its end.
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Both halves are on the heap, one after the other: a connection that is served, for days
-/// perhaps, does not hold the room its opening took, nor the copies made on the way.
-async fn open_and_serve<T>(
-    opening: impl Future<Output = io::Result<T>>,
+/// perhaps, does not hold the room its opening took. What an `async fn` is given stays in its
+/// future as long as that lives; so the opening is put there before one begins.
+fn open_and_serve<T>(
+    opening: impl Future<Output = io::Result<T>> + Send,
     peer: Peer,
     handler: Handler,
     stop: CancellationToken,
-) where
+) -> impl Future<Output = ()> + Send
+where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if let Some(io) = Box::pin(open(opening, &peer, &stop)).await {
-        Box::pin(serve_open(io, peer, handler, stop)).await;
+    let opened = Box::pin(open(opening, peer.clone(), stop.clone()));
+    async move {
+        if let Some(io) = opened.await {
+            serve_open(io, peer, handler, stop).await;
+        }
     }
 }
 
@@ -221,8 +230,8 @@ async fn open_and_serve<T>(
 /// the server stops first.
 async fn open<T: AsyncRead + AsyncWrite + Unpin>(
     opening: impl Future<Output = io::Result<T>>,
-    peer: &Peer,
-    stop: &CancellationToken,
+    peer: Peer,
+    stop: CancellationToken,
 ) -> Option<Prefaced<T>> {
     let opening = async { preface::expect(opening.await?).await };
     let opened = tokio::select! {
@@ -243,25 +252,31 @@ async fn open<T: AsyncRead + AsyncWrite + Unpin>(
     None
 }
 
-async fn serve_open<T>(io: T, peer: Peer, handler: Handler, stop: CancellationToken)
+fn serve_open<T>(
+    io: T,
+    peer: Peer,
+    handler: Handler,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     tracing::debug!(%peer, "connected");
     let calls = Calls { handler, peer: peer.clone() };
     let (io, cork) = cork::cork(io);
-    let connection = builder().serve_connection(TokioIo::new(io), calls);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = cork::drive(&cork, connection.as_mut()) => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            cork::drive(&cork, connection).await
+    let mut connection = Box::pin(builder().serve_connection(TokioIo::new(io), calls));
+    async move {
+        let ended = tokio::select! {
+            ended = cork::drive(&cork, connection.as_mut()) => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                cork::drive(&cork, connection.as_mut()).await
+            }
+        };
+        match ended {
+            Ok(()) => tracing::debug!(%peer, "disconnected"),
+            Err(error) => tracing::debug!(%peer, %error, "disconnected"),
         }
-    };
-    match ended {
-        Ok(()) => tracing::debug!(%peer, "disconnected"),
-        Err(error) => tracing::debug!(%peer, %error, "disconnected"),
     }
 }
 
