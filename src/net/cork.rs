@@ -7,22 +7,30 @@
 //!    write, and so only then does HTTP/2 wait for the peer.
 //! 2. A flush does nothing, because h2 flushes after each frame. The task that polls the connection
 //!    writes out what is held whenever the connection has nothing more to do ([`drive`]).
-//! 3. An empty buffer is given back: an idle connection holds none.
+//! 3. A peer that takes nothing for [`STALL`] is given up: HTTP/2's pings end its streams, but wait
+//!    for ever to be written themselves.
+//! 4. An empty buffer is given back: an idle connection holds none.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How many bytes are held back at most: what a peer that does not read costs beyond its socket's
 /// buffers. More gains nothing that could be measured.
 const HELD: usize = 64 << 10;
+
+/// How long a peer may leave everything unread that was written to it. Longer than an idle one has
+/// to answer a ping, which it could not be sent.
+pub(super) const STALL: Duration = Duration::from_secs(60);
 
 /// The connection's side: give it to HTTP/2.
 #[derive(Debug)]
@@ -36,11 +44,13 @@ pub(super) struct Cork<T>(Arc<Mutex<Held<T>>>);
 struct Held<T> {
     io: T,
     bytes: BytesMut,
+    /// Bytes written in all.
+    written: u64,
 }
 
 /// Gathers what is written to `io`.
 pub(super) fn cork<T>(io: T) -> (Corked<T>, Cork<T>) {
-    let held = Arc::new(Mutex::new(Held { io, bytes: BytesMut::new() }));
+    let held = Arc::new(Mutex::new(Held { io, bytes: BytesMut::new(), written: 0 }));
     (Corked(held.clone()), Cork(held))
 }
 
@@ -52,6 +62,7 @@ impl<T: AsyncWrite + Unpin> Held<T> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.bytes.advance(written);
+            self.written += written as u64;
         }
         self.bytes = BytesMut::new();
         Pin::new(&mut self.io).poll_flush(context)
@@ -78,7 +89,7 @@ impl<T: AsyncWrite + Unpin> Held<T> {
 /// Polls `connection`, and after each time writes out what it wrote.
 ///
 /// # Errors
-/// The connection's own, and when what it wrote cannot be written.
+/// The connection's own; when what it wrote cannot be written, or nothing of it for [`STALL`].
 pub(super) async fn drive<T, F, E>(
     cork: &Cork<T>,
     mut connection: Pin<&mut F>,
@@ -88,14 +99,39 @@ where
     F: Future<Output = Result<(), E>>,
     E: Into<BoxError>,
 {
+    let mut stalled: Option<Stalled> = None;
     std::future::poll_fn(|context| {
         let ended = connection.as_mut().poll(context).map_err(Into::into);
-        match lock(&cork.0).poll_write_out(context) {
-            Poll::Ready(Err(error)) if ended.is_pending() => Poll::Ready(Err(error.into())),
-            _ => ended,
+        if ended.is_ready() {
+            return ended;
         }
+        let mut held = lock(&cork.0);
+        match held.poll_write_out(context) {
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Ready(Ok(())) => stalled = None,
+            Poll::Pending => {
+                let since = stalled.take().filter(|since| since.written == held.written);
+                let since = stalled.insert(since.unwrap_or_else(|| Stalled::now(held.written)));
+                ready!(since.too_long.as_mut().poll(context));
+                return Poll::Ready(Err("the peer does not read".into()));
+            }
+        }
+        Poll::Pending
     })
     .await
+}
+
+/// Bytes that the peer has not taken.
+struct Stalled {
+    /// [`Held::written`] when it began.
+    written: u64,
+    too_long: Pin<Box<Sleep>>,
+}
+
+impl Stalled {
+    fn now(written: u64) -> Self {
+        Self { written, too_long: Box::pin(sleep(STALL)) }
+    }
 }
 
 fn lock<T>(held: &Mutex<Held<T>>) -> MutexGuard<'_, Held<T>> {
@@ -211,10 +247,37 @@ mod tests {
         assert_eq!(writing(0, 0, usize::MAX), (0, vec![]));
     }
 
-    #[test]
-    fn a_peer_that_does_not_read_is_waited_for() {
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_is_waited_for() {
         assert_eq!(writing(1000, 1 << 10, 0), (HELD >> 10, vec![]));
         assert_eq!(writing(1000, 1 << 10, 10), (HELD >> 10, vec![10]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_in_time_and_one_that_takes_little_is_not() {
+        use tokio::io::AsyncReadExt as _;
+        let (ours, mut peer) = tokio::io::duplex(1);
+        let (mut io, cork) = cork(ours);
+        let connection = async {
+            io.write_all(&[0; 10]).await.unwrap();
+            std::future::pending::<Result<(), Infallible>>().await
+        };
+        let reading = async {
+            for _ in 0..5 {
+                sleep(STALL - Duration::from_secs(1)).await;
+                peer.read_u8().await.unwrap();
+            }
+            std::future::pending().await
+        };
+        let start = tokio::time::Instant::now();
+        let connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = drive(&cork, connection) => ended,
+            () = reading => Ok(()),
+        };
+        assert_eq!(ended.unwrap_err().to_string(), "the peer does not read");
+        let seconds = start.elapsed().as_secs();
+        assert_eq!(seconds, 5 * (STALL.as_secs() - 1) + STALL.as_secs());
     }
 
     #[test]

@@ -8,11 +8,15 @@
 //! | [`authority`] | the repair of `:authority` below HTTP/2, on unix sockets only |
 //! | [`preface`] | a connection must begin with HTTP/2's preface, soon |
 //! | [`cork`] | what HTTP/2 writes in one go leaves in one write |
-//! | [`serve`] | accepting, serving, and ending connections |
+//! | [`connection`] | one connection, from its opening to its end |
+//! | [`refusals`] | refused connections in the log, not too many |
+//! | [`serve`] | accepting connections, and ending them together |
 
 pub mod authority;
+pub mod connection;
 mod cork;
 pub(crate) mod preface;
+mod refusals;
 pub mod serve;
 pub mod tcp;
 pub mod tls;

@@ -32,7 +32,8 @@ use crate::config::Config;
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
 use crate::ingest::{self, Intake};
-use crate::net::serve::{GRACE, Handler, ListenError, Listener};
+use crate::net::connection::{Ending, GRACE, Handler};
+use crate::net::serve::{ListenError, Listener};
 use crate::net::{BindError, Peer, tcp};
 use crate::service::{self, Caller, FalcoVersion, Subscribers, mounted};
 use feed::Feed;
@@ -153,9 +154,10 @@ pub async fn run(config: Config, demo: Option<u32>) -> Result<(), Error> {
 /// The gRPC services as the listener wants them.
 fn handler(router: grpc::Router) -> Handler {
     let service = grpc::serve(router).map_request(|mut request: http::Request<_>| {
-        if let Some(peer) = request.extensions().get::<Peer>() {
-            let caller = Caller(peer.to_string().into());
-            request.extensions_mut().insert(caller);
+        let extensions = request.extensions_mut();
+        if let (Some(peer), Some(Ending(ending))) = (extensions.get::<Peer>(), extensions.get()) {
+            let caller = Caller { name: peer.to_string().into(), ending: ending.clone() };
+            extensions.insert(caller);
         }
         request
     });

@@ -82,9 +82,14 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Who calls, in the words of the connection. Requests carry it as an extension.
+/// Who calls. Requests carry it as an extension.
 #[derive(Debug, Clone)]
-pub struct Caller(pub Arc<str>);
+pub struct Caller {
+    /// In the words of the connection.
+    pub name: Arc<str>,
+    /// Cancelled when the calls of the connection have to end.
+    pub ending: CancellationToken,
+}
 
 /// Counts open subscriptions.
 #[derive(Debug, Clone, Default)]

@@ -37,6 +37,6 @@ pub(super) fn sub(context: Context) -> Method {
 fn start<T>(context: &Context, request: &Request<T>) -> Result<(Position, Option<Caller>), Status> {
     let position = Position::of(&request.metadata, &context.hub, (context.now)())?;
     let peer = request.extensions.get::<Caller>().cloned();
-    tracing::debug!(peer = peer.as_ref().map(|caller| &*caller.0), ?position, "call begins");
+    tracing::debug!(peer = peer.as_ref().map(|caller| &*caller.name), ?position, "call begins");
     Ok((position, peer))
 }

@@ -10,9 +10,12 @@
 //! what was read before. That counts as read, although a client that is cancelled then may not have
 //! seen it; there are no acknowledgements in this API.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::position::{Position, group_status};
@@ -46,7 +49,9 @@ pub(super) struct Reader {
     found: Option<Next>,
     /// A group's name and where it has read to once the last chunk has been taken.
     unconfirmed: Option<(String, u64)>,
-    peer: Option<Caller>,
+    peer: Option<Arc<str>>,
+    /// Cancelled when the call has to end.
+    ending: CancellationToken,
 }
 
 enum Place {
@@ -68,10 +73,10 @@ impl Reader {
     pub(super) fn get(
         context: Context,
         position: Position,
-        peer: Option<Caller>,
+        caller: Option<Caller>,
     ) -> Result<Self, Status> {
         let end = End::At(context.hub.head());
-        Self::new(context, position, end, peer)
+        Self::new(context, position, end, caller)
     }
 
     /// A reader that goes on; `requests` are what the client sends meanwhile.
@@ -79,18 +84,18 @@ impl Reader {
         context: Context,
         position: Position,
         requests: Drain,
-        peer: Option<Caller>,
+        caller: Option<Caller>,
     ) -> Result<Self, Status> {
         let _subscribed = context.subscribers.enter();
         let end = End::Never { requests: Some(requests), _subscribed };
-        Self::new(context, position, end, peer)
+        Self::new(context, position, end, caller)
     }
 
     fn new(
         context: Context,
         position: Position,
         end: End,
-        peer: Option<Caller>,
+        caller: Option<Caller>,
     ) -> Result<Self, Status> {
         let hub = &context.hub;
         let place = match (position, context.config.delivery) {
@@ -102,7 +107,11 @@ impl Reader {
             }
         };
         let head = hub.watch_head();
-        Ok(Self { context, place, end, head, found: None, unconfirmed: None, peer })
+        let (peer, ending) = match caller {
+            Some(Caller { name, ending }) => (Some(name), ending),
+            None => (None, context.stop.clone()),
+        };
+        Ok(Self { context, place, end, head, found: None, unconfirmed: None, peer, ending })
     }
 
     /// The frames of the call's reply.
@@ -127,7 +136,7 @@ impl Reader {
                 Next::Alerts(slice) => return Ok(Some(self.take(&slice)?)),
                 Next::Lost(gap) => {
                     tracing::warn!(
-                        peer = self.peer.as_ref().map(|caller| &*caller.0),
+                        peer = self.peer.as_deref(),
                         count = gap.count(),
                         "a reader missed alerts"
                     );
@@ -168,7 +177,7 @@ impl Reader {
 
     fn sent(&mut self, slice: &Slice) -> Bytes {
         tracing::debug!(
-            peer = self.peer.as_ref().map(|caller| &*caller.0),
+            peer = self.peer.as_deref(),
             first = slice.first(),
             last = slice.end() - 1,
             "alerts sent"
@@ -216,8 +225,8 @@ impl Reader {
     /// Whether the call has to end although there may be more to read.
     async fn check(&mut self) -> Result<(), Status> {
         let End::Never { requests, .. } = &mut self.end else { return Ok(()) };
-        if self.context.stop.is_cancelled() {
-            return Err(stopping());
+        if self.ending.is_cancelled() {
+            return Err(self.ended());
         }
         if requests.as_ref().is_some_and(|requests| requests.is_finished()) {
             finished(requests).await?;
@@ -233,9 +242,18 @@ impl Reader {
         tokio::select! {
             // The hub outlives its readers: there is always a next change to wait for.
             _ = self.head.changed() => Ok(()),
-            () = self.context.stop.cancelled() => Err(stopping()),
+            () = self.ending.cancelled() => Err(self.ended()),
             ended = finished(requests), if requests.is_some() => ended,
         }
+    }
+
+    fn ended(&self) -> Status {
+        let why = if self.context.stop.is_cancelled() {
+            "the server is stopping; reconnect"
+        } else {
+            "the connection has reached its greatest age; reconnect"
+        };
+        Status::new(Code::Unavailable, why)
     }
 
     fn announcement(&self, gap: Gap) -> Bytes {
@@ -261,8 +279,4 @@ async fn finished(requests: &mut Option<Drain>) -> Result<(), Status> {
     let ended = drain.await;
     *requests = None;
     ended.unwrap_or_else(|_| Err(Status::new(Code::Internal, "reading requests failed")))
-}
-
-fn stopping() -> Status {
-    Status::new(Code::Unavailable, "the server is stopping; reconnect")
 }

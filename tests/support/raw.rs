@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use falconer::grpc::{self, Router};
-use falconer::net::serve::{GRACE, Handler, Listener};
+use falconer::net::connection::{GRACE, Handler};
+use falconer::net::serve::Listener;
 use falconer::net::{Listen, UnixSocket};
 use falconer::proto::falco::outputs::Response;
 use h2::client::SendRequest;

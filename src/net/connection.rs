@@ -1,0 +1,336 @@
+//! One connection, from its opening to its end.
+//!
+//! 1. TLS and HTTP/2's preface together have [`OPENING_TIME`].
+//! 2. hyper speaks HTTP/2, with every limit set here. Its calls are told who calls and when they
+//!    have to end ([`Ending`]).
+//! 3. It ends when the peer leaves, or breaks the rules, or does not read what is written to it
+//!    for [`cork::STALL`].
+//! 4. At `stop` the peer is told (GOAWAY) and what it has begun is finished.
+//! 5. At its greatest age, where it has one, the peer is told so and may go elsewhere for
+//!    [`AGE_GRACE`]; then its calls are ended as at `stop`. So a certificate that is revoked or
+//!    replaced stops counting some time, however long somebody stays.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tower::util::{BoxCloneSyncService, Oneshot};
+
+use super::Peer;
+use super::authority::HEADER_TABLE_SIZE;
+use super::cork;
+use super::preface::{self, Prefaced};
+use super::refusals::Refusals;
+
+/// How long a peer may take from connecting to HTTP/2's preface.
+const OPENING_TIME: Duration = Duration::from_secs(10);
+
+/// How long connections may take to finish at the end.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a connection's calls may go on after its greatest age: time to open another.
+const AGE_GRACE: Duration = Duration::from_secs(30);
+
+/// Open calls on one connection. Each may hold one chunk and [`SEND_BUFFER`]: one connection
+/// costs at most 200 times (64 KiB + 32 KiB), 19 MiB.
+const MAX_STREAMS: u32 = 200;
+
+/// What of a stream's replies HTTP/2 may hold on its way to the socket, in bytes. hyper's own
+/// 400 KiB let one connection take over 100 MB.
+const SEND_BUFFER: usize = 32 << 10;
+
+/// Receive windows, in bytes. h2 gives up a connection with many small frames it has not handed
+/// on, and counts them against half the connection's window: 2,088 of the five-byte messages that
+/// polling clients send. Those may all be there at once when this machine was suspended; a
+/// stream's window that holds 1,638 of them stops the client in time.
+const STREAM_WINDOW: u32 = 8 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// The header list a request may have, in bytes.
+const MAX_HEADERS: u32 = 16 << 10;
+
+/// An idle peer is asked whether it is there this often, and may take this long to say so.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Streams that a peer opens and resets before they are served; beyond, it is attacking
+/// (CVE-2023-44487). And streams we had to reset for the peer's mistakes (CVE-2025-8671).
+const MAX_EARLY_RESETS: usize = 20;
+const MAX_ERROR_RESETS: usize = 256;
+
+/// What answers requests.
+pub type Handler = BoxCloneSyncService<Request<RequestBody>, Response<ReplyBody>, Infallible>;
+
+/// A request's body.
+pub type RequestBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// A reply's body; it cannot fail, failures are replies.
+pub type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Cancelled when the calls of a connection have to end. Requests carry it as an extension.
+#[derive(Debug, Clone)]
+pub struct Ending(pub CancellationToken);
+
+/// What all connections of a listener share.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    pub(super) handler: Handler,
+    /// Cancelled when the server stops.
+    pub(super) stop: CancellationToken,
+    /// After how long a connection has to be made anew.
+    pub(super) max_age: Option<Duration>,
+    pub(super) refusals: Arc<Refusals>,
+}
+
+/// A connection being served.
+pub(super) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Serves the connection that `opening` gives.
+///
+/// Both halves are on the heap, one after the other: a connection that is served, for days
+/// perhaps, does not hold the room its opening took. What an `async fn` is given stays in its
+/// future as long as that lives; so the opening is put there before one begins.
+pub(super) fn serve<T>(
+    opening: impl Future<Output = io::Result<T>> + Send + 'static,
+    peer: Peer,
+    terms: Terms,
+) -> Serving
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let opened = Box::pin(open(opening, peer.clone(), terms.clone()));
+    Box::pin(async move {
+        if let Some(io) = opened.await {
+            serve_open(io, peer, terms).await;
+        }
+    })
+}
+
+/// Waits until the peer has shown that it speaks HTTP/2; `None` when it does not, or leaves, or
+/// the server stops first.
+async fn open<T: AsyncRead + AsyncWrite + Unpin>(
+    opening: impl Future<Output = io::Result<T>>,
+    peer: Peer,
+    Terms { stop, refusals, .. }: Terms,
+) -> Option<Prefaced<T>> {
+    let opening = async { preface::expect(opening.await?).await };
+    let opened = tokio::select! {
+        opened = timeout(OPENING_TIME, opening) => opened,
+        () = stop.cancelled() => return None,
+    };
+    match opened {
+        Ok(Ok(io)) => return Some(io),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            tracing::debug!(%peer, %error, "the peer left before a connection was made");
+        }
+        Ok(Err(error)) => refusals.tell(&peer, &error),
+        Err(_) => {
+            let seconds = OPENING_TIME.as_secs();
+            refusals.tell(&peer, &format_args!("it did not begin within {seconds} s"));
+        }
+    }
+    None
+}
+
+fn serve_open<T>(io: T, peer: Peer, terms: Terms) -> impl Future<Output = ()> + Send
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    tracing::debug!(%peer, "connected");
+    let Terms { handler, stop, max_age, .. } = terms;
+    let ending = Ending(stop.child_token());
+    let old = max_age.map(|age| Box::pin(sleep(around(age))));
+    let calls = Calls { handler, peer: peer.clone(), ending: ending.clone() };
+    let (io, cork) = cork::cork(io);
+    let mut connection = Box::pin(builder().serve_connection(TokioIo::new(io), calls));
+    async move {
+        let old = async {
+            match old {
+                Some(old) => old.await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = cork::drive(&cork, connection.as_mut()) => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                cork::drive(&cork, connection.as_mut()).await
+            }
+            () = old => {
+                tracing::debug!(%peer, "the connection has reached its greatest age");
+                connection.as_mut().graceful_shutdown();
+                let driving = Box::pin(cork::drive(&cork, connection.as_mut()));
+                end_aged(driving, &ending.0).await
+            }
+        };
+        match ended {
+            Ok(()) => tracing::debug!(%peer, "disconnected"),
+            Err(error) => tracing::debug!(%peer, %error, "disconnected"),
+        }
+    }
+}
+
+/// A tenth more or less, so that connections that began together do not end together.
+fn around(age: Duration) -> Duration {
+    // The standard library's hasher is seeded at random.
+    let percent = RandomState::new().hash_one(()) % 21;
+    age * u32::try_from(90 + percent).unwrap_or(100) / 100
+}
+
+/// Lets the peer finish, then ends its calls, then drops it.
+async fn end_aged<E>(
+    mut driving: impl Future<Output = Result<(), E>> + Unpin,
+    ending: &CancellationToken,
+) -> Result<(), E> {
+    if let Ok(ended) = timeout(AGE_GRACE, &mut driving).await {
+        return ended;
+    }
+    ending.cancel();
+    timeout(GRACE, driving).await.unwrap_or(Ok(()))
+}
+
+/// One connection's calls: the handler, told who calls.
+struct Calls {
+    handler: Handler,
+    peer: Peer,
+    ending: Ending,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Calls {
+    type Response = Response<ReplyBody>;
+    type Error = Infallible;
+    type Future = Oneshot<Handler, Request<RequestBody>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer.clone());
+        request.extensions_mut().insert(self.ending.clone());
+        self.handler.clone().oneshot(request.map(request_body))
+    }
+}
+
+fn request_body(body: Incoming) -> RequestBody {
+    body.map_err(|error| Box::new(error) as Box<_>).boxed_unsync()
+}
+
+fn builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(SEND_BUFFER)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEADERS)
+        .header_table_size(HEADER_TABLE_SIZE)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
+        .max_local_error_reset_streams(MAX_ERROR_RESETS);
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    /// A peer that says `greeting` and nothing more is let go in time, on a clock that only moves
+    /// when everybody waits.
+    async fn let_go_after(greeting: &[u8]) -> Duration {
+        let (mut peer, ours) = tokio::io::duplex(1024);
+        let handler = BoxCloneSyncService::new(tower::service_fn(async |_| {
+            Ok(Response::new(http_body_util::Empty::new().boxed_unsync()))
+        }));
+        let known = Peer::Unix { uid: None, pid: None };
+        let start = Instant::now();
+        let terms = Terms {
+            handler,
+            stop: CancellationToken::new(),
+            max_age: None,
+            refusals: Arc::default(),
+        };
+        let serving = tokio::spawn(serve(async { Ok(ours) }, known, terms));
+        peer.write_all(greeting).await.unwrap();
+        let mut rest = Vec::new();
+        peer.read_to_end(&mut rest).await.unwrap();
+        serving.await.unwrap();
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_peers_are_let_go() {
+        for greeting in [&b""[..], b"PRI * HTTP"] {
+            assert_eq!(let_go_after(greeting).await, OPENING_TIME);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peers_that_fall_silent_after_the_preface_are_let_go() {
+        let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let elapsed = let_go_after(settings).await;
+        assert!(elapsed <= KEEP_ALIVE + KEEP_ALIVE_TIMEOUT + Duration::from_secs(1), "{elapsed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_http_2_is_let_go_at_once() {
+        let elapsed = let_go_after(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert_eq!(elapsed, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_its_greatest_age_a_connection_is_given_up_for_another() {
+        let (peer, ours) = tokio::io::duplex(1 << 16);
+        let handler =
+            BoxCloneSyncService::new(tower::service_fn(async |request: Request<RequestBody>| {
+                let Ending(ending) = request.extensions().get().cloned().unwrap();
+                let ended = futures_util::stream::once(async move {
+                    ending.cancelled().await;
+                    Ok(http_body::Frame::data(Bytes::from_static(b"ended")))
+                });
+                Ok(Response::new(http_body_util::StreamBody::new(ended).boxed_unsync()))
+            }));
+        let age = Duration::from_secs(1000);
+        let terms = Terms {
+            handler,
+            stop: CancellationToken::new(),
+            max_age: Some(age),
+            refusals: Arc::default(),
+        };
+        let known = Peer::Unix { uid: None, pid: None };
+        let serving = tokio::spawn(serve(async { Ok(ours) }, known, terms));
+        let (mut calls, connection) = h2::client::handshake(peer).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let start = Instant::now();
+        let request = Request::get("http://localhost/").body(()).unwrap();
+        let (reply, _) = calls.send_request(request, true).unwrap();
+        let mut body = reply.await.unwrap().into_body();
+        // Told to go elsewhere first, and its call is still there.
+        while calls.clone().ready().await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let told = start.elapsed();
+        assert!(told >= age * 9 / 10 && told <= age * 11 / 10 + KEEP_ALIVE, "{told:?}");
+        assert_eq!(body.data().await.unwrap().unwrap(), "ended");
+        let elapsed = start.elapsed();
+        assert!(elapsed >= told + AGE_GRACE - Duration::from_secs(2), "{elapsed:?}");
+        assert!(elapsed <= age * 11 / 10 + AGE_GRACE + Duration::from_secs(2), "{elapsed:?}");
+        serving.await.unwrap();
+        connection.await.unwrap().unwrap();
+    }
+}
