@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use falconer::config::{self, Loaded, Options};
-use falconer::server;
+use falconer::config::{self, Options};
+use falconer::net::Inherited;
+use falconer::server::{self, Start};
 
 /// Serves Falco's gRPC API (outputs and version) beside any Falco.
 #[derive(Debug, Parser)]
@@ -63,25 +64,29 @@ fn main() -> ExitCode {
             (Options { overrides, ..Options::default() }, Some(rate))
         }
     };
-    let Loaded { config, warnings, notes } = match config::load(&options, &env) {
+    // While there is one thread only.
+    let inherited = Inherited::from_environment();
+    let loaded = match config::load(&options, &env) {
         Ok(loaded) => loaded,
         Err(errors) => {
             eprintln!("{errors}");
             return ExitCode::from(EX_CONFIG);
         }
     };
-    for warning in warnings {
+    for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    for note in notes {
+    for note in &loaded.notes {
         tracing::info!("{note}");
     }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if config.threads > 0 {
-        runtime.worker_threads(config.threads);
+    if loaded.config.threads > 0 {
+        runtime.worker_threads(loaded.config.threads);
     }
+    let reread = Box::new(move || config::load(&options, &env));
+    let start = Start { loaded, reread, inherited, demo };
     let outcome = runtime.enable_all().build().map(|runtime| {
-        let outcome = runtime.block_on(server::run(config, demo));
+        let outcome = runtime.block_on(server::run(start));
         // A read of standard input cannot be interrupted, and is not waited for.
         runtime.shutdown_background();
         outcome

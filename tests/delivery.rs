@@ -18,7 +18,9 @@ use falconer::event;
 use falconer::hub::{Config as HubConfig, Epoch, Hub};
 use falconer::ingest::{Input, Intake, Line, now};
 use falconer::proto::falco::outputs::Response;
-use falconer::service::{self, Config, Context, Delivery, FalcoVersion, LostEvents, Subscribers};
+use falconer::service::{
+    self, Config, Context, Delivery, FalcoVersion, LostEvents, Settings, Subscribers,
+};
 use h2::SendStream;
 use prost::Message as _;
 use support::PATIENCE;
@@ -39,17 +41,12 @@ struct Falconer {
 
 impl Falconer {
     fn start(retain: u64, config: Config) -> Self {
-        Self::with_output(retain, config, true)
-    }
-
-    fn with_output(retain: u64, config: Config, grpc_output: bool) -> Self {
         let hub = Arc::new(Hub::new(HubConfig { retain }, Epoch::new(0xabc)));
         let intake = Intake::new(hub.clone(), "this-host".into());
         let stop = CancellationToken::new();
         let context = Context {
             hub,
-            config,
-            grpc_output,
+            settings: Settings::new(config),
             hostname: "this-host".into(),
             now,
             falco: Arc::new(FalcoVersion::default),
@@ -362,7 +359,7 @@ async fn shared_delivery_hands_each_alert_to_exactly_one_stream() {
 
 #[tokio::test]
 async fn without_the_grpc_output_get_is_empty_and_sub_is_silent() {
-    let falconer = Falconer::with_output(64 << 20, Config::default(), false);
+    let falconer = Falconer::start(64 << 20, Config { grpc_output: false, ..Config::default() });
     falconer.alert(1..=3);
     assert_eq!(falconer.get(&[]).await, Vec::<u64>::new());
     let mut sub = falconer.sub(&[]).await;

@@ -74,9 +74,6 @@ use crate::{hub, ingest, net, service};
 pub struct Config {
     /// Where the gRPC API is served; `None` when `grpc.enabled` is false.
     pub grpc: Option<net::Listen>,
-    /// Whether alerts are served (`grpc_output.enabled`, default true). If not, `version` works,
-    /// `get` returns nothing and `sub` never yields, as in Falco.
-    pub grpc_output: bool,
     /// Threads of the server (`grpc.threadiness`), at most 1024; 0, the default, is one per core.
     pub threads: usize,
     /// Where alerts come from.
@@ -118,6 +115,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is probably not as it was meant.
     pub warnings: Vec<Finding>,
+    /// The files that were read: a change of one is a reason to read everything again.
+    pub files: Vec<PathBuf>,
     /// What is worth a line at start-up, such as a default that decides what is served.
     pub notes: Vec<Finding>,
 }
@@ -162,7 +161,8 @@ pub fn read(text: Option<&str>, options: &Options, env: Env<'_>) -> Result<Loade
     let command = &options.falco_command;
     let config = resolve::config(&grpc, &grpc_output, &own, command, env, &mut report);
     let told = report.finish(&origin)?;
-    Ok(Loaded { config, warnings: told.warnings, notes: told.notes })
+    let files = options.file.iter().cloned().collect();
+    Ok(Loaded { config, warnings: told.warnings, files, notes: told.notes })
 }
 
 /// Checks the top level and expands variables in the keys that concern us.

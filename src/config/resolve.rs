@@ -57,11 +57,11 @@ pub(super) fn config(
     }
     Config {
         grpc: if grpc.enabled.value { listen(grpc, own, report) } else { None },
-        grpc_output: grpc_output.value,
         threads: threads(&grpc.threadiness, report),
         inputs: inputs(own, falco_command, gateway.is_some(), report),
         hub: hub::Config { retain: value(&own.retain).unwrap_or(hub::Config::default().retain) },
         outputs: service::Config {
+            grpc_output: grpc_output.value,
             delivery: value(&own.delivery).unwrap_or_default(),
             lost_events: value(&own.lost_events).unwrap_or_default(),
             falco_version: value(&own.version).flatten(),

@@ -48,7 +48,6 @@ fn without_a_file_the_socket_of_falcos_sample_is_served() {
     let loaded = read(None, &Options::default(), &|_| None).expect("defaults");
     let expected = Config {
         grpc: unix("/run/falco/falco.sock"),
-        grpc_output: true,
         threads: 0,
         inputs: ingest::Config { stdin: false, http: true, files: vec![], command: vec![] },
         hub: crate::hub::Config { retain: 64 << 20 },
@@ -159,7 +158,7 @@ fn grpc_output_is_on_unless_it_is_off() {
         ("grpc_output: {enabled: 0}", true, true),
         ("grpc: {enabled: false}\ngrpc_output: {enabled: false}", false, false),
     ] {
-        assert_eq!(config(text, &[]).grpc_output, expected, "{text}");
+        assert_eq!(config(text, &[]).outputs.grpc_output, expected, "{text}");
         assert_eq!(!warning(text, &[]).is_empty(), warns, "{text}");
     }
 }
@@ -181,7 +180,6 @@ falconer:
             mode: 0o600,
             group: Some("falco".to_owned()),
         })),
-        grpc_output: true,
         threads: 0,
         inputs: ingest::Config {
             stdin: true,
@@ -191,6 +189,7 @@ falconer:
         },
         hub: crate::hub::Config { retain: MIN_RETAIN },
         outputs: crate::service::Config {
+            grpc_output: true,
             delivery: Delivery::Shared,
             lost_events: LostEvents::Count,
             falco_version: Some("0.43.1".to_owned()),

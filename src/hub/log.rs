@@ -56,8 +56,7 @@ impl Gap {
 
 impl Log {
     pub(super) fn new(retain: u64) -> Self {
-        let retain = usize::try_from(retain).unwrap_or(usize::MAX);
-        Self { blocks: VecDeque::new(), next: 1, bytes: 0, retain }
+        Self { blocks: VecDeque::new(), next: 1, bytes: 0, retain: bound(retain) }
     }
 
     /// Appends, and hands back what was evicted: freeing memory can wait until the lock is gone.
@@ -65,6 +64,16 @@ impl Log {
         for block in batch.into_blocks() {
             self.push(block);
         }
+        self.evict()
+    }
+
+    /// Changes the bound, and hands back what was evicted.
+    pub(super) fn set_retain(&mut self, retain: u64) -> Vec<Arc<Block>> {
+        self.retain = bound(retain);
+        self.evict()
+    }
+
+    fn evict(&mut self) -> Vec<Arc<Block>> {
         let mut evicted = Vec::new();
         while self.bytes > self.retain && self.blocks.len() > 1 {
             let Some(oldest) = self.blocks.pop_front() else { break };
@@ -130,4 +139,8 @@ impl Log {
             .find_map(|block| block.position_since(time).map(|at| block.first + at as u64))
             .unwrap_or(self.next)
     }
+}
+
+fn bound(retain: u64) -> usize {
+    usize::try_from(retain).unwrap_or(usize::MAX)
 }

@@ -114,6 +114,12 @@ impl Hub {
         first..head
     }
 
+    /// Keeps more or less from now on ([`Config::retain`]).
+    pub fn set_retain(&self, retain: u64) {
+        let evicted = self.state().log.set_retain(retain);
+        drop(evicted);
+    }
+
     /// What there is from sequence number `from` on: at most `budget` bytes of frames, but one
     /// alert at least.
     #[must_use]

@@ -93,7 +93,11 @@ async fn run(
     let stdout = child.stdout.take();
     let read = async {
         match stdout {
-            Some(stdout) => stream::read(intake, Input::Command, stdout).await,
+            // It is read to its end: that is what ends with the program.
+            Some(stdout) => {
+                let never = CancellationToken::new();
+                stream::read(intake, Input::Command, stdout, &never).await
+            }
             None => Ok(()),
         }
     };

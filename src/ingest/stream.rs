@@ -7,10 +7,12 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::unix::pipe;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use super::{Input, Intake, Lines};
 
@@ -21,22 +23,29 @@ const PIPE_BYTES: i32 = 1 << 20;
 /// How much is read at once, in bytes: what is decoded and appended before anybody reads it.
 const READ_BYTES: usize = 256 << 10;
 
-/// Reads lines to the end of standard input.
+/// How often more is read at `stop`, so that a writer who never pauses does not hold up the end.
+const LAST_READS: u32 = 32;
+
+/// Reads lines to the end of standard input, or to `stop`.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn read_stdin(intake: Arc<Intake>) -> io::Result<()> {
+pub async fn read_stdin(intake: Arc<Intake>, stop: &CancellationToken) -> io::Result<()> {
     if let Ok(pipe) = pipe::OpenOptions::new().open_receiver("/dev/stdin") {
         // Where the system does not grant it, the pipe is as long as it was.
         let _ = fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
-        return read(&intake, Input::Stdin, pipe).await;
+        return read(&intake, Input::Stdin, pipe, stop).await;
     }
     // Such a read cannot be interrupted: when the server ends first, its thread is left behind.
     let reading = move || read_blocking(&intake, Input::Stdin, io::stdin().lock());
-    spawn_blocking(reading).await.map_err(io::Error::other)?
+    match stop.run_until_cancelled(spawn_blocking(reading)).await {
+        Some(read) => read.map_err(io::Error::other)?,
+        None => Ok(()),
+    }
 }
 
-/// Reads lines to the end of `stream`, handing on what each read brought in one append.
+/// Reads lines to the end of `stream`, handing on what each read brought in one append. At `stop`
+/// what has been written so far is still read.
 ///
 /// # Errors
 /// When reading fails; what came before has been taken.
@@ -44,10 +53,25 @@ pub async fn read(
     intake: &Intake,
     input: Input,
     mut stream: impl AsyncRead + Unpin,
+    stop: &CancellationToken,
 ) -> io::Result<()> {
     let mut lines = Lines::default();
     let mut chunk = Vec::with_capacity(READ_BYTES);
-    while stream.read_buf(&mut chunk).await? > 0 {
+    while let Some(read) = stop.run_until_cancelled(stream.read_buf(&mut chunk)).await {
+        if read? == 0 {
+            end(intake, input, &mut lines);
+            return Ok(());
+        }
+        take(intake, input, &mut lines, &chunk);
+        chunk.clear();
+    }
+    // Only after this does the runtime know what is there to be read.
+    tokio::task::yield_now().await;
+    for _ in 0..LAST_READS {
+        match stream.read_buf(&mut chunk).now_or_never() {
+            None | Some(Ok(0)) => break,
+            Some(read) => _ = read?,
+        }
         take(intake, input, &mut lines, &chunk);
         chunk.clear();
     }

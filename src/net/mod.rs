@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`unix`] | the unix socket: its directory, a stale file, a live one, mode and group |
 //! | [`tcp`] | the TCP listener |
+//! | [`inherited`] | sockets that systemd bound for us |
 //! | [`tls`] | mutual TLS from PEM files |
 //! | [`authority`] | the repair of `:authority` below HTTP/2, on unix sockets only |
 //! | [`preface`] | a connection must begin with HTTP/2's preface, soon |
@@ -15,6 +16,7 @@
 pub mod authority;
 pub mod connection;
 mod cork;
+mod inherited;
 pub(crate) mod preface;
 mod refusals;
 pub mod serve;
@@ -25,6 +27,8 @@ pub mod unix;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+pub use inherited::Inherited;
 
 /// Where the gRPC API listens.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::authority::RepairedIo;
 use super::connection::{self, GRACE, Handler, Serving, Terms};
 use super::refusals::Refusals;
-use super::{BindError, Listen, Peer, tcp, tls, unix};
+use super::{BindError, Inherited, Listen, Peer, tcp, tls, unix};
 
 /// How many connections may be open: each needs a file descriptor and some tens of kilobytes.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -53,16 +53,24 @@ pub enum ListenError {
 }
 
 impl Listener {
-    /// Makes what `listen` asks for. Needs a tokio runtime.
+    /// Makes what `listen` asks for, of what was inherited if there is any of its kind. Needs a
+    /// tokio runtime.
     ///
     /// # Errors
     /// When it cannot be had, with the remedy.
-    pub fn bind(listen: &Listen) -> Result<Self, ListenError> {
+    pub fn bind(listen: &Listen, inherited: &mut Inherited) -> Result<Self, ListenError> {
         Ok(Self(match listen {
-            Listen::Unix(socket) => Kind::Unix(unix::bind(socket)?),
+            Listen::Unix(socket) => Kind::Unix(match inherited.unix() {
+                Some(listener) => unix::Bound::inherited(listener)?,
+                None => unix::bind(socket)?,
+            }),
             Listen::Tcp { address, tls } => {
                 let config = tls::server_config(tls)?;
-                Kind::Tcp { listener: tcp::bind(address)?, config }
+                let listener = match inherited.tcp() {
+                    Some(listener) => tcp::inherited(listener)?,
+                    None => tcp::bind(address)?,
+                };
+                Kind::Tcp { listener, config }
             }
         }))
     }

@@ -4,7 +4,7 @@
 //! port is never shared with another process: that split clients between two servers unnoticed.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -37,6 +37,17 @@ pub fn bind(address: &str) -> Result<TcpListener, BindError> {
         .next()
         .ok_or_else(|| failed(io::Error::new(io::ErrorKind::NotFound, "no such host")))?;
     listen(first).map_err(failed)
+}
+
+/// A listener that was bound before. Needs a tokio runtime.
+pub(super) fn inherited(listener: StdListener) -> Result<TcpListener, BindError> {
+    let listening = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+    tracing::info!("serving on the TCP socket that systemd handed over");
+    listening.map_err(|error| BindError {
+        address: "the TCP socket that systemd handed over".into(),
+        reason: error.to_string(),
+        remedy: "check the unit's ListenStream=",
+    })
 }
 
 /// Settings of an accepted connection: small writes leave at once, vanished peers are noticed.

@@ -10,6 +10,7 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
@@ -25,7 +26,23 @@ pub(super) const BACKLOG: i32 = 1024;
 #[derive(Debug)]
 pub struct Bound {
     pub(super) listener: UnixListener,
-    _file: SocketFile,
+    /// `None` where the file is somebody else's.
+    _file: Option<SocketFile>,
+}
+
+impl Bound {
+    /// A socket that was bound before. Needs a tokio runtime.
+    pub(super) fn inherited(listener: StdListener) -> Result<Self, BindError> {
+        let listening =
+            listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
+        let listener = listening.map_err(|error| BindError {
+            address: "the unix socket that systemd handed over".into(),
+            reason: error.to_string(),
+            remedy: "check the unit's ListenStream=",
+        })?;
+        tracing::info!("serving on the unix socket that systemd handed over");
+        Ok(Self { listener, _file: None })
+    }
 }
 
 #[derive(Debug)]
@@ -138,7 +155,7 @@ fn listen(wanted: &UnixSocket, gid: Option<u32>) -> io::Result<Bound> {
     }
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(Bound { listener: UnixListener::from_std(socket.into())?, _file: file })
+    Ok(Bound { listener: UnixListener::from_std(socket.into())?, _file: Some(file) })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use falconer_gateway::{Port, Status};
 use http::StatusCode;
+use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 use crate::ingest::{Input, Intake};
@@ -18,6 +19,8 @@ pub(super) struct Feed {
     pub(super) subscribers: Subscribers,
     /// Where gRPC is served, as in `grpc.bind_address`.
     pub(super) grpc: String,
+    /// Cancelled when the server begins to stop.
+    pub(super) stop: CancellationToken,
 }
 
 impl Port for Feed {
@@ -30,8 +33,8 @@ impl Port for Feed {
     }
 
     fn ready(&self) -> Result<(), String> {
-        // The gateway is up only while the rest is: whoever cannot listen ends the process.
-        Ok(())
+        // Whoever cannot listen ends the process, so what listens is there.
+        if self.stop.is_cancelled() { Err("stopping".into()) } else { Ok(()) }
     }
 
     fn status(&self) -> Status {

@@ -1,64 +1,174 @@
 //! The inputs, each a part of its own that hands alerts to one intake until it is told to stop.
+//!
+//! What is configured may change: inputs that stay are not touched, so that a file is not read
+//! again from its beginning; those that are gone are ended, new ones are started. A program is
+//! started only after the one before it has ended.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use tokio::process::Child;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Error, Parts};
 use crate::ingest::{self, Intake};
 
-/// Starts every input that `inputs` names, and `demo` alerts a second.
-///
-/// # Errors
-/// When the program to start cannot be started.
-pub(super) fn start(
-    parts: &mut Parts,
-    inputs: &ingest::Config,
-    demo: Option<u32>,
-    intake: &Arc<Intake>,
-    stop: &CancellationToken,
-) -> Result<(), Error> {
-    if !inputs.command.is_empty() {
-        let (intake, stop, command) = (intake.clone(), stop.clone(), inputs.command.clone());
-        let child = ingest::command::start(&command).map_err(|error| Error::Command {
-            program: command.first().cloned().unwrap_or_default(),
-            error,
-        })?;
-        parts.spawn(async move {
-            ingest::command::keep_running(&intake, &command, child, stop).await;
-            Ok(())
-        });
+/// What an input reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    Stdin,
+    File(PathBuf),
+    Command(Vec<String>),
+}
+
+/// The inputs that run.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    intake: Arc<Intake>,
+    stop: CancellationToken,
+    running: Vec<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    source: Source,
+    stop: CancellationToken,
+    /// Cancelled when it has ended.
+    ended: CancellationToken,
+}
+
+impl Inputs {
+    /// No inputs yet; those to come end at `stop`.
+    pub(super) fn new(intake: Arc<Intake>, stop: CancellationToken) -> Self {
+        Self { intake, stop, running: Vec::new() }
     }
-    if inputs.stdin {
-        let (intake, stop) = (intake.clone(), stop.clone());
-        parts.spawn(async move {
-            tokio::select! {
-                read = ingest::stream::read_stdin(intake) => match read {
-                    Ok(()) => tracing::info!("standard input has ended; serving what is kept"),
-                    Err(error) => tracing::error!(%error, "cannot read standard input"),
-                },
-                () = stop.cancelled() => {}
-            }
-            Ok(())
-        });
-    }
-    for path in inputs.files.clone() {
-        let (intake, stop) = (intake.clone(), stop.clone());
-        parts.spawn(async move {
-            tokio::select! {
-                read = ingest::files::read(&intake, &path) => {
-                    read.map_err(|error| Error::File { path, error })
+
+    /// Starts every input that `config` names. What cannot be had ends the server.
+    ///
+    /// # Errors
+    /// When the program to start cannot be started.
+    pub(super) fn start(
+        &mut self,
+        parts: &mut Parts,
+        config: &ingest::Config,
+    ) -> Result<(), Error> {
+        for source in sources(config) {
+            let (running, ended) = self.running(&source);
+            let (intake, stop) = (self.intake.clone(), running.stop.clone());
+            match source {
+                Source::Command(command) => {
+                    let child = start_program(&command)?;
+                    parts.spawn(async move {
+                        let _ended = ended;
+                        ingest::command::keep_running(&intake, &command, child, stop).await;
+                        Ok(())
+                    });
                 }
-                () = stop.cancelled() => Ok(()),
+                source => {
+                    parts.spawn(async move {
+                        let _ended = ended;
+                        read(&intake, source, stop).await
+                    });
+                }
             }
-        });
+            self.running.push(running);
+        }
+        Ok(())
     }
-    if let Some(rate) = demo {
-        let (intake, stop) = (intake.clone(), stop.clone());
-        parts.spawn(async move {
-            ingest::demo::run(&intake, rate, stop).await;
+
+    /// Makes the inputs those that `config` names. What cannot be had is told in the log.
+    pub(super) fn change(&mut self, parts: &mut Parts, config: &ingest::Config) {
+        let wanted = sources(config);
+        let (stay, go) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition::<Vec<_>, _>(|running| wanted.contains(&running.source));
+        self.running = stay;
+        for gone in &go {
+            gone.stop.cancel();
+        }
+        let before = go.into_iter().map(|gone| gone.ended).collect::<Vec<_>>();
+        for source in wanted {
+            if self.running.iter().any(|running| running.source == source) {
+                continue;
+            }
+            let (running, ended) = self.running(&source);
+            let (intake, stop, before) =
+                (self.intake.clone(), running.stop.clone(), before.clone());
+            parts.spawn(async move {
+                let _ended = ended;
+                for before in before {
+                    before.cancelled().await;
+                }
+                if let Err(error) = start_late(&intake, source, stop).await {
+                    tracing::error!(%error, "an input of the new settings is not there");
+                }
+                Ok(())
+            });
+            self.running.push(running);
+        }
+    }
+
+    fn running(&self, source: &Source) -> (Running, DropGuard) {
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        (Running { source: source.clone(), stop: self.stop.child_token(), ended }, guard)
+    }
+
+    /// Waits until every input has ended.
+    pub(super) async fn ended(&self) {
+        for running in &self.running {
+            running.ended.cancelled().await;
+        }
+    }
+}
+
+fn sources(config: &ingest::Config) -> Vec<Source> {
+    let command = (!config.command.is_empty()).then(|| Source::Command(config.command.clone()));
+    let stdin = config.stdin.then_some(Source::Stdin);
+    let files = config.files.iter().cloned().map(Source::File);
+    command.into_iter().chain(stdin).chain(files).collect()
+}
+
+fn start_program(command: &[String]) -> Result<Child, Error> {
+    ingest::command::start(command).map_err(|error| Error::Command {
+        program: command.first().cloned().unwrap_or_default(),
+        error,
+    })
+}
+
+async fn start_late(
+    intake: &Arc<Intake>,
+    source: Source,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    match source {
+        _ if stop.is_cancelled() => Ok(()),
+        Source::Command(command) => {
+            let child = start_program(&command)?;
+            ingest::command::keep_running(intake, &command, child, stop).await;
             Ok(())
-        });
+        }
+        source => read(intake, source, stop).await,
     }
-    Ok(())
+}
+
+/// Reads what is not started first.
+async fn read(intake: &Arc<Intake>, source: Source, stop: CancellationToken) -> Result<(), Error> {
+    match source {
+        Source::Stdin => {
+            match ingest::stream::read_stdin(intake.clone(), &stop).await {
+                Ok(()) if stop.is_cancelled() => {}
+                Ok(()) => tracing::info!("standard input has ended; serving what is kept"),
+                Err(error) => tracing::error!(%error, "cannot read standard input"),
+            }
+            Ok(())
+        }
+        Source::File(path) => {
+            match stop.run_until_cancelled(ingest::files::read(intake, &path)).await {
+                Some(Err(error)) => Err(Error::File { path, error }),
+                Some(Ok(())) | None => Ok(()),
+            }
+        }
+        Source::Command(_) => Ok(()),
+    }
 }

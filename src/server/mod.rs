@@ -1,18 +1,25 @@
-//! The one room that knows them all: builds what the configuration asks for, runs it, and ends it.
+//! The one room that knows them all: builds what the configuration asks for, runs it, changes what
+//! can be changed while it runs, and ends it.
 //!
 //! 1. Everything that can be refused is tried first: sockets, ports, certificates, the program to
 //!    start. What cannot be had ends the process with the reason; it never sits there half alive.
 //! 2. Inputs feed the [`Intake`], listeners answer from the [`Hub`].
-//! 3. At a signal: health says NOT_SERVING, live streams end with UNAVAILABLE, inputs are ended,
-//!    connections finish within [`GRACE`]. At a second signal what is left is dropped; a Falco of
-//!    ours never outlives us.
+//! 3. At SIGHUP, or when a file that was read has changed, the settings are read again
+//!    ([`running`]). What is wrong with them is told, and what was in force stays.
+//! 4. At SIGTERM or SIGINT: health says NOT_SERVING, inputs are ended and what they had is taken;
+//!    live streams are sent what is there and end with UNAVAILABLE; connections finish within
+//!    [`GRACE`]. At a second signal what is left is dropped; a Falco of ours never outlives us.
 
+mod changes;
 mod falco;
 mod feed;
+mod gateway;
 mod inputs;
 mod limits;
 mod logging;
+mod running;
 mod signals;
+mod systemd;
 mod welcome;
 
 use std::future::Future;
@@ -20,26 +27,34 @@ use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
-use crate::config::Config;
+use crate::config::{Config, Errors, Loaded};
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
 use crate::ingest::{self, Intake};
 use crate::net::connection::{Ending, GRACE, Handler};
 use crate::net::serve::{ListenError, Listener};
-use crate::net::{BindError, Peer, tcp};
-use crate::service::{self, Caller, FalcoVersion, Subscribers, mounted};
+use crate::net::{BindError, Inherited, Peer};
+use crate::service::{self, Caller, FalcoVersion, Settings, Subscribers, mounted};
+use changes::Changes;
 use feed::Feed;
-use signals::Signals;
+use gateway::Gateway;
+use inputs::Inputs;
+use running::Running;
+use signals::{Asked, Signals};
 
 pub use logging::log_to_stderr;
+
+/// How long inputs may take to end before live streams do. Falco itself may take longer, and what
+/// it says after that is not delivered any more.
+const INPUT_GRACE: Duration = Duration::from_millis(500);
 
 /// A start that failed, or an end that was not asked for.
 #[derive(Debug, thiserror::Error)]
@@ -86,64 +101,118 @@ pub enum Error {
 /// What runs beside the rest until it is told to stop; an error ends the server.
 type Parts = JoinSet<Result<(), Error>>;
 
-/// Runs the server until a signal ends it. `demo` feeds it invented alerts, that many a second.
+/// Reads the settings as they are now.
+pub type Reread = Box<dyn Fn() -> Result<Loaded, Errors> + Send + Sync>;
+
+/// What a server is started with.
+pub struct Start {
+    /// The settings.
+    pub loaded: Loaded,
+    /// How they are read again.
+    pub reread: Reread,
+    /// Sockets that were bound before.
+    pub inherited: Inherited,
+    /// Invented alerts a second, if any.
+    pub demo: Option<u32>,
+}
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Start").field("loaded", &self.loaded).finish_non_exhaustive()
+    }
+}
+
+/// Runs the server until a signal ends it.
 ///
 /// # Errors
 /// When something that was asked for cannot be had, or a second signal did not let it finish.
-pub async fn run(config: Config, demo: Option<u32>) -> Result<(), Error> {
+pub async fn run(start: Start) -> Result<(), Error> {
+    let Start { loaded, reread, mut inherited, demo } = start;
+    let config = loaded.config;
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     limits::raise_open_files();
-    let stop = CancellationToken::new();
+    // Inputs end before everything else does.
+    let (stop, stop_inputs) = (CancellationToken::new(), CancellationToken::new());
     // Dropped with this function, it ends every part that is left, a Falco of ours included.
     let mut parts = Parts::new();
 
     let hub = Arc::new(Hub::new(config.hub, epoch()));
     let hostname: Arc<str> = config.hostname.clone().unwrap_or_else(machine_name).into();
     let intake = Arc::new(Intake::new(hub.clone(), hostname.to_string()));
-    let subscribers = Subscribers::default();
+    let (settings, subscribers) = (Settings::new(config.outputs.clone()), Subscribers::default());
     let asked = Arc::new(OnceLock::new());
 
-    let grpc = config.grpc.as_ref().map(Listener::bind).transpose()?;
-    let gateway = config.gateway.map(|address| tcp::bind(&address.to_string())).transpose()?;
-    inputs::start(&mut parts, &config.inputs, demo, &intake, &stop)?;
+    let bind = |listen| Listener::bind(listen, &mut inherited);
+    let listener = config.grpc.as_ref().map(bind).transpose()?;
+    let bind = |address| Gateway::bind(address, config.inputs.http, &stop);
+    let gateway = config.gateway.map(bind).transpose()?;
+    let mut inputs = Inputs::new(intake.clone(), stop_inputs.clone());
+    inputs.start(&mut parts, &config.inputs)?;
+    if let Some(rate) = demo {
+        parts.spawn(invent(intake.clone(), rate, stop_inputs.clone()));
+    }
 
     let context = service::Context {
         hub: hub.clone(),
-        config: config.outputs.clone(),
-        grpc_output: config.grpc_output,
+        settings: settings.clone(),
         hostname,
         now: ingest::now,
-        falco: falco_version(&config, asked.clone(), intake.clone()),
+        falco: falco_version(settings.clone(), asked.clone(), intake.clone()),
         subscribers: subscribers.clone(),
         stop: stop.clone(),
     };
     let (router, health) = mounted::health(service::falco(&context), &stop).await;
     let router = mounted::reflection(router, &stop)?;
-    if let Some(listener) = grpc {
+    if let Some(listener) = listener {
         let serving = listener.serve(handler(router), stop.clone());
         parts.spawn(async move {
             serving.await;
             Ok(())
         });
     }
-    let gateway_address = gateway.as_ref().and_then(|listener| listener.local_addr().ok());
-    if let Some(listener) = gateway {
-        let grpc = config.grpc.as_ref().map(ToString::to_string).unwrap_or_default();
-        let feed = Feed { hub, intake, subscribers, grpc };
-        parts.spawn(serve_gateway(listener, feed, config.inputs.http, stop.clone()));
+    let grpc = config.grpc.as_ref().map(ToString::to_string).unwrap_or_default();
+    let feed =
+        Arc::new(Feed { hub: hub.clone(), intake, subscribers, grpc, stop: stop_inputs.clone() });
+    if let Some(gateway) = &gateway {
+        gateway.serve(&mut parts, feed.clone())?;
     }
     parts.spawn(ask_falco(&config, asked, stop.clone()));
+    parts.spawn(watchdog(stop.clone()));
 
-    greet(&config, gateway_address);
-    let ended = tokio::select! {
-        () = signals.end() => Ok(()),
-        failed = failure(&mut parts) => Err(failed),
+    greet(&config, gateway.as_ref().and_then(Gateway::address));
+    systemd::ready();
+    let mut running = Running {
+        changes: Changes::of(running::watched(&config, loaded.files)),
+        config,
+        reread: Arc::new(reread),
+        hub,
+        settings,
+        inputs,
+        gateway,
+        port: feed,
+        stop: stop.clone(),
+    };
+    let ended = loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => break Ok(()),
+                Asked::Reload => running.reload(&mut parts).await,
+            },
+            () = running.changed() => running.reload(&mut parts).await,
+            failed = failure(&mut parts) => break Err(failed),
+        }
     };
     tracing::info!(grace_seconds = GRACE.as_secs(), "stopping");
-    mounted::stop_serving(&health).await;
-    stop.cancel();
+    systemd::stopping();
     let drained = tokio::select! {
-        drained = drain(&mut parts) => drained,
+        drained = async {
+            mounted::stop_serving(&health).await;
+            stop_inputs.cancel();
+            // What takes longer goes on beside the rest.
+            let _ = tokio::time::timeout(INPUT_GRACE, running.inputs_ended()).await;
+            stop.cancel();
+            drain(&mut parts).await
+        } => drained,
         () = signals.end() => Err(Error::Forced),
     };
     // What is left is dropped, and waited for.
@@ -166,13 +235,12 @@ fn handler(router: grpc::Router) -> Handler {
 
 /// Falco's version: as configured, as asked, as learnt; in that order.
 fn falco_version(
-    config: &Config,
+    settings: Settings,
     asked: Arc<OnceLock<FalcoVersion>>,
     intake: Arc<Intake>,
 ) -> Arc<dyn Fn() -> FalcoVersion + Send + Sync> {
-    let configured = config.outputs.falco_version.clone();
-    Arc::new(move || match (&configured, asked.get()) {
-        (Some(_), _) => FalcoVersion { falco: configured.clone(), engine: None },
+    Arc::new(move || match (settings.current().falco_version, asked.get()) {
+        (Some(configured), _) => FalcoVersion { falco: Some(configured), engine: None },
         (None, Some(known)) => known.clone(),
         (None, None) => {
             FalcoVersion { falco: intake.falco_version().map(str::to_owned), engine: None }
@@ -180,16 +248,14 @@ fn falco_version(
     })
 }
 
-async fn serve_gateway(
-    listener: TcpListener,
-    feed: Feed,
-    ingest: bool,
-    stop: CancellationToken,
-) -> Result<(), Error> {
-    let config = falconer_gateway::Config { ingest, ..falconer_gateway::Config::default() };
-    falconer_gateway::serve(listener, Arc::new(feed), config, stop.cancelled_owned())
-        .await
-        .map_err(Error::GatewayStopped)
+async fn invent(intake: Arc<Intake>, rate: u32, stop: CancellationToken) -> Result<(), Error> {
+    ingest::demo::run(&intake, rate, stop).await;
+    Ok(())
+}
+
+async fn watchdog(stop: CancellationToken) -> Result<(), Error> {
+    systemd::stay_alive(stop).await;
+    Ok(())
 }
 
 /// Asks Falco for its version, once, beside everything else.

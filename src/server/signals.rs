@@ -1,15 +1,24 @@
-//! The signals that end the server, and the one that must not.
+//! The signals that end the server, and the one that has settings read again.
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 
 /// Signals, from when this was made on.
 #[derive(Debug)]
 pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    hangup: unix::Signal,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// SIGTERM or SIGINT.
+    End,
+    /// SIGHUP, as in Falco: read the settings again.
+    Reload,
 }
 
 impl Signals {
@@ -22,20 +31,19 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM or SIGINT. SIGHUP, by which Falco reads its settings again, is answered
-    /// in the log: a server of alerts does not end because a terminal was closed.
+    /// Waits for a signal.
+    pub(super) async fn next(&mut self) -> Asked {
+        let (signal, asked) = tokio::select! {
+            _ = self.terminate.recv() => ("SIGTERM", Asked::End),
+            _ = self.interrupt.recv() => ("SIGINT", Asked::End),
+            _ = self.hangup.recv() => ("SIGHUP", Asked::Reload),
+        };
+        tracing::info!(signal, "signal received");
+        asked
+    }
+
+    /// Waits for SIGTERM or SIGINT.
     pub(super) async fn end(&mut self) {
-        loop {
-            let name = tokio::select! {
-                _ = self.terminate.recv() => "SIGTERM",
-                _ = self.interrupt.recv() => "SIGINT",
-                _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP: settings are read at the start only; restart for new ones");
-                    continue;
-                }
-            };
-            tracing::info!(signal = name, "signal received");
-            return;
-        }
+        while self.next().await != Asked::End {}
     }
 }

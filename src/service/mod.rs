@@ -13,8 +13,8 @@ mod reader;
 pub mod version;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -25,14 +25,50 @@ use crate::hub::Hub;
 pub use version::FalcoVersion;
 
 /// How alerts are handed to readers, and whose version is told.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// `grpc_output.enabled`: without it `get` has nothing and `sub` stays silent, as in Falco.
+    pub grpc_output: bool,
     /// Who of a reader group gets an alert.
     pub delivery: Delivery,
     /// Whether a reader is told in the stream what it missed.
     pub lost_events: LostEvents,
     /// Falco's version as the operator states it; `None` asks Falco.
     pub falco_version: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            grpc_output: true,
+            delivery: Delivery::default(),
+            lost_events: LostEvents::default(),
+            falco_version: None,
+        }
+    }
+}
+
+/// The configuration in force, which may change. A call takes it as it is when it begins.
+#[derive(Debug, Clone, Default)]
+pub struct Settings(Arc<RwLock<Config>>);
+
+impl Settings {
+    /// Begins with `config`.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self(Arc::new(RwLock::new(config)))
+    }
+
+    /// The configuration now.
+    #[must_use]
+    pub fn current(&self) -> Config {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another in force for the calls to come.
+    pub fn replace(&self, config: Config) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
 }
 
 /// Who of a reader group gets an alert.
@@ -61,9 +97,7 @@ pub struct Context {
     /// The alerts.
     pub hub: Arc<Hub>,
     /// How they are handed out.
-    pub config: Config,
-    /// `grpc_output.enabled`: without it `get` has nothing and `sub` stays silent, as in Falco.
-    pub grpc_output: bool,
+    pub settings: Settings,
     /// Stands in for the host of alerts that Falconer itself makes.
     pub hostname: Arc<str>,
     /// The clock.
@@ -78,7 +112,7 @@ pub struct Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Context").field("config", &self.config).finish_non_exhaustive()
+        formatter.debug_struct("Context").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 

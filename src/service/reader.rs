@@ -2,9 +2,10 @@
 //!
 //! 1. What the log has from the cursor on goes out as it lies there, many frames at once.
 //! 2. What it no longer has is announced: how many alerts, which, and why.
-//! 3. When everything has been read, a `get` is over and a `sub` waits: for more, for the server
-//!    to stop (UNAVAILABLE: an end with OK would tell clients that all is well), or for the
-//!    client to make a mistake in its requests.
+//! 3. When everything has been read, a `get` is over and a `sub` waits: for more, or for the client
+//!    to make a mistake in its requests.
+//! 4. When the server stops, or the connection is too old, a `sub` is sent what there is and ends
+//!    with UNAVAILABLE: OK would tell clients that all is well.
 //!
 //! A group's mark moves when the connection comes back for more, that is, after HTTP/2 has taken
 //! what was read before. That counts as read, although a client that is cancelled then may not have
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::position::{Position, group_status};
-use super::{Caller, Context, Delivery, LostEvents, Subscribed};
+use super::{Caller, Config, Context, Delivery, LostEvents, Subscribed};
 use crate::event;
 use crate::grpc::{Code, Status};
 use crate::hub::{Gap, Next, Slice};
@@ -42,6 +43,8 @@ pub(super) type Drain = AbortOnDropHandle<Result<(), Status>>;
 /// Reads the log for one call.
 pub(super) struct Reader {
     context: Context,
+    /// As it was when the call began.
+    config: Config,
     place: Place,
     end: End,
     head: watch::Receiver<u64>,
@@ -64,8 +67,8 @@ enum Place {
 enum End {
     /// `get`: at the alert with this sequence number.
     At(u64),
-    /// `sub`: never by itself.
-    Never { requests: Option<Drain>, _subscribed: Subscribed },
+    /// `sub`: never by itself. Once it has to, at the alert `last`: what is there is still sent.
+    Never { requests: Option<Drain>, last: Option<u64>, _subscribed: Subscribed },
 }
 
 impl Reader {
@@ -87,7 +90,7 @@ impl Reader {
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
         let _subscribed = context.subscribers.enter();
-        let end = End::Never { requests: Some(requests), _subscribed };
+        let end = End::Never { requests: Some(requests), last: None, _subscribed };
         Self::new(context, position, end, caller)
     }
 
@@ -98,7 +101,8 @@ impl Reader {
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
         let hub = &context.hub;
-        let place = match (position, context.config.delivery) {
+        let config = context.settings.current();
+        let place = match (position, config.delivery) {
             (Position::At { sequence, group }, _) => Place::Own { next: sequence, group },
             (Position::Group(group), Delivery::Shared) => Place::Shared { group },
             (Position::Group(group), Delivery::FanOut) => {
@@ -111,7 +115,7 @@ impl Reader {
             Some(Caller { name, ending }) => (Some(name), ending),
             None => (None, context.stop.clone()),
         };
-        Ok(Self { context, place, end, head, found: None, unconfirmed: None, peer, ending })
+        Ok(Self { context, config, place, end, head, found: None, unconfirmed: None, peer, ending })
     }
 
     /// The frames of the call's reply.
@@ -141,12 +145,15 @@ impl Reader {
                         "a reader missed alerts"
                     );
                     self.moved_to(gap.end);
-                    if self.context.config.lost_events == LostEvents::Announce {
+                    if self.config.lost_events == LostEvents::Announce {
                         return Ok(Some(self.announcement(gap)));
                     }
                 }
-                Next::CaughtUp if matches!(self.end, End::At(_)) => return Ok(None),
-                Next::CaughtUp => self.wait().await?,
+                Next::CaughtUp => match &self.end {
+                    End::At(_) => return Ok(None),
+                    End::Never { last: Some(_), .. } => return Err(self.ended()),
+                    End::Never { .. } => self.wait().await?,
+                },
             }
         }
     }
@@ -193,9 +200,9 @@ impl Reader {
         }
         let hub = &self.context.hub;
         let end = match self.end {
-            _ if !self.context.grpc_output => return Ok(Next::CaughtUp),
+            _ if !self.config.grpc_output => return Ok(Next::CaughtUp),
             End::At(end) => end,
-            End::Never { .. } => u64::MAX,
+            End::Never { last, .. } => last.unwrap_or(u64::MAX),
         };
         match &self.place {
             Place::Own { next, .. } if *next >= end => Ok(Next::CaughtUp),
@@ -222,11 +229,11 @@ impl Reader {
         }
     }
 
-    /// Whether the call has to end although there may be more to read.
+    /// Whether the client's requests end the call; and notes where it has to end otherwise.
     async fn check(&mut self) -> Result<(), Status> {
-        let End::Never { requests, .. } = &mut self.end else { return Ok(()) };
-        if self.ending.is_cancelled() {
-            return Err(self.ended());
+        let End::Never { requests, last, .. } = &mut self.end else { return Ok(()) };
+        if self.ending.is_cancelled() && last.is_none() {
+            *last = Some(self.context.hub.head());
         }
         if requests.as_ref().is_some_and(|requests| requests.is_finished()) {
             finished(requests).await?;
@@ -242,7 +249,7 @@ impl Reader {
         tokio::select! {
             // The hub outlives its readers: there is always a next change to wait for.
             _ = self.head.changed() => Ok(()),
-            () = self.ending.cancelled() => Err(self.ended()),
+            () = self.ending.cancelled() => Ok(()),
             ended = finished(requests), if requests.is_some() => ended,
         }
     }

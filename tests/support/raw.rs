@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use falconer::grpc::{self, Router};
+use falconer::net::Inherited;
 use falconer::net::connection::{GRACE, Handler};
 use falconer::net::serve::Listener;
 use falconer::net::{Listen, UnixSocket};
@@ -44,7 +45,7 @@ impl Served {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("falco.sock");
         let socket = UnixSocket { path: path.clone(), mode: 0o600, group: None };
-        let listener = Listener::bind(&Listen::Unix(socket)).unwrap();
+        let listener = Listener::bind(&Listen::Unix(socket), &mut Inherited::none()).unwrap();
         let handler: Handler =
             BoxCloneSyncService::new(grpc::serve(router).map_request(|request| request));
         let done = tokio::spawn(listener.serve(handler, stop.clone()));
