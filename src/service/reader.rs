@@ -12,10 +12,12 @@
 //! seen it; there are no acknowledgements in this API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -32,6 +34,10 @@ const CHUNK: usize = 64 << 10;
 /// A chunk smaller than this is filled up from what follows: copying some kilobytes costs less than
 /// another frame and another write.
 const SMALL: usize = 16 << 10;
+
+/// How long a call that has to end may still be sent what is there: less than connections are given
+/// in the end, so that it gets its status too.
+const LAST_TIME: Duration = Duration::from_secs(2);
 
 /// Why alerts are missing, as `lost.cause` tells it.
 const CAUSE: &str =
@@ -67,8 +73,15 @@ enum Place {
 enum End {
     /// `get`: at the alert with this sequence number.
     At(u64),
-    /// `sub`: never by itself. Once it has to, at the alert `last`: what is there is still sent.
-    Never { requests: Option<Drain>, last: Option<u64>, _subscribed: Subscribed },
+    /// `sub`: never by itself.
+    Never { requests: Option<Drain>, last: Option<Last>, _subscribed: Subscribed },
+}
+
+/// Where a `sub` ends once it has to: what was there is still sent, if that takes no longer than
+/// [`LAST_TIME`].
+struct Last {
+    sequence: u64,
+    until: Instant,
 }
 
 impl Reader {
@@ -199,10 +212,10 @@ impl Reader {
             return Ok(found);
         }
         let hub = &self.context.hub;
-        let end = match self.end {
+        let end = match &self.end {
             _ if !self.config.grpc_output => return Ok(Next::CaughtUp),
-            End::At(end) => end,
-            End::Never { last, .. } => last.unwrap_or(u64::MAX),
+            End::At(end) => *end,
+            End::Never { last, .. } => last.as_ref().map_or(u64::MAX, |last| last.sequence),
         };
         match &self.place {
             Place::Own { next, .. } if *next >= end => Ok(Next::CaughtUp),
@@ -229,11 +242,16 @@ impl Reader {
         }
     }
 
-    /// Whether the client's requests end the call; and notes where it has to end otherwise.
+    /// Whether the call has to end now; notes where it does when it has to end soon.
     async fn check(&mut self) -> Result<(), Status> {
         let End::Never { requests, last, .. } = &mut self.end else { return Ok(()) };
-        if self.ending.is_cancelled() && last.is_none() {
-            *last = Some(self.context.hub.head());
+        if self.ending.is_cancelled() {
+            let head = || self.context.hub.head();
+            let until = || Instant::now() + LAST_TIME;
+            let last = last.get_or_insert_with(|| Last { sequence: head(), until: until() });
+            if Instant::now() > last.until {
+                return Err(self.ended());
+            }
         }
         if requests.as_ref().is_some_and(|requests| requests.is_finished()) {
             finished(requests).await?;

@@ -190,7 +190,8 @@ impl Server {
         status.unwrap_or_else(|| panic!("the server did not end\n{}", self.stderr()))
     }
 
-    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -235,7 +236,7 @@ pub(crate) fn binary() -> PathBuf {
 }
 
 /// A TCP port nobody listens on and no other test of this process was given.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     loop {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -1,0 +1,355 @@
+//! A server's life: settings that change under it, systemd, and its end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use falconer::net::connection::GRACE;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::examples;
+use support::raw::{Client, framed, head};
+use support::server::{Server, binary};
+use support::{PATIENCE, Transport};
+use tempfile::TempDir;
+
+const SUB: &str = "/falco.outputs.service/sub";
+const GET: &str = "/falco.outputs.service/get";
+
+/// A server with a file of settings that may be written again.
+struct Configured {
+    process: Child,
+    stdin: Option<ChildStdin>,
+    dir: TempDir,
+}
+
+impl Configured {
+    /// Starts it on `settings`, in which `DIR` stands for its folder.
+    fn start(settings: &str) -> Self {
+        Self::start_as(settings, |_, _| {})
+    }
+
+    fn start_as(settings: &str, change: impl FnOnce(&mut Command, &TempDir)) -> Self {
+        let dir = tempfile::Builder::new().prefix("falconer-").tempdir().unwrap();
+        write_settings(&dir, settings);
+        let mut command = Command::new(binary());
+        command.arg("serve").arg("-c").arg(dir.path().join("falconer.yaml"));
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        command.stderr(File::create(dir.path().join("stderr")).unwrap());
+        change(&mut command, &dir);
+        let mut process = command.spawn().unwrap();
+        let stdin = process.stdin.take();
+        let server = Self { process, stdin, dir };
+        server.until("it serves", || server.log().contains("grpcurl"));
+        server
+    }
+
+    fn settings(&self, settings: &str) {
+        write_settings(&self.dir, settings);
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.at("stderr")).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.process.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Sends SIGHUP and waits until the log has `expected` once more.
+    fn reload(&self, expected: &str) {
+        let before = self.log().matches(expected).count();
+        self.signal(Signal::SIGHUP);
+        self.until(expected, || self.log().matches(expected).count() > before);
+    }
+
+    fn until(&self, what: &str, done: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done() {
+            assert!(Instant::now() < deadline, "{what}: {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn feed(&mut self, text: &str) {
+        self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// How many alerts `get` has.
+    async fn get(&self) -> usize {
+        let client = Client::connect(&self.at("falco.sock")).await;
+        let outcome = client.call(head(GET), [framed(b"")]).await;
+        assert_eq!(outcome.code(), Some(0), "{}", outcome.message());
+        outcome.messages.len()
+    }
+
+    fn end(&mut self) -> Option<i32> {
+        self.signal(Signal::SIGTERM);
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Configured {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn write_settings(dir: &TempDir, settings: &str) {
+    let text = settings.replace("DIR", dir.path().to_str().unwrap());
+    let next = dir.path().join("next");
+    fs::write(&next, text).unwrap();
+    fs::rename(next, dir.path().join("falconer.yaml")).unwrap();
+}
+
+const SETTINGS: &str = "
+grpc: {enabled: true, bind_address: 'unix://DIR/falco.sock'}
+falconer: {inputs: {stdin: true, http: false}, gateway: {enabled: false}}
+";
+
+const IN_FORCE: &str = "the new settings are in force";
+
+fn lines() -> String {
+    examples::lines().join("\n") + "\n"
+}
+
+#[tokio::test]
+async fn settings_are_read_again_and_wrong_ones_change_nothing() {
+    let mut server = Configured::start(SETTINGS);
+    let count = examples::lines().len();
+    server.feed(&lines());
+    let mut received = 0;
+    while received < count {
+        received += server.get().await;
+    }
+    let client = Client::connect(&server.at("falco.sock")).await;
+    let (_requests, mut open) = client.begin(head(SUB)).await.replies().await;
+
+    // A file to follow, beside the standard input that stays.
+    fs::write(server.at("alerts.json"), lines()).unwrap();
+    let more = SETTINGS.replace("stdin: true", "stdin: true, files: ['DIR/alerts.json']");
+    server.settings(&more);
+    server.reload(IN_FORCE);
+    for _ in 0..count {
+        open.next().await.expect("the file's alerts");
+    }
+    server.feed(&lines());
+    for _ in 0..count {
+        open.next().await.expect("standard input's");
+    }
+    // The same again starts nothing again.
+    server.reload(IN_FORCE);
+    assert!(open.quiet_for(Duration::from_millis(300)).await);
+
+    // Wrong ones.
+    server.settings(&more.replace("http:", "htpp:"));
+    server.reload("the old ones stay in force");
+    assert!(server.log().contains("unknown key \"htpp\""), "{}", server.log());
+    server.feed(&lines());
+    for _ in 0..count {
+        open.next().await.expect("as before");
+    }
+    // What takes a restart is said.
+    server.settings(&SETTINGS.replace("falco.sock", "other.sock"));
+    server.reload(IN_FORCE);
+    assert!(server.log().contains("take a restart"), "{}", server.log());
+    assert!(server.at("falco.sock").exists() && !server.at("other.sock").exists());
+    assert_eq!(server.end(), Some(0));
+}
+
+#[tokio::test]
+async fn a_changed_file_is_noticed_and_the_gateway_moves() {
+    let gateway = "enabled: true, listen: '127.0.0.1:PORT'";
+    let on = |port: u16| {
+        let gateway = gateway.replace("PORT", &port.to_string());
+        SETTINGS.replace("enabled: false", &gateway).replace("http: false", "http: true")
+    };
+    let mut server = Configured::start(SETTINGS);
+    let (first, second) = (support::server::free_port(), support::server::free_port());
+    let posted = |port: u16, server: &Configured| {
+        let line = examples::lines().remove(0);
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{line}",
+            line.len()
+        );
+        let mut answer = String::new();
+        let sent = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+            stream.write_all(request.as_bytes())?;
+            stream.read_to_string(&mut answer)
+        });
+        assert!(server.log().len() < 1 << 20);
+        sent.is_ok() && answer.starts_with("HTTP/1.1 200")
+    };
+    server.settings(&on(first));
+    server.until("it is noticed", || server.log().contains(IN_FORCE));
+    assert!(posted(first, &server));
+    server.settings(&on(second));
+    server.until("it moves", || posted(second, &server));
+    assert!(!posted(first, &server));
+    // Only what it answers changes; the port is not given up in between.
+    server.settings(&on(second).replace("http: true", "http: false"));
+    server.until("posts are refused", || !posted(second, &server));
+    server.settings(SETTINGS);
+    server.until("it is gone", || TcpStream::connect(("127.0.0.1", second)).is_err());
+    assert!(server.get().await >= 2);
+    assert_eq!(server.end(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_stream_gets_a_status_at_the_end() {
+    let mut server = Server::start(Transport::Unix);
+    let path = server.socket().unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let client = Client::connect(&path).await;
+        for _ in 0..20 {
+            streams.push((client.clone(), client.begin(head(SUB)).await.replies().await));
+        }
+    }
+    // Far more than the windows of those that do not read: they stall in the middle of it.
+    let count = 4_000;
+    server.feed(lines().repeat(count / examples::lines().len() + 1));
+    let mut stalled = streams.split_off(150);
+    let mut reading = tokio::task::JoinSet::new();
+    for (client, (requests, mut replies)) in streams {
+        reading.spawn(async move {
+            let mut received = 0;
+            while received < count {
+                replies.next().await.expect("it goes on");
+                received += 1;
+            }
+            let outcome = replies.outcome().await;
+            drop((client, requests));
+            outcome
+        });
+    }
+    // Those that read have got most of it by then.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let begun = Instant::now();
+    server.terminate();
+    while let Some(outcome) = reading.join_next().await {
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.code(), Some(14), "UNAVAILABLE: {}", outcome.message());
+    }
+    // Those that stalled and wake up in time get theirs too; the others see their connection end,
+    // which every client takes for UNAVAILABLE.
+    let asleep = stalled.split_off(20);
+    let mut awake = tokio::task::JoinSet::new();
+    for (client, (requests, replies)) in stalled {
+        awake.spawn(async move {
+            let outcome = replies.outcome().await;
+            drop((client, requests));
+            outcome.code()
+        });
+    }
+    while let Some(code) = awake.join_next().await {
+        assert_eq!(code.unwrap(), Some(14));
+    }
+    let status = server.wait(PATIENCE).unwrap();
+    let elapsed = begun.elapsed();
+    assert_eq!(status.code(), Some(0));
+    assert!(elapsed < GRACE + Duration::from_secs(1), "{elapsed:?}");
+    drop(asleep);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_before_the_end_is_delivered() {
+    for _ in 0..5 {
+        let mut server = Server::start(Transport::Unix);
+        let client = Client::connect(&server.socket().unwrap()).await;
+        let (_requests, replies) = client.begin(head(SUB)).await.replies().await;
+        let count = 50 * examples::lines().len();
+        server.pause();
+        server.feed(lines().repeat(50));
+        server.terminate();
+        server.resume();
+        let outcome = replies.outcome().await;
+        assert_eq!((outcome.messages.len(), outcome.code()), (count, Some(14)));
+        assert!(server.wait(PATIENCE).unwrap().success());
+    }
+}
+
+#[tokio::test]
+async fn killed_a_hundred_times_it_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("falco.sock");
+    for round in 0..100 {
+        let mut child = Command::new(binary())
+            .args(["serve", "-o", "falconer.gateway.enabled=false", "-o"])
+            .arg(format!("grpc.bind_address=unix://{}", socket.display()))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "{round}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if round % 10 == 0 {
+            let client = Client::connect(&socket).await;
+            let outcome = client.call(head(GET), [framed(b"")]).await;
+            assert_eq!(outcome.code(), Some(0));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn systemd_is_told_and_may_hand_over_the_socket() {
+    let notified = tempfile::tempdir().unwrap();
+    let path = notified.path().join("notify.sock");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    let told = |expected: &str| {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = systemd.recv(&mut buffer).unwrap_or_else(|_| panic!("no {expected}"));
+            if String::from_utf8_lossy(&buffer[..length]).contains(expected) {
+                break;
+            }
+        }
+    };
+    let mut server = Configured::start_as(SETTINGS, |command, dir| {
+        let listener = UnixListener::bind(dir.path().join("handed.sock")).unwrap();
+        let program = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 0</dev/null";
+        let mut through = Command::new("sh");
+        through.arg("-c").arg(program).arg(command.get_program()).args(command.get_args());
+        through.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+        through.stdin(OwnedFd::from(listener)).stdout(Stdio::null());
+        through.stderr(File::create(dir.path().join("stderr")).unwrap());
+        *command = through;
+    });
+    told("READY=1");
+    told("WATCHDOG=1");
+    assert!(!server.at("falco.sock").exists());
+    let client = Client::connect(&server.at("handed.sock")).await;
+    assert_eq!(client.call(head(GET), [framed(b"")]).await.code(), Some(0));
+    server.signal(Signal::SIGHUP);
+    told("RELOADING=1\nMONOTONIC_USEC=");
+    told("READY=1");
+    drop(client);
+    assert_eq!(server.end(), Some(0));
+    told("STOPPING=1");
+    assert!(server.at("handed.sock").exists(), "it is not ours to remove");
+}
