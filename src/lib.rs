@@ -30,6 +30,7 @@
 //! `event`; `ingest` may import `event` and `hub`; `service` may import `event`, `hub` and `grpc`;
 //! `config` sees each room's own `Config` and nothing else; `server` may import everything.
 
+pub mod check;
 pub mod config;
 pub mod event;
 pub mod grpc;

@@ -1,69 +1,38 @@
 //! `falconer`: argv to command to exit code.
 
-use std::path::PathBuf;
+mod arguments;
+
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use arguments::{Cli, Command};
+use clap::Parser;
+use falconer::check::Level;
 use falconer::config::{self, Options};
 use falconer::net::Inherited;
 use falconer::server::{self, Start};
-
-/// Serves Falco's gRPC API (outputs and version) beside any Falco.
-#[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Takes Falco's alerts in and serves them; with `-- falco …` it also runs Falco.
-    Serve {
-        /// Falco's own falco.yaml, or one with a `falconer:` key.
-        #[arg(short, long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        #[command(flatten)]
-        settings: Settings,
-        /// A Falco to start, read, restart, and end with this process.
-        #[arg(last = true, value_name = "FALCO")]
-        falco: Vec<String>,
-    },
-    /// Serves invented alerts, for a first look: no root, no Falco, no file.
-    Demo {
-        /// Alerts a second.
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-        rate: u32,
-        #[command(flatten)]
-        settings: Settings,
-    },
-}
-
-#[derive(Debug, Args)]
-struct Settings {
-    /// A setting, as in Falco: `-o grpc.bind_address=unix:///run/falco/falco.sock`.
-    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-}
 
 /// `sysexits.h`: the configuration is wrong.
 const EX_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
-    let env = |name: &str| std::env::var(name).ok();
     server::log_to_stderr(env("FALCONER_LOG"), env("NO_COLOR"));
-    let (options, demo) = match Cli::parse().command {
-        Command::Serve { config, settings, falco } => {
-            let overrides = settings.overrides;
-            (Options { file: config, overrides, falco_command: falco }, None)
-        }
+    match Cli::parse().command {
+        Command::Serve(options) => serve(options.into(), None),
+        Command::Check(options) => check(&options.into()),
         Command::Demo { rate, settings } => {
             let socket = server::demo_socket(env("XDG_RUNTIME_DIR"));
             let mut overrides = vec![format!("grpc.bind_address=unix://{}", socket.display())];
             overrides.extend(settings.overrides);
-            (Options { overrides, ..Options::default() }, Some(rate))
+            serve(Options { overrides, ..Options::default() }, Some(rate))
         }
-    };
+    }
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn serve(options: Options, demo: Option<u32>) -> ExitCode {
     // While there is one thread only.
     let inherited = Inherited::from_environment();
     let loaded = match config::load(&options, &env) {
@@ -79,23 +48,38 @@ fn main() -> ExitCode {
     for note in &loaded.notes {
         tracing::info!("{note}");
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if loaded.config.threads > 0 {
-        runtime.worker_threads(loaded.config.threads);
-    }
+    let threads = loaded.config.threads;
     let reread = Box::new(move || config::load(&options, &env));
-    let start = Start { loaded, reread, inherited, demo };
-    let outcome = runtime.enable_all().build().map(|runtime| {
-        let outcome = runtime.block_on(server::run(start));
-        // A read of standard input cannot be interrupted, and is not waited for.
-        runtime.shutdown_background();
-        outcome
-    });
-    match outcome {
+    match run(threads, server::run(Start { loaded, reread, inherited, demo })) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),
     }
+}
+
+fn check(options: &Options) -> ExitCode {
+    let lines = match run(1, falconer::check::check(options, &env)) {
+        Ok(lines) => lines,
+        Err(error) => return failed(&error),
+    };
+    for line in &lines {
+        println!("{line}");
+    }
+    let wrong = lines.iter().any(|line| line.level == Level::Error);
+    if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs `work` on so many threads; 0 is one per core.
+fn run<T>(threads: usize, work: impl Future<Output = T>) -> std::io::Result<T> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if threads > 0 {
+        runtime.worker_threads(threads);
+    }
+    let runtime = runtime.enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    // A read of standard input cannot be interrupted, and is not waited for.
+    runtime.shutdown_background();
+    Ok(outcome)
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

@@ -12,13 +12,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, and what it may import of ours. `proto` is made from `proto/` and belongs to nobody.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("event", &[]),
     ("grpc", &[]),
     ("net", &[]),
     ("hub", &["event"]),
     ("ingest", &["event", "hub"]),
     ("service", &["event", "grpc", "hub", "proto"]),
+    ("check", &["config", "grpc", "ingest", "net", "proto"]),
     ("config", &["hub", "ingest", "net", "service"]),
     ("server", &["config", "event", "grpc", "hub", "ingest", "net", "proto", "service"]),
 ];

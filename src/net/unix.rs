@@ -13,7 +13,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Group;
+use nix::unistd::{AccessFlags, Group, access};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
@@ -68,11 +68,7 @@ impl Drop for SocketFile {
 /// # Errors
 /// When it cannot be had, with the remedy.
 pub fn bind(socket: &UnixSocket) -> Result<Bound, BindError> {
-    let failed = |reason: String, remedy: &'static str| BindError {
-        address: format!("unix://{}", socket.path.display()),
-        reason,
-        remedy,
-    };
+    let failed = |reason, remedy| failed(socket, reason, remedy);
     if let Some(directory) = socket.path.parent() {
         fs::create_dir_all(directory).map_err(|error| {
             failed(
@@ -82,55 +78,104 @@ pub fn bind(socket: &UnixSocket) -> Result<Bound, BindError> {
         })?;
     }
     clear(&socket.path).map_err(|(reason, remedy)| failed(reason, remedy))?;
-    let gid = match &socket.group {
-        None => None,
-        Some(name) => match Group::from_name(name) {
-            Ok(Some(group)) => Some(group.gid.as_raw()),
-            Ok(None) => {
-                let reason = format!("there is no group {name:?}");
-                return Err(failed(reason, "create it, or correct falconer.socket.group"));
-            }
-            Err(error) => {
-                let reason = format!("group {name:?} cannot be looked up: {error}");
-                return Err(failed(reason, "correct falconer.socket.group"));
-            }
-        },
-    };
+    let gid = gid(socket).map_err(|(reason, remedy)| failed(reason, remedy))?;
     listen(socket, gid).map_err(|error| {
         failed(error.to_string(), "check who owns the directory and what falconer.socket asks for")
     })
 }
 
+/// Whether the socket could be created, as far as that can be told without creating anything:
+/// there is its group, and a directory that may be written to.
+///
+/// # Errors
+/// When not, with the remedy.
+pub fn check(socket: &UnixSocket) -> Result<(), BindError> {
+    let failed = |reason, remedy| failed(socket, reason, remedy);
+    gid(socket).map_err(|(reason, remedy)| failed(reason, remedy))?;
+    let above = socket.path.ancestors().skip(1).find(|above| above.exists());
+    let writable = above.is_some_and(|above| access(above, AccessFlags::W_OK).is_ok());
+    if writable {
+        return Ok(());
+    }
+    let above = above.unwrap_or(&socket.path).display();
+    Err(failed(format!("this user may not write to {above}"), "let it, or choose another path"))
+}
+
+fn failed(socket: &UnixSocket, reason: String, remedy: &'static str) -> BindError {
+    BindError { address: format!("unix://{}", socket.path.display()), reason, remedy }
+}
+
 type Problem = (String, &'static str);
+
+fn gid(socket: &UnixSocket) -> Result<Option<u32>, Problem> {
+    let Some(name) = &socket.group else { return Ok(None) };
+    match Group::from_name(name) {
+        Ok(Some(group)) => Ok(Some(group.gid.as_raw())),
+        Ok(None) => Err((
+            format!("there is no group {name:?}"),
+            "create it, or correct falconer.socket.group",
+        )),
+        Err(error) => Err((
+            format!("group {name:?} cannot be looked up: {error}"),
+            "correct falconer.socket.group",
+        )),
+    }
+}
+
+/// What is at a socket's path.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A socket nobody answers on.
+    Stale,
+    /// A socket somebody answers on.
+    Live,
+    /// Something that stays: what is wrong, and what to do.
+    Other(String, &'static str),
+}
+
+/// Looks at what is at `path`, and tries whether somebody answers there.
+#[must_use]
+pub fn look(path: &Path) -> Found {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+        Err(error) => {
+            return Found::Other(error.to_string(), "check the permissions of its directory");
+        }
+    };
+    if !found.file_type().is_socket() {
+        return Found::Other(
+            "there is something at that path that is no socket".into(),
+            "move it away, or choose another path in grpc.bind_address",
+        );
+    }
+    match try_connect(path) {
+        Ok(()) => Found::Live,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Found::Stale,
+        Err(error) => Found::Other(
+            format!("there is a socket that cannot be tried: {error}"),
+            "remove it if nothing serves there",
+        ),
+    }
+}
 
 /// Removes a stale socket from `path`; refuses everything else that is there.
 fn clear(path: &Path) -> Result<(), Problem> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err((error.to_string(), "check the permissions of its directory")),
-    };
-    if !found.file_type().is_socket() {
-        return Err((
-            "there is something at that path that is no socket".into(),
-            "move it away, or choose another path in grpc.bind_address",
-        ));
-    }
-    match try_connect(path) {
-        Ok(()) => Err((
-            "another process is serving there".into(),
-            "stop it (an older Falco, or a second falconer), or choose another path",
-        )),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+    match look(path) {
+        Found::Nothing => Ok(()),
+        Found::Stale => {
             tracing::info!(path = %path.display(), "replacing a stale socket");
             fs::remove_file(path).map_err(|error| {
                 (format!("a stale socket cannot be removed: {error}"), "remove it")
             })
         }
-        Err(error) => Err((
-            format!("there is a socket that cannot be tried: {error}"),
-            "remove it if nothing serves there",
+        Found::Live => Err((
+            "another process is serving there".into(),
+            "stop it (an older Falco, or a second falconer), or choose another path",
         )),
+        Found::Other(reason, remedy) => Err((reason, remedy)),
     }
 }
 

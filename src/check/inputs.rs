@@ -1,0 +1,66 @@
+//! Whether inputs can be read: files, and the program to start.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+
+use super::{Findings, Level};
+use crate::ingest::Config;
+
+pub(super) fn look(config: &Config, findings: &mut Findings) {
+    for path in &config.files {
+        file(path, findings);
+    }
+    if let Some(program) = config.command.first() {
+        command(program, findings);
+    }
+}
+
+fn file(path: &Path, findings: &mut Findings) {
+    let key = "falconer.inputs.files";
+    let shown = path.display();
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => findings.add(
+            Level::Error,
+            format_args!("{key}: {shown} is no regular file; name the file of Falco's file_output"),
+        ),
+        Ok(_) => match File::open(path) {
+            Ok(_) => findings.add(Level::Ok, format_args!("{key}: {shown} can be read")),
+            Err(error) => findings
+                .add(Level::Error, format_args!("{key}: {shown}: {error}; let this user read it")),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => findings
+            .add(Level::Note, format_args!("{key}: {shown} is not there yet; it is waited for")),
+        Err(error) => findings.add(
+            Level::Error,
+            format_args!("{key}: {shown}: {error}; let this user into its folder"),
+        ),
+    }
+}
+
+fn command(program: &str, findings: &mut Findings) {
+    let key = "falconer.inputs.command";
+    match found(program) {
+        Some(path) => {
+            findings.add(Level::Ok, format_args!("{key}: {} can be started", path.display()));
+        }
+        None => findings.add(
+            Level::Error,
+            format_args!(
+                "{key}: there is no program {program:?} that can be started; name it with its path"
+            ),
+        ),
+    }
+}
+
+/// The program as a shell would find it.
+fn found(program: &str) -> Option<PathBuf> {
+    let executable = |path: &PathBuf| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(executable);
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(executable)
+}

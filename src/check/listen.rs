@@ -1,0 +1,68 @@
+//! Whether what is to be served can be: sockets, ports, certificates.
+
+use std::net::SocketAddr;
+
+use super::{Findings, Level, running};
+use crate::net::{Listen, TlsFiles, UnixSocket, tcp, tls, unix};
+
+pub(super) async fn grpc(listen: &Listen, findings: &mut Findings) {
+    match listen {
+        Listen::Unix(socket) => unix_socket(socket, findings).await,
+        Listen::Tcp { address, tls } => {
+            certificates(tls, findings);
+            port("grpc.bind_address", address, findings).await;
+        }
+    }
+}
+
+pub(super) async fn gateway(address: SocketAddr, findings: &mut Findings) {
+    port("falconer.gateway.listen", &address.to_string(), findings).await;
+}
+
+async fn unix_socket(socket: &UnixSocket, findings: &mut Findings) {
+    let key = "grpc.bind_address";
+    let path = socket.path.display();
+    match unix::look(&socket.path) {
+        unix::Found::Nothing => match unix::check(socket) {
+            Ok(()) => findings.add(Level::Ok, format_args!("{key}: {path} can be created")),
+            Err(error) => findings.add(Level::Error, format_args!("{key}: {error}")),
+        },
+        unix::Found::Stale => findings.add(
+            Level::Ok,
+            format_args!(
+                "{key}: {path} is left over from a server that is gone; a start replaces it"
+            ),
+        ),
+        unix::Found::Live => {
+            let who = running::who(&socket.path).await;
+            findings.add(
+                Level::Warning,
+                format_args!("{key}: {path} is served already, by {who}; stop it before a start"),
+            );
+        }
+        unix::Found::Other(reason, remedy) => {
+            findings.add(Level::Error, format_args!("{key}: {path}: {reason}; {remedy}"));
+        }
+    }
+}
+
+fn certificates(files: &TlsFiles, findings: &mut Findings) {
+    match tls::server_config(files) {
+        Ok(_) => findings.add(
+            Level::Ok,
+            format_args!(
+                "grpc.cert_chain: {}, its key and {} can be used",
+                files.cert_chain.display(),
+                files.root_certs.display()
+            ),
+        ),
+        Err(error) => findings.add(Level::Error, error),
+    }
+}
+
+async fn port(key: &str, address: &str, findings: &mut Findings) {
+    match tcp::bind(address) {
+        Ok(_) => findings.add(Level::Ok, format_args!("{key}: {address} is free")),
+        Err(error) => findings.add(Level::Error, format_args!("{key}: {error}")),
+    }
+}

@@ -1,0 +1,95 @@
+//! `falconer check`: what it says of settings, and that it disturbs nobody.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use support::Transport;
+use support::server::{Server, binary};
+
+/// Its exit code and lines.
+fn check(settings: &[String]) -> (Option<i32>, Vec<String>) {
+    let mut command = Command::new(binary());
+    command.arg("check");
+    for setting in settings {
+        command.args(["-o", setting]);
+    }
+    let output = command.output().unwrap();
+    assert!(output.stderr.is_empty(), "findings go to standard output");
+    let lines = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    (output.status.code(), lines)
+}
+
+fn at(path: &Path) -> String {
+    format!("grpc.bind_address=unix://{}", path.display())
+}
+
+#[test]
+fn what_a_start_would_find_is_told_a_line_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a/falco.sock");
+    let file = directory.path().join("alerts.json");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stdin = "falconer.inputs.stdin=true".to_owned();
+    let (code, lines) = check(&[at(&path), "falconer.gateway.enabled=false".into(), stdin]);
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert!(lines.iter().all(|line| line.starts_with("ok ")), "{lines:?}");
+    assert!(!path.parent().unwrap().exists(), "nothing is created");
+
+    fs::write(directory.path().join("text"), "").unwrap();
+    for (setting, level, expected) in [
+        (
+            format!("falconer.inputs.files[]={}", file.display()),
+            "note ",
+            "alerts.json is not there yet",
+        ),
+        (
+            format!("falconer.inputs.files[]={}", directory.path().display()),
+            "error ",
+            "no regular file; name",
+        ),
+        ("falconer.inputs.command[]=no-such-falco".into(), "error ", "name it with its path"),
+        ("falconer.inputs.command[]=sh".into(), "ok ", "/sh can be started"),
+        (
+            format!("falconer.gateway.listen={}", taken.local_addr().unwrap()),
+            "error ",
+            "stop what listens there",
+        ),
+        ("falconer.socket.group=no-such-group".into(), "error ", "there is no group"),
+        (at(&directory.path().join("text")), "error ", "no socket; move it away"),
+        ("grpc.threadiness=-1".into(), "warning ", "grpc.threadiness is \"-1\""),
+        ("falconer.inptus=1".into(), "error ", "did you mean \"inputs\""),
+    ] {
+        let gateway = format!("falconer.gateway.enabled={}", setting.contains("listen"));
+        let (code, lines) = check(&[at(&path), gateway, setting.clone()]);
+        let told = |line: &&String| line.starts_with(level) && line.contains(expected);
+        assert_eq!(lines.iter().filter(told).count(), 1, "{setting}: {lines:?}");
+        assert_eq!(code, Some(i32::from(level == "error ")), "{setting}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_there_is_asked_who_it_is_and_goes_on() {
+    let server = Server::start_with(Transport::Unix, &["falconer.falco.version=0.43.1"]);
+    let socket = server.socket().unwrap();
+    for _ in 0..2 {
+        let (code, lines) = check(&[at(&socket), "falconer.gateway.enabled=false".into()]);
+        assert_eq!(code, Some(0), "{lines:?}");
+        let expected = format!(
+            "served already, by process {}, which tells Falco's version \"0.43.1\"",
+            server.id()
+        );
+        assert!(lines.iter().any(|line| line.contains(&expected)), "{lines:?}");
+    }
+    assert!(server.stop().success());
+}
