@@ -138,9 +138,10 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// Reads `text` as a configuration file.
+/// Reads `text` as a configuration file, and as every file it includes.
 pub fn config_text(text: &str) {
-    let _ = config::read(Some(text), &config::Options::default(), &|_| None);
+    let open = |_: &std::path::Path| Ok(config::Found::File(text.into()));
+    let _ = config::read(Some(text), &config::Options::default(), &|_| None, &open);
 }
 
 /// Panics unless any bytes, alone and after a connection preface, are repaired alike however they

@@ -2,20 +2,19 @@
 //!
 //! 1. While settings are read, a [`Report`] collects findings by the node they are about ([`At`]);
 //!    nothing stops at the first.
-//! 2. At the end they are put in the order of the text, every node is looked up in it, and what
-//!    leaves is a [`Finding`] with file, line and column. A place that cannot be found is left
-//!    out, never guessed.
+//! 2. At the end [`Sources`] gives each its place, and what leaves is a [`Finding`] with file,
+//!    line and column.
 //!
 //! Text of a file or an option is not trusted: it is quoted, escaped and cut ([`quoted`]).
 
 use std::fmt;
 
-use super::place::{At, Position, quoted};
-use super::yaml::Document;
+use super::place::{At, Position};
+use super::source::Sources;
 
 /// Findings of one kind that are listed; what a broken file says beyond them helps nobody, and
-/// each costs one more pass over the text to find its place.
-const MAX_LISTED: usize = 50;
+/// each costs one more pass over a text to find its place.
+pub(super) const MAX_LISTED: usize = 50;
 
 /// Something to tell the operator; written as `PLACE: what was found; what was expected; what to
 /// do`, without a full stop.
@@ -74,7 +73,7 @@ impl Errors {
         Self { findings: vec![Finding { place, text }], unlisted: 0 }
     }
 
-    /// The findings, those of the file from the top, then those of options; at most 50.
+    /// The findings, file by file from the top, then those of options; at most 50.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -120,15 +119,20 @@ impl Report {
     }
 
     /// Ends the collecting: errors, or else warnings and notes.
-    pub(super) fn finish(self, origin: &Origin<'_>) -> Result<Told, Errors> {
-        if self.errors.is_empty() {
-            return Ok(Told {
-                warnings: origin.findings(self.warnings),
-                notes: origin.findings(self.notes),
-            });
+    pub(super) fn finish(self, sources: &Sources, overrides: &[String]) -> Result<Told, Errors> {
+        if !self.errors.is_empty() {
+            return Err(self.fail(sources, overrides));
         }
+        Ok(Told {
+            warnings: sources.findings(self.warnings, overrides),
+            notes: sources.findings(self.notes, overrides),
+        })
+    }
+
+    /// Ends the collecting after an error.
+    pub(super) fn fail(self, sources: &Sources, overrides: &[String]) -> Errors {
         let unlisted = self.errors.len().saturating_sub(MAX_LISTED);
-        Err(Errors { findings: origin.findings(self.errors), unlisted })
+        Errors { findings: sources.findings(self.errors, overrides), unlisted }
     }
 }
 
@@ -137,38 +141,4 @@ impl Report {
 pub(super) struct Told {
     pub(super) warnings: Vec<Finding>,
     pub(super) notes: Vec<Finding>,
-}
-
-/// Turns an [`At`] into a [`Place`].
-#[derive(Debug)]
-pub(super) struct Origin<'a> {
-    /// The name of the file, escaped; `None` without a file.
-    pub(super) file: Option<String>,
-    pub(super) document: Option<&'a Document<'a>>,
-    pub(super) overrides: &'a [String],
-}
-
-impl Origin<'_> {
-    fn findings(&self, mut raw: Vec<(At, String)>) -> Vec<Finding> {
-        raw.sort_by_key(|(at, _)| *at);
-        let place = |(at, text)| Finding { place: self.place(at), text };
-        raw.into_iter().take(MAX_LISTED).map(place).collect()
-    }
-
-    fn place(&self, at: At) -> Place {
-        let position = match at {
-            At::Node(node) => self.document.and_then(|document| document.locate(node)),
-            At::Whole => None,
-            At::Option(index) => {
-                let option = self.overrides.get(index).map_or("", String::as_str);
-                let key = option.split_once('=').map_or(option, |(key, _)| key);
-                return Place::Option(quoted(key));
-            }
-            At::Command => return Place::Command,
-        };
-        match &self.file {
-            Some(name) => Place::File { name: name.clone(), position },
-            None => Place::Defaults,
-        }
-    }
 }

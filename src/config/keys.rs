@@ -32,6 +32,9 @@ const fn ours(
 /// The top-level keys that are read; Falco's others do not concern us.
 pub(super) const TOP: [&str; 3] = ["grpc", "grpc_output", "falconer"];
 
+/// The key that names further files, in the main file and in options only.
+pub(super) const CONFIG_FILES: &str = "config_files";
+
 pub(super) const GRPC: Keys = falco(
     "grpc",
     &["enabled", "bind_address", "threadiness", "private_key", "cert_chain", "root_certs"],
@@ -78,5 +81,7 @@ pub(super) fn misspelt(key: &str) -> Option<String> {
     if FALCONER.known.contains(&key) {
         return Some(format!("{}.{key}", FALCONER.path));
     }
-    nearest(key, TOP.into_iter()).filter(|meant| *meant != key).map(ToOwned::to_owned)
+    nearest(key, TOP.into_iter().chain([CONFIG_FILES]))
+        .filter(|meant| *meant != key)
+        .map(ToOwned::to_owned)
 }

@@ -1,15 +1,18 @@
 //! Settings: text in Falco's dialect, options and environment -> [`Config`].
 //!
-//! The only room that reads settings. Everything but [`load`], which opens the file, is pure:
-//! [`read`] takes the text and the environment as parameters.
+//! The only room that reads settings. Everything but [`load`] is pure: [`read`] takes the text, the
+//! environment and what is at a path as parameters; `files` alone asks the file system.
 //!
-//! 1. `yaml` makes a tree of the text (`tree`), every node with its place.
+//! 1. `yaml` makes a tree of the text (`tree`), every node with its place; `source` keeps the names
+//!    of files and what was read of them.
 //! 2. `expand` puts the environment in for `${VAR}`.
-//! 3. Without a `grpc` key our own default takes its place; then `overrides` applies `-o`.
-//! 4. The three keys that concern us are read as they were written: `falco` reads `grpc` and
+//! 3. `overrides` applies `-o config_files…`, then `include` merges the files it names.
+//! 4. Without a `grpc` key our own default takes its place; then `overrides` applies the other
+//!    options, which win over every file.
+//! 5. The three keys that concern us are read as they were written: `falco` reads `grpc` and
 //!    `grpc_output` the lenient way Falco 0.43 did, `own` reads `falconer` strictly. All other
 //!    keys of Falco's are ignored.
-//! 5. `resolve` makes of it what the other rooms need.
+//! 6. `resolve` makes of it what the other rooms need.
 //!
 //! Nothing stops at the first mistake: [`Errors`] has all of them, each with file, line, column
 //! and what to do. What is odd but usable is a warning.
@@ -22,15 +25,13 @@
 //!   `0.0.0.0:5060` with mutual TLS unless `bind_address` says otherwise.
 //!
 //! The gateway is served at `127.0.0.1:2804` unless `falconer.gateway` says otherwise.
-//!
-//! # Not yet
-//!
-//! `config_files` is not followed; a file that has it gets a warning.
 
 mod address;
 mod expand;
 mod falco;
+mod files;
 mod finding;
+mod include;
 mod keys;
 mod names;
 mod overrides;
@@ -39,6 +40,7 @@ mod place;
 mod resolve;
 mod scalar;
 mod section;
+mod source;
 mod survey;
 mod tree;
 mod yaml;
@@ -47,10 +49,11 @@ mod yaml;
 mod tests;
 #[cfg(test)]
 mod tests_errors;
+#[cfg(test)]
+mod tests_include;
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -58,13 +61,17 @@ use std::{
 pub use falco::{
     DEFAULT_BIND_ADDRESS, FALCO_BIND_ADDRESS, FALCO_CERT_CHAIN, FALCO_PRIVATE_KEY, FALCO_ROOT_CERTS,
 };
+pub use files::Found;
 pub use finding::{Errors, Finding, Place};
+pub use include::{MAX_BYTES, MAX_FILES};
 pub use own::{DEFAULT_SOCKET_MODE, MIN_RETAIN};
 pub use place::Position;
 pub use resolve::DEFAULT_GATEWAY;
 
-use finding::{Origin, Report};
-use place::{At, escaped, quoted};
+use finding::Report;
+use overrides::Pass;
+use place::{At, Spot, quoted};
+use source::{Sources, decode, file_name};
 use tree::{Entry, Node, Value};
 
 use crate::{hub, ingest, net, service};
@@ -108,84 +115,76 @@ pub struct Options {
 /// The environment: a variable's value by its name.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+/// What is at a path that `config_files` names.
+pub type Open<'a> = &'a dyn Fn(&Path) -> io::Result<Found>;
+
 /// A configuration, and what to tell about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
+    /// Every file it came from: the main file, each include, and each directory whose files were
+    /// included. What is changed in or among them changes the configuration.
+    pub files: Vec<PathBuf>,
     /// What is probably not as it was meant.
     pub warnings: Vec<Finding>,
-    /// The files that were read: a change of one is a reason to read everything again.
-    pub files: Vec<PathBuf>,
     /// What is worth a line at start-up, such as a default that decides what is served.
     pub notes: Vec<Finding>,
 }
 
-/// Reads the file the options name, if any, and makes the configuration.
+/// Reads the file the options name, if any, and those it includes, and makes the configuration.
+///
+/// # Errors
+/// When the settings cannot be used: everything that is wrong with them.
 pub fn load(options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
-    let text = options.file.as_deref().map(read_file).transpose()?;
-    read(text.as_deref(), options, env)
+    let text = options.file.as_deref().map(read_main).transpose()?;
+    read(text.as_deref(), options, env, &files::look)
 }
 
-/// Makes the configuration from the text of the file. Does no IO: `options.file` is only the name
-/// in messages.
-pub fn read(text: Option<&str>, options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
-    let name = options.file.as_deref().map(file_name).or(text.map(|_| "settings".to_owned()));
+/// Makes the configuration from the text of the main file. Does no IO: `options.file` is only the
+/// name in messages, and `open` tells what is at other paths.
+///
+/// # Errors
+/// When the settings cannot be used: everything that is wrong with them.
+pub fn read(
+    text: Option<&str>,
+    options: &Options,
+    env: Env<'_>,
+    open: Open<'_>,
+) -> Result<Loaded, Errors> {
+    let Options { file, overrides, falco_command } = options;
     let mut report = Report::default();
-    let (document, mut root) = match text.map(|text| yaml::parse(text, At::Node)).transpose() {
-        Ok(Some((document, root))) => (Some(document), root),
-        Ok(None) => (None, Node::new(Value::Null, At::Whole)),
-        Err(yaml::Unreadable { position, reason }) => {
-            let name = name.unwrap_or_default();
-            return Err(Errors::one(
-                Place::File { name, position },
-                format!("not readable as YAML: {}", escaped(&reason)),
-            ));
-        }
+    let (mut sources, root) = Sources::main(text, file.as_deref(), &mut report);
+    let Some(mut root) = root else {
+        return Err(report.fail(&sources, overrides));
     };
-    let origin = Origin { file: name, document: document.as_ref(), overrides: &options.overrides };
-    if document.as_ref().is_some_and(|document| document.more) {
-        report.warn(At::Whole, "there is more than one YAML document; only the first is read");
-    }
     prepare(&mut root, env, &mut report);
+    overrides::apply(&mut root, overrides, Pass::ConfigFiles, &mut report);
+    let main = file.as_deref();
+    let included = include::follow(&mut root, main, (env, open), &mut sources, &mut report);
     if falco::provide_grpc(&mut root) && text.is_some() {
         let text = "there is no key \"grpc\"; the gRPC API is enabled all the same";
         report.note(At::Whole, text);
     }
-    overrides::apply(&mut root, &options.overrides, &mut report);
-    section::check_duplicates("the file", root.entries(), is_ours, &mut report);
+    overrides::apply(&mut root, overrides, Pass::Rest, &mut report);
 
     let grpc = falco::grpc(&root, &mut report);
     let grpc_output = falco::grpc_output(&root, &mut report);
     let own = own::falconer(&root, &mut report);
-    let command = &options.falco_command;
-    let config = resolve::config(&grpc, &grpc_output, &own, command, env, &mut report);
-    let told = report.finish(&origin)?;
-    let files = options.file.iter().cloned().collect();
-    Ok(Loaded { config, warnings: told.warnings, files, notes: told.notes })
+    let config = resolve::config(&grpc, &grpc_output, &own, falco_command, env, &mut report);
+    let told = report.finish(&sources, overrides)?;
+    let files = file.iter().cloned().chain(included).collect();
+    Ok(Loaded { config, files, warnings: told.warnings, notes: told.notes })
 }
 
-/// Checks the top level and expands variables in the keys that concern us.
+/// Checks the top level of a file and expands variables in the keys that concern us.
 fn prepare(root: &mut Node, env: Env<'_>, report: &mut Report) {
-    match &root.value {
-        Value::Map(_) => {}
-        Value::Null => root.value = Value::Map(Vec::new()),
-        Value::Text(_) | Value::List(_) => {
-            let found = root.found();
-            report.error(root.at, format!("the file {found}; expected a map of settings"));
-            root.value = Value::Map(Vec::new());
-        }
-    }
+    section::check_duplicates("the file", root.entries(), is_read, report);
     let Value::Map(entries) = &mut root.value else { return };
     for Entry { key, at, value } in entries {
         let Some(key) = key.as_deref() else { continue };
-        if is_ours(key) {
+        if is_read(key) {
             expand::expand(value, env, report);
-        } else if key == "config_files" {
-            report.warn(
-                *at,
-                "config_files is not followed yet; put what is meant for falconer into this file",
-            );
         } else if let Some(meant) = keys::misspelt(key) {
             report.warn(
                 *at,
@@ -198,31 +197,17 @@ fn prepare(root: &mut Node, env: Env<'_>, report: &mut Report) {
     }
 }
 
-fn is_ours(key: &str) -> bool {
-    keys::TOP.contains(&key)
+fn is_read(key: &str) -> bool {
+    key == keys::CONFIG_FILES || keys::TOP.contains(&key)
 }
 
-fn read_file(path: &Path) -> Result<String, Errors> {
+fn read_main(path: &Path) -> Result<String, Errors> {
     let fail = |position, text| Errors::one(Place::File { name: file_name(path), position }, text);
-    let mut bytes = Vec::new();
-    // One byte more than is allowed shows that there is more.
-    let limit = u64::try_from(yaml::MAX_TEXT).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(
-        |error: io::Error| {
-            fail(None, format!("the file cannot be read: {error}; name another with -c"))
-        },
-    )?;
-    if bytes.len() > yaml::MAX_TEXT {
-        return Err(fail(None, format!("the file is larger than {} bytes", yaml::MAX_TEXT)));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let before = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default());
-        fail(Some(yaml::position_after(&before)), "the file is not UTF-8 text".to_owned())
+    let bytes = files::read(path).map_err(|error| {
+        fail(None, format!("the file cannot be read: {error}; name another with -c"))
+    })?;
+    decode(bytes).map_err(|(spot, text)| match spot {
+        Spot::Position(position) => fail(Some(position), text),
+        Spot::Whole | Spot::Node(_) => fail(None, text),
     })
-}
-
-/// The name of a file as it may stand in a message.
-fn file_name(path: &Path) -> String {
-    escaped(&path.to_string_lossy())
 }

@@ -9,7 +9,7 @@
 
 use super::{
     finding::Report,
-    keys::{self, TOP},
+    keys::{self, CONFIG_FILES, TOP},
     place::{At, escaped, quoted},
     tree::{Entry, Node, Value},
     yaml,
@@ -18,13 +18,27 @@ use super::{
 /// Most steps of a key; those that are read have three.
 const MAX_STEPS: usize = 32;
 
-/// Applies all options in their order; what is wrong with one does not stop the others.
-pub(super) fn apply(root: &mut Node, options: &[String], report: &mut Report) {
+/// Which options are applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Those about `config_files`, before the files it names are included.
+    ConfigFiles,
+    /// The others, afterwards, so that they win over every file.
+    Rest,
+}
+
+/// Applies the options of a pass in their order; what is wrong with one does not stop the others.
+pub(super) fn apply(root: &mut Node, options: &[String], pass: Pass, report: &mut Report) {
     for (index, option) in options.iter().enumerate() {
+        if option.starts_with(CONFIG_FILES) != (pass == Pass::ConfigFiles) {
+            continue;
+        }
         let at = At::Option(index);
         let result = read(option, at).and_then(|(steps, value)| {
-            if let Some(Step::Name(name)) = steps.first() {
-                warn_if_foreign(name, at, report);
+            let Some(Step::Name(name)) = steps.first() else { return Ok(()) };
+            if name != CONFIG_FILES && !TOP.contains(&name.as_str()) {
+                warn_foreign(name, at, report);
+                return Ok(());
             }
             set(root, &steps, value, at)
         });
@@ -181,11 +195,8 @@ fn set(node: &mut Node, steps: &[Step], value: Node, at: At) -> Result<(), Strin
 }
 
 /// In a file the keys of Falco that are not ours are expected; on our own command line a key
-/// nobody reads is a slip.
-fn warn_if_foreign(name: &str, at: At, report: &mut Report) {
-    if TOP.contains(&name) {
-        return;
-    }
+/// nobody reads is a slip; it is not applied.
+fn warn_foreign(name: &str, at: At, report: &mut Report) {
     let meant = match keys::misspelt(name) {
         Some(meant) => format!("did you mean \"{meant}\""),
         None => format!("expected one of {}", TOP.join(", ")),

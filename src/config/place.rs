@@ -1,7 +1,7 @@
 //! Where something stands, and how foreign text may be shown.
 
 /// A place in a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line, from 1.
     pub line: usize,
@@ -12,14 +12,27 @@ pub struct Position {
 /// Where a node came from, in the order in which findings are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum At {
-    /// The file as a whole, or the built-in settings when there is none.
+    /// The settings as a whole: the main file, or the built-in settings when there is none.
     Whole,
-    /// The file's node of this number ([`super::yaml::Document::locate`]); they are numbered from the top.
-    Node(usize),
+    /// A spot of the file of this number ([`super::source::Sources`]); files are numbered in the
+    /// order in which they were read.
+    In(usize, Spot),
     /// The option of this index.
     Option(usize),
     /// The command after `--`.
     Command,
+}
+
+/// A spot of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Spot {
+    /// The file as a whole.
+    Whole,
+    /// The node of this number ([`super::yaml::Document::locate`]); they are numbered from the
+    /// top.
+    Node(usize),
+    /// A place of a text that did not become nodes.
+    Position(Position),
 }
 
 /// Characters of foreign text that a message quotes.

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use crate::net::{Listen, UnixSocket};
 
 use super::{
-    Options, Place, Position, load, read,
-    tests::{config, options, tcp, try_read, warning},
+    Found, Options, Place, Position, load,
+    tests::{config, options, read, tcp, try_read, warning},
 };
 
 /// The errors of a text, one a line.
@@ -189,7 +189,7 @@ fn files_are_read_or_refused_by_name() {
 fn yaml() -> impl Strategy<Value = String> {
     const PIECES: [&str; 40] = [
         "grpc",
-        "grpc_output",
+        "config_files",
         "falconer",
         "inputs",
         "outputs",
@@ -236,16 +236,21 @@ fn yaml() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused_with_places_inside_it(text in yaml(), option in yaml()) {
+    fn any_text_is_read_or_refused_with_places_inside_it(
+        main in yaml(), include in yaml(), option in yaml(),
+    ) {
         let env = |_: &str| Some("$${X}".to_owned());
-        let findings = match read(Some(&text), &options(&[&option]), &env) {
+        let open = |_: &std::path::Path| Ok(Found::File(include.clone().into()));
+        let options = options(&[&option, "config_files[]=include"]);
+        let findings = match super::read(Some(&main), &options, &env, &open) {
             Ok(loaded) => [loaded.warnings, loaded.notes].concat(),
             Err(errors) => errors.findings().to_vec(),
         };
         for finding in findings {
             prop_assert!(!finding.to_string().contains(char::is_control), "{finding}");
-            let Place::File { position: Some(Position { line, column }), .. } = finding.place
+            let Place::File { position: Some(Position { line, column }), ref name } = finding.place
             else { continue };
+            let text = if name == "include" { &include } else { &main };
             let length = text.split('\n').nth(line - 1).map(|line| line.chars().count());
             prop_assert!(length.is_some_and(|length| column <= length + 1), "{finding}");
         }

@@ -38,18 +38,15 @@ pub(super) struct Unreadable {
 
 /// A text that was read.
 #[derive(Debug)]
-pub(super) struct Document<'a> {
-    text: &'a str,
+pub(super) struct Document {
+    text: String,
     shapes: Vec<Shape>,
     /// Whether the text has a second document, which is not read.
     pub(super) more: bool,
 }
 
 /// Reads a text; `at` says where a node of this number came from.
-pub(super) fn parse<'a>(
-    text: &'a str,
-    at: impl Fn(usize) -> At,
-) -> Result<(Document<'a>, Node), Unreadable> {
+pub(super) fn parse(text: &str, at: impl Fn(usize) -> At) -> Result<(Document, Node), Unreadable> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_characters(text)?;
     let unreadable = |error| unreadable(&error, text);
@@ -64,16 +61,21 @@ pub(super) fn parse<'a>(
         IgnoredAny::deserialize(document).map_err(&unreadable)?;
         more = true;
     }
-    let document = Document { text, shapes, more };
+    let document = Document { text: text.to_owned(), shapes, more };
     let root = document.build(&at, None).map_err(&unreadable)?;
     Ok((document, root.unwrap_or_else(|| Node::new(Value::Null, at(0)))))
 }
 
-impl Document<'_> {
+impl Document {
     /// Where the node of this number stands.
     pub(super) fn locate(&self, number: usize) -> Option<Position> {
-        let error = self.build(&At::Node, Some(number)).err()?;
-        position(&error, self.text)
+        let error = self.build(&|_| At::Whole, Some(number)).err()?;
+        position(&error, &self.text)
+    }
+
+    /// How many nodes it has, aliases followed.
+    pub(super) fn nodes(&self) -> usize {
+        self.shapes.len()
     }
 
     fn build(
@@ -81,7 +83,7 @@ impl Document<'_> {
         at: &dyn Fn(usize) -> At,
         refuse: Option<usize>,
     ) -> Result<Option<Node>, serde_yaml::Error> {
-        let Some(document) = serde_yaml::Deserializer::from_str(self.text).next() else {
+        let Some(document) = serde_yaml::Deserializer::from_str(&self.text).next() else {
             return Ok(None);
         };
         let mut walk = Walk { shapes: &self.shapes, number: 0, refuse, at };
@@ -219,19 +221,24 @@ impl Visitor<'_> for Refuse {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Spot;
     use super::*;
+
+    fn at(number: usize) -> At {
+        At::In(0, Spot::Node(number))
+    }
 
     /// Every node as `line:column text`, in the order of their numbers.
     fn places(text: &str) -> Vec<String> {
-        let (document, root) = parse(text, At::Node).expect(text);
+        let (document, root) = parse(text, at).expect(text);
         let mut lines = Vec::new();
         collect(&document, &root, &mut lines);
         lines
     }
 
-    fn collect(document: &Document<'_>, node: &Node, lines: &mut Vec<String>) {
+    fn collect(document: &Document, node: &Node, lines: &mut Vec<String>) {
         let mut line = |at: At, what: &str| {
-            let At::Node(number) = at else { panic!("{at:?}") };
+            let At::In(0, Spot::Node(number)) = at else { panic!("{at:?}") };
             let Position { line, column } = document.locate(number).expect("a place");
             lines.push(format!("{line}:{column} {what}"));
         };
@@ -245,7 +252,7 @@ mod tests {
             Value::Map(entries) => {
                 line(node.at, "{}");
                 for Entry { key, at, value } in entries {
-                    let At::Node(number) = at else { panic!("{at:?}") };
+                    let At::In(0, Spot::Node(number)) = at else { panic!("{at:?}") };
                     let Position { line, column } = document.locate(*number).expect("a place");
                     lines.push(format!("{line}:{column} {}:", key.as_deref().unwrap_or("?")));
                     collect(document, value, lines);
@@ -312,7 +319,7 @@ mod tests {
             ("'null'", false),
             ("''", false),
         ] {
-            let (_, root) = parse(text, At::Node).expect(text);
+            let (_, root) = parse(text, at).expect(text);
             assert_eq!(root.value == Value::Null, null, "{text}");
         }
     }
@@ -338,7 +345,7 @@ mod tests {
             (&"[".repeat(200), 1, 129, "recursion limit"),
             (&aliases, 1, 0, "more than 200000 values"),
         ] {
-            let error = parse(text, At::Node).expect_err(text);
+            let error = parse(text, at).expect_err(text);
             assert!(error.reason.contains(reason), "{error:?}");
             assert!(!error.reason.contains(&format!("line {line} column {column}")), "{error:?}");
             let position = error.position.expect("a place");

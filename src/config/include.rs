@@ -1,0 +1,295 @@
+//! `config_files`: further files whose top-level keys join those of the main file, as in Falco
+//! 0.41 to 0.43. Pure: what is at a path is told by a parameter ([`Open`]).
+//!
+//! 1. The key is a path, or a list of paths and of maps `path` and `strategy`; a relative path is
+//!    taken from the working directory.
+//! 2. A directory stands for every regular file in it, of any extension, in the order of their
+//!    paths; not for the directories in it. What is not there is skipped with a note.
+//! 3. A strategy is about top-level keys only: `append` (also in place of a name that is not
+//!    known) appends a list to a list and replaces anything else whole, `override` always
+//!    replaces, `add-only` adds what is not there yet. So an include with `grpc: {enabled: true}`
+//!    takes the place of the whole `grpc` map of the files before it.
+//! 4. What an include replaces is checked all the same: a mistake in it would come to light on the
+//!    day the include goes.
+//!
+//! Refuses the main file as an include, and an include with `config_files` of its own, as Falco
+//! did; more than [`MAX_FILES`] files, [`MAX_BYTES`] bytes or [`MAX_NODES`] values in all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{
+    Env, Found, Open,
+    finding::Report,
+    keys::{CONFIG_FILES, TOP},
+    own,
+    place::{At, Spot, quoted},
+    prepare,
+    source::{Parsed, Sources, decode},
+    tree::{Entry, Node, Value},
+};
+
+/// Most files that are included.
+pub const MAX_FILES: usize = 256;
+
+/// Most bytes of all included files together.
+pub const MAX_BYTES: usize = 16 << 20;
+
+/// Most values of all included files together, aliases followed.
+const MAX_NODES: usize = 1_000_000;
+
+/// Follows the key `config_files` of the main file; gives every file and directory it came to.
+pub(super) fn follow(
+    root: &mut Node,
+    main: Option<&Path>,
+    (env, open): (Env<'_>, Open<'_>),
+    sources: &mut Sources,
+    report: &mut Report,
+) -> Vec<PathBuf> {
+    let wanted = wanted(root, report);
+    let mut includes = Includes {
+        root,
+        main,
+        env,
+        open,
+        sources,
+        report,
+        visited: Vec::new(),
+        files: 0,
+        bytes: 0,
+        nodes: 0,
+    };
+    for want in &wanted {
+        if let Err(TooMuch(what)) = includes.include(want) {
+            let text =
+                format!("config_files leads to more than {what}; name fewer or smaller files");
+            includes.report.error(want.at, text);
+            break;
+        }
+    }
+    includes.visited
+}
+
+/// One element of `config_files`.
+#[derive(Debug)]
+struct Wanted {
+    path: PathBuf,
+    strategy: Strategy,
+    at: At,
+}
+
+/// How an include's keys join those that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strategy {
+    Append,
+    Override,
+    AddOnly,
+}
+
+fn wanted(root: &Node, report: &mut Report) -> Vec<Wanted> {
+    let Some(Entry { at, value, .. }) = root.get(CONFIG_FILES) else { return Vec::new() };
+    match &value.value {
+        Value::Null => Vec::new(),
+        Value::Text(path) => {
+            vec![Wanted { path: path.into(), strategy: Strategy::Append, at: value.at }]
+        }
+        Value::List(nodes) => {
+            let element = |(nth, node)| element(nth, node, report);
+            nodes.iter().enumerate().filter_map(element).collect()
+        }
+        Value::Map(_) => {
+            report.warn(
+                *at,
+                "config_files is a map; expected a list of paths, or of maps with the keys path \
+                 and strategy; it is ignored, as in Falco",
+            );
+            Vec::new()
+        }
+    }
+}
+
+fn element(nth: usize, node: &Node, report: &mut Report) -> Option<Wanted> {
+    let name = format!("config_files[{nth}]");
+    let (path, strategy) = match &node.value {
+        Value::Text(_) => (node, Strategy::Append),
+        Value::Map(entries) => {
+            for Entry { key, at, .. } in entries {
+                match key.as_deref() {
+                    Some("path" | "strategy") => {}
+                    key => {
+                        let key = quoted(key.unwrap_or_default());
+                        let expected = "expected path, strategy; it is ignored";
+                        report.warn(*at, format!("unknown key {key} in {name}; {expected}"));
+                    }
+                }
+            }
+            let strategy = node.get("strategy").map(|entry| strategy(&name, &entry.value, report));
+            let Some(path) = node.get("path") else {
+                report.error(node.at, format!("there is no {name}.path; expected a path"));
+                return None;
+            };
+            (&path.value, strategy.unwrap_or(Strategy::Append))
+        }
+        Value::Null | Value::List(_) => (node, Strategy::Append),
+    };
+    let Value::Text(text) = &path.value else {
+        let found = path.found();
+        report.error(
+            path.at,
+            format!("{name} {found}; expected a path, or a map with the keys path and strategy"),
+        );
+        return None;
+    };
+    Some(Wanted { path: text.into(), strategy, at: path.at })
+}
+
+fn strategy(name: &str, node: &Node, report: &mut Report) -> Strategy {
+    match &node.value {
+        Value::Text(text) if text == "append" => Strategy::Append,
+        Value::Text(text) if text == "override" => Strategy::Override,
+        Value::Text(text) if text == "add-only" => Strategy::AddOnly,
+        _ => {
+            let found = node.found();
+            let expected = "expected append, override or add-only; append is used, as in Falco";
+            report.warn(node.at, format!("{name}.strategy {found}; {expected}"));
+            Strategy::Append
+        }
+    }
+}
+
+/// A limit that was reached.
+#[derive(Debug)]
+struct TooMuch(String);
+
+/// The settings so far, and what it took to get them.
+struct Includes<'i> {
+    root: &'i mut Node,
+    main: Option<&'i Path>,
+    env: Env<'i>,
+    open: Open<'i>,
+    sources: &'i mut Sources,
+    report: &'i mut Report,
+    /// Every file and directory that was read.
+    visited: Vec<PathBuf>,
+    files: usize,
+    bytes: usize,
+    nodes: usize,
+}
+
+impl Includes<'_> {
+    fn include(&mut self, want: &Wanted) -> Result<(), TooMuch> {
+        let path = &want.path;
+        if self.main == Some(path) {
+            let found = quoted(&path.to_string_lossy());
+            self.report.error(
+                want.at,
+                format!("config_files names {found}, the main file itself; take it out"),
+            );
+            return Ok(());
+        }
+        match (self.open)(path) {
+            Ok(Found::File(bytes)) => self.file(path, bytes, want.strategy)?,
+            Ok(Found::Directory(mut files)) => {
+                self.visited.push(path.clone());
+                files.sort_unstable();
+                for file in files {
+                    match (self.open)(&file) {
+                        Ok(Found::File(bytes)) => self.file(&file, bytes, want.strategy)?,
+                        // It was a file a moment ago.
+                        Ok(Found::Nothing | Found::Directory(_) | Found::Other) => {}
+                        Err(error) => self.unreadable(&file, &error),
+                    }
+                }
+            }
+            Ok(Found::Nothing) => self.skipped(want, "is not there"),
+            Ok(Found::Other) => self.skipped(want, "is neither a file nor a directory"),
+            Err(error) => self.unreadable(path, &error),
+        }
+        Ok(())
+    }
+
+    fn skipped(&mut self, want: &Wanted, why: &str) {
+        let path = quoted(&want.path.to_string_lossy());
+        self.report.note(want.at, format!("config_files: {path} {why} and is skipped"));
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let at = At::In(self.sources.add(path), Spot::Whole);
+        let text = format!("the file cannot be read: {error}; mend that, or take it out");
+        self.report.error(at, format!("{text} of config_files"));
+    }
+
+    fn file(&mut self, path: &Path, bytes: Vec<u8>, strategy: Strategy) -> Result<(), TooMuch> {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        if self.files > MAX_FILES {
+            return Err(TooMuch(format!("{MAX_FILES} files")));
+        }
+        if self.bytes > MAX_BYTES {
+            return Err(TooMuch(format!("{MAX_BYTES} bytes")));
+        }
+        self.visited.push(path.to_owned());
+        let text = match decode(bytes) {
+            Ok(text) => text,
+            Err((spot, reason)) => {
+                self.report.error(At::In(self.sources.add(path), spot), reason);
+                return Ok(());
+            }
+        };
+        let Some(Parsed { mut root, nodes }) = self.sources.parse(path, &text, self.report) else {
+            return Ok(());
+        };
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > MAX_NODES {
+            return Err(TooMuch(format!("{MAX_NODES} values")));
+        }
+        prepare(&mut root, self.env, self.report);
+        let Value::Map(entries) = root.value else { return Ok(()) };
+        for entry in entries {
+            match entry.key.as_deref() {
+                Some(CONFIG_FILES) => self.report.error(
+                    entry.at,
+                    "config_files stands in a file that is included itself; expected it in the \
+                     main file only; name the files there",
+                ),
+                Some(key) if TOP.contains(&key) => self.merge(entry, strategy),
+                // What is not read need not be merged.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, mut entry: Entry, strategy: Strategy) {
+        let Value::Map(entries) = &mut self.root.value else { return };
+        let Some(old) = entries.iter_mut().find(|old| old.key == entry.key) else {
+            entries.push(entry);
+            return;
+        };
+        let key = quoted(entry.key.as_deref().unwrap_or_default());
+        if strategy == Strategy::AddOnly {
+            let text = format!("{key} is there already, so with add-only this is not used");
+            self.report.note(entry.at, text);
+            check_unused(entry, self.report);
+        } else if let (Strategy::Append, Value::List(all), Value::List(more)) =
+            (strategy, &mut old.value.value, &mut entry.value.value)
+        {
+            all.append(more);
+        } else {
+            let text = format!(
+                "this replaces the whole of {key}, as in Falco; a key that is not here has its \
+                 default"
+            );
+            self.report.note(entry.at, text);
+            check_unused(std::mem::replace(old, entry), self.report);
+        }
+    }
+}
+
+/// Reads what another file's settings took the place of, for its errors. Falco's own maps are
+/// read leniently, and a hint about one that is not used would be noise.
+fn check_unused(entry: Entry, report: &mut Report) {
+    if entry.key.as_deref() == Some("falconer") {
+        own::falconer(&Node::new(Value::Map(vec![entry]), At::Whole), report);
+    }
+}
