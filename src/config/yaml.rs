@@ -9,7 +9,8 @@
 //! 3. Only for a message: read again and refuse the node of one number. The library says where it
 //!    was refused, which is the node's line and column.
 //!
-//! Refuses text that is too large, has too many nodes (aliases multiply them) or is not YAML.
+//! Refuses text that is too large, has too many nodes or too much in them (aliases multiply both)
+//! or is not YAML.
 //! Only the first document counts, as in Falco, but what follows must be YAML as well. Keys written
 //! twice are kept, for the caller to complain about. Does no IO.
 
@@ -28,6 +29,10 @@ use super::{
 
 /// Largest text that is read, in bytes. Falco's own file has about 60 KiB, most of it comments.
 pub(super) const MAX_TEXT: usize = 1 << 20;
+
+/// Most text in all scalars, aliases followed, in bytes: a few of them can repeat a long one
+/// until no machine has room for it.
+const MAX_CONTENT: usize = 4 * MAX_TEXT;
 
 /// Why a text could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +91,7 @@ impl Document {
         let Some(document) = serde_yaml::Deserializer::from_str(&self.text).next() else {
             return Ok(None);
         };
-        let mut walk = Walk { shapes: &self.shapes, number: 0, refuse, at };
+        let mut walk = Walk { shapes: &self.shapes, number: 0, content: 0, refuse, at };
         Build(&mut walk).deserialize(document).map(Some)
     }
 }
@@ -141,6 +146,8 @@ struct Walk<'w> {
     shapes: &'w [Shape],
     /// The number of the next node.
     number: usize,
+    /// Bytes of all scalars so far.
+    content: usize,
     /// The node to stop at.
     refuse: Option<usize>,
     at: &'w dyn Fn(usize) -> At,
@@ -183,6 +190,12 @@ impl<'de> Visitor<'de> for Content<'_, '_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        self.0.content = self.0.content.saturating_add(text.len());
+        if self.0.content > MAX_CONTENT {
+            return Err(E::custom(format_args!(
+                "more than {MAX_CONTENT} bytes once aliases are followed"
+            )));
+        }
         Ok(Value::Text(text.to_owned()))
     }
 
@@ -332,6 +345,7 @@ mod tests {
             ["*a"; 300].join(","),
             ["*b"; 300].join(",")
         );
+        let long = format!("a: &a {}\nb: [{}]", "9".repeat(100_000), ["*a"; 50].join(","));
         for (text, line, column, reason) in [
             ("a: [1", 1, 6, "did not find expected ',' or ']'"),
             ("a: b: c", 1, 5, "mapping values are not allowed"),
@@ -344,6 +358,7 @@ mod tests {
             ("a: !!int x", 1, 4, "expected an integer"),
             (&"[".repeat(200), 1, 129, "recursion limit"),
             (&aliases, 1, 0, "more than 200000 values"),
+            (&long, 1, 0, "more than 4194304 bytes"),
         ] {
             let error = parse(text, at).expect_err(text);
             assert!(error.reason.contains(reason), "{error:?}");
