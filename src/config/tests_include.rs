@@ -127,7 +127,7 @@ fn includes_join_by_their_strategy() {
     ] {
         assert_eq!(loaded(main, tree, overrides).config.grpc, expected, "{main} {overrides:?}");
     }
-    assert!(!loaded("config_files: [a, output]", tree, &[]).config.grpc_output);
+    assert!(!loaded("config_files: [a, output]", tree, &[]).config.outputs.grpc_output);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,7 @@ pub struct Listener(Kind);
 #[derive(Debug)]
 enum Kind {
     Unix(unix::Bound),
-    Tcp { listener: TcpListener, config: Arc<ServerConfig> },
+    Tcp { listener: tcp::Listeners, config: Arc<ServerConfig> },
 }
 
 /// No listener can be made.

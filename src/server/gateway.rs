@@ -30,8 +30,7 @@ impl Gateway {
         ingest: bool,
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
-        let listener =
-            tcp::bind(&address.to_string())?.into_std().map_err(Error::GatewayStopped)?;
+        let listener = tcp::bind_one(address)?.into_std().map_err(Error::GatewayStopped)?;
         Ok(Self { wanted: address, listener, ingest, stop: stop.child_token() })
     }
 
