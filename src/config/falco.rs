@@ -83,6 +83,21 @@ pub(super) fn provide_grpc(root: &mut Node) -> bool {
     missing
 }
 
+/// Notes that a newer Falco objects to keys it no longer has, where the file is Falco's own.
+pub(super) fn note_leftovers(root: &Node, report: &mut Report) {
+    /// Keys that a file has only if Falco reads it.
+    const FALCOS_OWN: [&str; 4] = ["rules_files", "rules_file", "engine", "load_plugins"];
+    if FALCOS_OWN.iter().any(|key| root.get(key).is_some())
+        && let Some(entry) = root.get("grpc").or_else(|| root.get("grpc_output"))
+    {
+        report.note(
+            entry.at,
+            "Falco 0.44 and later warn at each start about the keys grpc and grpc_output; with \
+             such a Falco, move them to a file of their own and name that with -c",
+        );
+    }
+}
+
 /// Reads the `grpc` map.
 pub(super) fn grpc(root: &Node, report: &mut Report) -> Grpc {
     let map = Map::open(&keys::GRPC, root, report);

@@ -162,6 +162,7 @@ pub fn read(
     overrides::apply(&mut root, overrides, Pass::ConfigFiles, &mut report);
     let main = file.as_deref();
     let included = include::follow(&mut root, main, (env, open), &mut sources, &mut report);
+    falco::note_leftovers(&root, &mut report);
     if falco::provide_grpc(&mut root) && text.is_some() {
         let text = "there is no key \"grpc\"; the gRPC API is enabled all the same";
         report.note(At::Whole, text);

@@ -2,6 +2,7 @@
 //! key is decided here, and what has no meaning is refused.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::{hub, ingest, net, service};
 
@@ -83,6 +84,7 @@ fn listen(grpc: &Grpc, own: &Own, report: &mut Report) -> Option<net::Listen> {
             path,
             mode: value(&own.socket_mode).unwrap_or(DEFAULT_SOCKET_MODE),
             group: value(&own.socket_group).flatten(),
+            links: links(own, report),
         })),
         Ok(Bind::Tcp(address)) => {
             check_tls(grpc, report);
@@ -93,6 +95,18 @@ fn listen(grpc: &Grpc, own: &Own, report: &mut Report) -> Option<net::Listen> {
             None
         }
     }
+}
+
+fn links(own: &Own, report: &mut Report) -> Vec<PathBuf> {
+    let Some(Placed { value, at }) = &own.socket_links else { return Vec::new() };
+    for link in value {
+        if !link.starts_with('/') {
+            let found = quoted(link);
+            let text = format!("falconer.socket.links has {found}; expected an absolute path");
+            report.error(*at, text);
+        }
+    }
+    value.iter().map(PathBuf::from).collect()
 }
 
 fn check_tls(grpc: &Grpc, report: &mut Report) {

@@ -36,7 +36,7 @@ pub(super) fn warning(text: &str, overrides: &[&str]) -> String {
 }
 
 fn unix(path: &str) -> Option<Listen> {
-    Some(Listen::Unix(UnixSocket { path: path.into(), mode: 0o660, group: None }))
+    Some(Listen::Unix(UnixSocket { path: path.into(), mode: 0o660, group: None, links: vec![] }))
 }
 
 pub(super) fn tcp(address: &str) -> Option<Listen> {
@@ -174,7 +174,7 @@ fn our_own_keys_arrive() {
 falconer:
   inputs: {stdin: yes, http: false, files: [/a, '/${X}'], command: [falco, -U]}
   outputs: {retain: 1MiB, delivery: shared, lost_events: off}
-  socket: {mode: 0600, group: falco}
+  socket: {mode: 0600, group: falco, links: [/var/run/falco.sock]}
   gateway: {enabled: on, listen: 127.0.0.1:80}
   falco: {version: 0.43.1, webserver: http://localhost:8765}
 ";
@@ -184,6 +184,7 @@ falconer:
             path: "/run/falco/falco.sock".into(),
             mode: 0o600,
             group: Some("falco".to_owned()),
+            links: vec!["/var/run/falco.sock".into()],
         })),
         threads: 0,
         inputs: ingest::Config {
@@ -260,5 +261,23 @@ fn the_hostname_comes_from_falcos_variables() {
         };
         let loaded = read(None, &Options::default(), &env).expect("defaults");
         assert_eq!(loaded.config.hostname.as_deref(), expected);
+    }
+}
+
+#[test]
+fn a_newer_falcos_objection_is_told_where_the_file_is_falcos() {
+    for (text, expected) in [
+        (
+            "rules_files: [a]\ngrpc: {enabled: true}",
+            Some("f.yaml:2:1: Falco 0.44 and later warn"),
+        ),
+        ("engine: {kind: ebpf}\ngrpc_output: {enabled: true}", Some("f.yaml:2:1: Falco 0.44")),
+        ("grpc: {enabled: true}", None),
+        ("rules_files: [a]", None),
+    ] {
+        let loaded = try_read(text, &[]).expect(text);
+        let told = loaded.notes.iter().map(ToString::to_string).find(|note| note.contains("0.44"));
+        assert_eq!(told.is_some(), expected.is_some(), "{text}: {told:?}");
+        assert!(told.unwrap_or_default().starts_with(expected.unwrap_or_default()), "{text}");
     }
 }

@@ -46,6 +46,7 @@ fn what_is_not_understood_is_an_error_in_its_place() {
         ("falconer: {outputs: {delivery: all}}", "1:32: falconer.outputs.delivery is \"all\"; ex"),
         ("falconer: {outputs: {lost_events: 1}}", "1:35: falconer.outputs.lost_events is \"1\""),
         ("falconer: {socket: {mode: 01777}}", "1:27: falconer.socket.mode is \"01777\"; expected"),
+        ("falconer: {socket: {links: [l]}}", "1:28: falconer.socket.links has \"l\"; expected"),
         ("falconer: {socket: {group: 'a b'}}", "1:28: falconer.socket.group is \"a b\"; expected"),
         ("falconer: {gateway: {listen: '0.0.0.0:1'}}", "1:30: falconer.gateway.listen is \"0.0.0"),
         ("falconer: {falco: {version: 0.40}}", "1:29: falconer.falco.version is \"0.40\"; expect"),
@@ -129,7 +130,8 @@ fn options_are_checked_like_the_file() {
     assert!(warning("", &["json_output=true"]).contains("is not read by falconer"));
     // The last of two options counts, and braces make an object.
     let both = ["falconer.socket.mode=600", "falconer.socket={mode: '0666', group: g}"];
-    let socket = UnixSocket { path: "/s".into(), mode: 0o666, group: Some("g".to_owned()) };
+    let socket =
+        UnixSocket { path: "/s".into(), mode: 0o666, group: Some("g".to_owned()), links: vec![] };
     let text = "grpc: {enabled: true, bind_address: 'unix:///s'}";
     assert_eq!(config(text, &both).grpc, Some(Listen::Unix(socket)));
 }

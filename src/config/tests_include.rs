@@ -50,7 +50,7 @@ fn errors(main: &str, tree: Tree<'_>, overrides: &[&str]) -> String {
 }
 
 fn unix(path: &str) -> Option<Listen> {
-    Some(Listen::Unix(UnixSocket { path: path.into(), mode: 0o660, group: None }))
+    Some(Listen::Unix(UnixSocket { path: path.into(), mode: 0o660, group: None, links: vec![] }))
 }
 
 fn lines(findings: &[Finding]) -> Vec<String> {

@@ -3,6 +3,7 @@
 //! | file | is |
 //! |---|---|
 //! | [`unix`] | the unix socket: its directory, a stale file, a live one, mode and group |
+//! | [`links`] | other paths that lead to it |
 //! | [`tcp`] | the TCP listener |
 //! | [`inherited`] | sockets that systemd bound for us |
 //! | [`tls`] | mutual TLS from PEM files |
@@ -17,6 +18,7 @@ pub mod authority;
 pub mod connection;
 mod cork;
 mod inherited;
+mod links;
 pub(crate) mod preface;
 mod refusals;
 pub mod serve;
@@ -63,6 +65,8 @@ pub struct UnixSocket {
     pub mode: u32,
     /// Group to own the socket, by name; `None` leaves the process's.
     pub group: Option<String>,
+    /// Other absolute paths that lead to it.
+    pub links: Vec<PathBuf>,
 }
 
 /// PEM files of the server's side of mutual TLS.

@@ -5,7 +5,8 @@
 //!    crash and replaced; one that somebody answers on, and anything that is no socket, stays.
 //!    (Falco took a live socket over in silence and left its owner unreachable.)
 //! 3. The file gets its mode and group between `bind` and `listen`: nobody connects earlier.
-//! 4. The file is removed at the end, if it is still ours.
+//! 4. Other paths lead to it ([`Links`]).
+//! 5. The file is removed at the end, if it is still ours.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -17,6 +18,7 @@ use nix::unistd::{AccessFlags, Group, access};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
+use super::links::Links;
 use super::{BindError, UnixSocket};
 
 /// Connections that may wait to be accepted.
@@ -28,6 +30,8 @@ pub struct Bound {
     pub(super) listener: UnixListener,
     /// `None` where the file is somebody else's.
     _file: Option<SocketFile>,
+    /// Removed with it.
+    links: Links,
 }
 
 impl Bound {
@@ -41,7 +45,7 @@ impl Bound {
             remedy: "check the unit's ListenStream=",
         })?;
         tracing::info!("serving on the unix socket that systemd handed over");
-        Ok(Self { listener, _file: None })
+        Ok(Self { listener, _file: None, links: Links::default() })
     }
 }
 
@@ -79,9 +83,11 @@ pub fn bind(socket: &UnixSocket) -> Result<Bound, BindError> {
     }
     clear(&socket.path).map_err(|(reason, remedy)| failed(reason, remedy))?;
     let gid = gid(socket).map_err(|(reason, remedy)| failed(reason, remedy))?;
-    listen(socket, gid).map_err(|error| {
+    let mut bound = listen(socket, gid).map_err(|error| {
         failed(error.to_string(), "check who owns the directory and what falconer.socket asks for")
-    })
+    })?;
+    bound.links = Links::make(&socket.path, &socket.links)?;
+    Ok(bound)
 }
 
 /// Whether the socket could be created, as far as that can be told without creating anything:
@@ -200,7 +206,11 @@ fn listen(wanted: &UnixSocket, gid: Option<u32>) -> io::Result<Bound> {
     }
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(Bound { listener: UnixListener::from_std(socket.into())?, _file: Some(file) })
+    Ok(Bound {
+        listener: UnixListener::from_std(socket.into())?,
+        _file: Some(file),
+        links: Links::default(),
+    })
 }
 
 #[cfg(test)]
@@ -210,7 +220,7 @@ mod tests {
     use super::*;
 
     fn socket(path: PathBuf) -> UnixSocket {
-        UnixSocket { path, mode: 0o640, group: None }
+        UnixSocket { path, mode: 0o640, group: None, links: Vec::new() }
     }
 
     #[tokio::test]

@@ -78,6 +78,7 @@ mod tests {
             path: "/tmp/it's here/f.sock".into(),
             mode: 0o660,
             group: None,
+            links: Vec::new(),
         });
         let text = lines(Some(&unix), Some(([127, 0, 0, 1], 2804).into()), true);
         assert!(text.contains(r"-unix '/tmp/it'\''s here/f.sock' falco.outputs.service/get"));

@@ -44,7 +44,7 @@ impl Served {
     pub(crate) fn start_until(router: Router, stop: CancellationToken) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("falco.sock");
-        let socket = UnixSocket { path: path.clone(), mode: 0o600, group: None };
+        let socket = UnixSocket { path: path.clone(), mode: 0o600, group: None, links: Vec::new() };
         let listener = Listener::bind(&Listen::Unix(socket), &mut Inherited::none()).unwrap();
         let handler: Handler =
             BoxCloneSyncService::new(grpc::serve(router).map_request(|request| request));

@@ -1,0 +1,107 @@
+//! Other paths at which the unix socket is found: links to it.
+//!
+//! Falco's socket was `/var/run/falco.sock` up to 0.32 and `/run/falco/falco.sock` from 0.33 on,
+//! and there are clients configured for either. A link is made where there is nothing, or a link
+//! that leads nowhere; anything else stays, and is an error. It goes when the server does.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::BindError;
+
+/// Links that were made; dropping them removes those that still lead to the socket.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    socket: PathBuf,
+    made: Vec<PathBuf>,
+}
+
+impl Links {
+    /// Makes each of `links` lead to `socket`, which is there.
+    ///
+    /// # Errors
+    /// When one cannot be made, with the remedy; those made before are removed again.
+    pub(super) fn make(socket: &Path, links: &[PathBuf]) -> Result<Self, BindError> {
+        let mut all = Self { socket: socket.into(), made: Vec::new() };
+        for link in links {
+            all.add(link).map_err(|error| BindError {
+                address: format!("unix://{}", link.display()),
+                reason: error.to_string(),
+                remedy: "move away what is there, or leave it out of falconer.socket.links",
+            })?;
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, link: &Path) -> io::Result<()> {
+        if let Some(directory) = link.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        match fs::symlink_metadata(link) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            // The same file by another spelling, such as through /var/run.
+            Ok(_) if leads_to(link, &self.socket) && !is_link(link) => return Ok(()),
+            Ok(_) if is_link(link) && (!link.exists() || leads_to(link, &self.socket)) => {
+                fs::remove_file(link)?;
+            }
+            Ok(_) => return Err(io::Error::other("there is something else at that path")),
+        }
+        symlink(&self.socket, link)?;
+        self.made.push(link.into());
+        Ok(())
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        for link in &self.made {
+            if fs::read_link(link).is_ok_and(|target| target == self.socket) {
+                // If it cannot be removed the next start finds that it leads nowhere.
+                let _ = fs::remove_file(link);
+            }
+        }
+    }
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
+}
+
+fn leads_to(path: &Path, socket: &Path) -> bool {
+    matches!((fs::canonicalize(path), fs::canonicalize(socket)), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_made_replaced_and_removed_and_nothing_else_is_touched() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let socket = at("run/falco.sock");
+        fs::create_dir(at("run")).unwrap();
+        fs::write(&socket, "").unwrap();
+        symlink(at("nowhere"), at("stale")).unwrap();
+        symlink(at("run"), at("var-run")).unwrap();
+        let wanted = [at("new/falco.sock"), at("stale"), at("var-run/falco.sock")];
+        for _ in 0..2 {
+            let links = Links::make(&socket, &wanted).unwrap();
+            for link in &wanted {
+                assert!(leads_to(link, &socket), "{link:?}");
+            }
+            drop(links);
+            assert!(!is_link(&wanted[0]) && !is_link(&wanted[1]) && socket.exists());
+        }
+        fs::write(at("precious"), "").unwrap();
+        symlink(at("precious"), at("foreign")).unwrap();
+        for taken in ["precious", "foreign"] {
+            let error = Links::make(&socket, &[at("made"), at(taken)]).unwrap_err().to_string();
+            assert!(error.contains("something else") && error.contains(taken), "{error}");
+            assert!(at(taken).exists() && !is_link(&at("made")));
+        }
+    }
+}
