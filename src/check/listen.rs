@@ -47,7 +47,7 @@ async fn unix_socket(socket: &UnixSocket, findings: &mut Findings) {
 }
 
 fn certificates(files: &TlsFiles, findings: &mut Findings) {
-    match tls::server_config(files) {
+    match tls::load(files, jiff::Timestamp::now()) {
         Ok(_) => findings.add(
             Level::Ok,
             format_args!(

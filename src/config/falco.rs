@@ -7,8 +7,6 @@
 //! 4. Without any `grpc` key ([`provide_grpc`]) our own default holds: Falco 0.44 and later ship
 //!    a file without it, and a server that then serves nothing would be of no use.
 
-use std::path::PathBuf;
-
 use crate::net::TlsFiles;
 
 use super::{
@@ -59,11 +57,7 @@ pub(super) struct Grpc {
 
 impl Grpc {
     pub(super) fn tls(&self) -> TlsFiles {
-        TlsFiles {
-            private_key: PathBuf::from(&self.private_key.value),
-            cert_chain: PathBuf::from(&self.cert_chain.value),
-            root_certs: PathBuf::from(&self.root_certs.value),
-        }
+        TlsFiles::new(&self.private_key.value, &self.cert_chain.value, &self.root_certs.value)
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) const GRPC: Keys = falco(
 pub(super) const GRPC_OUTPUT: Keys = falco("grpc_output", &["enabled"]);
 
 pub(super) const FALCONER: Keys =
-    ours("falconer", &["inputs", "outputs", "socket", "gateway", "falco"], &["admin", "tls"]);
+    ours("falconer", &["inputs", "outputs", "socket", "gateway", "falco", "tls"], &["admin"]);
 pub(super) const INPUTS: Keys =
     ours("falconer.inputs", &["stdin", "http", "files", "command"], &[]);
 pub(super) const OUTPUTS: Keys =
@@ -51,10 +51,11 @@ pub(super) const SOCKET: Keys = ours("falconer.socket", &["mode", "group", "link
 pub(super) const GATEWAY: Keys =
     ours("falconer.gateway", &["enabled", "listen"], &["allowed_hosts", "token_file", "tls"]);
 pub(super) const FALCO: Keys = ours("falconer.falco", &["version", "webserver"], &[]);
+pub(super) const TLS: Keys = ours("falconer.tls", &["legacy_v1_certs", "crls"], &[]);
 
 /// Where a key may have been meant to stand.
-const ALL: [&Keys; 8] =
-    [&GRPC, &GRPC_OUTPUT, &FALCONER, &INPUTS, &OUTPUTS, &SOCKET, &GATEWAY, &FALCO];
+const ALL: [&Keys; 9] =
+    [&GRPC, &GRPC_OUTPUT, &FALCONER, &INPUTS, &OUTPUTS, &SOCKET, &GATEWAY, &FALCO, &TLS];
 
 impl Keys {
     /// The message for a key that is not known.

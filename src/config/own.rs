@@ -40,6 +40,8 @@ pub(super) struct Own {
     pub(super) gateway_listen: Option<Placed<SocketAddr>>,
     pub(super) version: Option<Placed<Option<String>>>,
     pub(super) webserver: Option<Placed<Option<String>>>,
+    pub(super) legacy_v1_certs: Option<Placed<bool>>,
+    pub(super) tls_crls: Option<Placed<Vec<String>>>,
 }
 
 /// Reads the map.
@@ -50,6 +52,7 @@ pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
     let socket = Section::open(&keys::SOCKET, falconer.entry("socket"), report);
     let gateway = Section::open(&keys::GATEWAY, falconer.entry("gateway"), report);
     let falco = Section::open(&keys::FALCO, falconer.entry("falco"), report);
+    let tls = Section::open(&keys::TLS, falconer.entry("tls"), report);
     Own {
         stdin: inputs.scalar("stdin", boolean, report),
         http: inputs.scalar("http", boolean, report),
@@ -65,10 +68,12 @@ pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
         gateway_listen: gateway.scalar("listen", address::gateway, report),
         version: falco.scalar("version", |text| optional(text, version), report),
         webserver: falco.scalar("webserver", |text| optional(text, address::webserver), report),
+        legacy_v1_certs: tls.scalar("legacy_v1_certs", boolean, report),
+        tls_crls: tls.list("crls", report),
     }
 }
 
-/// The files an input follows.
+/// The files a list names.
 pub(super) fn paths(texts: &Placed<Vec<String>>) -> Vec<PathBuf> {
     texts.value.iter().map(PathBuf::from).collect()
 }

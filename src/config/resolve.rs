@@ -88,7 +88,13 @@ fn listen(grpc: &Grpc, own: &Own, report: &mut Report) -> Option<net::Listen> {
         })),
         Ok(Bind::Tcp(address)) => {
             check_tls(grpc, report);
-            Some(net::Listen::Tcp { address, tls: grpc.tls() })
+            let files = grpc.tls();
+            let tls = net::TlsFiles {
+                crls: own.tls_crls.as_ref().map_or(files.crls, own::paths),
+                legacy_v1_certs: value(&own.legacy_v1_certs).unwrap_or(files.legacy_v1_certs),
+                ..files
+            };
+            Some(net::Listen::Tcp { address, tls })
         }
         Err(error) => {
             report.error(*at, format!("grpc.bind_address is {}; {error}", quoted(text)));

@@ -40,11 +40,11 @@ fn unix(path: &str) -> Option<Listen> {
 }
 
 pub(super) fn tcp(address: &str) -> Option<Listen> {
-    let tls = TlsFiles {
-        private_key: "/etc/falco/certs/server.key".into(),
-        cert_chain: "/etc/falco/certs/server.crt".into(),
-        root_certs: "/etc/falco/certs/ca.crt".into(),
-    };
+    let tls = TlsFiles::new(
+        "/etc/falco/certs/server.key",
+        "/etc/falco/certs/server.crt",
+        "/etc/falco/certs/ca.crt",
+    );
     Some(Listen::Tcp { address: address.to_owned(), tls })
 }
 
@@ -112,17 +112,22 @@ fn what_is_served_follows_the_grpc_map_to_the_letter() {
 #[test]
 fn the_files_of_tls_are_those_of_falco_unless_named() {
     let text = "grpc: {enabled: true, bind_address: 'h:1', private_key: k, root_certs: ~}";
-    let tls = TlsFiles {
-        private_key: "k".into(),
-        cert_chain: "/etc/falco/certs/server.crt".into(),
-        root_certs: "null".into(),
-    };
+    let tls = TlsFiles::new("k", "/etc/falco/certs/server.crt", "null");
     assert_eq!(config(text, &[]).grpc, Some(Listen::Tcp { address: "h:1".to_owned(), tls }));
     assert_eq!(
         warning(text, &[]),
         "f.yaml:1:72: grpc.root_certs has no value; expected text; the text \"null\" is used, as \
          Falco did"
     );
+}
+
+#[test]
+fn what_tls_takes_is_ours_to_say() {
+    let text = "grpc: {enabled: true, bind_address: 'h:1'}\n\
+                falconer: {tls: {legacy_v1_certs: false, crls: [a, /b]}}";
+    let Some(Listen::Tcp { tls, .. }) = config(text, &[]).grpc else { panic!("a port") };
+    assert!(!tls.legacy_v1_certs);
+    assert_eq!(tls.crls, ["a", "/b"].map(std::path::PathBuf::from));
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn what_is_not_understood_is_an_error_in_its_place() {
         ("falconer: {[a]: 1}", "1:12: a key of falconer is not a name"),
         ("falconer: {\"\\x1b[31m\": 1}", "1:12: unknown key \"\\u{1b}[31m\" in falconer"),
         ("falconer: {admin: {}}", "1:12: falconer.admin is known to a later version"),
-        ("falconer: {tls: }", "1:12: falconer.tls is known to a later version"),
+        ("falconer: {tls: {v1: true}}", "1:18: unknown key \"v1\" in falconer.tls"),
         ("falconer: {gateway: {token_file: x}}", "1:22: falconer.gateway.token_file is known to"),
         ("falconer: {gateway: {tls: {}}}", "1:22: falconer.gateway.tls is known to a later"),
         ("falconer: {gateway: {allowed_hosts: []}}", "1:22: falconer.gateway.allowed_hosts is kn"),

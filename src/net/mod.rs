@@ -78,6 +78,27 @@ pub struct TlsFiles {
     pub cert_chain: PathBuf,
     /// The certificates that client certificates are verified against.
     pub root_certs: PathBuf,
+    /// Revocation lists that they are verified against too.
+    pub crls: Vec<PathBuf>,
+    /// Whether X.509 version 1 certificates are taken, as Falco took them.
+    pub legacy_v1_certs: bool,
+}
+
+impl TlsFiles {
+    /// These files, no revocation lists, and version 1 as Falco took it.
+    pub fn new(
+        private_key: impl Into<PathBuf>,
+        cert_chain: impl Into<PathBuf>,
+        root_certs: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            private_key: private_key.into(),
+            cert_chain: cert_chain.into(),
+            root_certs: root_certs.into(),
+            crls: Vec::new(),
+            legacy_v1_certs: true,
+        }
+    }
 }
 
 /// Who is at the other end of a connection, for logs. Requests carry it as an extension.

@@ -65,12 +65,15 @@ impl Listener {
                 None => unix::bind(socket)?,
             }),
             Listen::Tcp { address, tls } => {
-                let config = tls::server_config(tls)?;
+                let loaded = tls::load(tls, jiff::Timestamp::now())?;
+                for warning in loaded.warnings {
+                    tracing::warn!(%warning, "TLS");
+                }
                 let listener = match inherited.tcp() {
                     Some(listener) => tcp::inherited(listener)?,
                     None => tcp::bind(address)?,
                 };
-                Kind::Tcp { listener, config }
+                Kind::Tcp { listener, config: loaded.config }
             }
         }))
     }

@@ -83,11 +83,7 @@ mod tests {
         let text = lines(Some(&unix), Some(([127, 0, 0, 1], 2804).into()), true);
         assert!(text.contains(r"-unix '/tmp/it'\''s here/f.sock' falco.outputs.service/get"));
         assert!(text.contains("http://127.0.0.1:2804/\n"));
-        let tls = TlsFiles {
-            private_key: "k".into(),
-            cert_chain: "c".into(),
-            root_certs: "/etc/falco/certs/ca.crt".into(),
-        };
+        let tls = TlsFiles::new("k", "c", "/etc/falco/certs/ca.crt");
         let tcp = Listen::Tcp { address: "0.0.0.0:5060".into(), tls };
         let text = lines(Some(&tcp), None, false);
         assert!(text.contains("-cacert /etc/falco/certs/ca.crt"), "{text}");

@@ -1,0 +1,69 @@
+//! Who a client's certificate says it is, for logs and audit.
+//!
+//! 1. The subject's common name; where it has none, the first alternative name.
+//! 2. The text is the certificate's, so whoever the authority signs for chooses it: it is escaped
+//!    and cut at [`LONGEST`] characters.
+
+use rustls::ServerConnection;
+use rustls::pki_types::CertificateDer;
+
+use super::x509::{Certificate, common_name};
+
+/// Most characters of an identity, the mark of a cut included.
+const LONGEST: usize = 100;
+
+/// Who the client is, once the handshake has verified its certificate.
+#[must_use]
+pub fn identity(connection: &ServerConnection) -> Option<String> {
+    of(connection.peer_certificates()?.first()?)
+}
+
+pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = Certificate::read(certificate).ok()?;
+    let name = certificate.common_name().filter(|name| !name.is_empty());
+    name.or_else(|| certificate.alternative_name()).map(|name| shown(&name))
+}
+
+/// The common name in a name's contents, of which the same holds.
+pub(super) fn of_name(name: &[u8]) -> Option<String> {
+    common_name(name).ok().flatten().map(|name| shown(&name))
+}
+
+/// Text as it may stand in a log line.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    let mut length = 0;
+    for c in text.chars() {
+        let escaped = c.escape_debug();
+        // No escape is cut in two, and there is room for the mark.
+        if length + escaped.len() >= LONGEST {
+            shown.push('…');
+            break;
+        }
+        length += escaped.len();
+        shown.extend(escaped);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_and_bounded() {
+        for (name, expected) in [
+            ("falco-exporter", "falco-exporter"),
+            ("Zoë", "Zoë"),
+            ("a\nb\u{1b}[31m", "a\\nb\\u{1b}[31m"),
+            ("\u{202e}txt", "\\u{202e}txt"),
+        ] {
+            assert_eq!(shown(name), expected);
+        }
+        for long in ["x".repeat(4000), "\u{202e}".repeat(4000), "é".repeat(4000)] {
+            let shown = shown(&long);
+            assert!(shown.ends_with('…'));
+            assert!(shown.chars().count() <= LONGEST, "{shown}");
+        }
+    }
+}

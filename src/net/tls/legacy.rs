@@ -1,0 +1,300 @@
+//! Client certificates of X.509 version 1, which rustls does not read.
+//!
+//! Falco's own instructions made them, with every OpenSSL before 3.2, and Falco took them. One is
+//! accepted only when all of this holds:
+//!
+//! 1. It is DER of version 1 to the last byte, with nothing behind the public key: no unique
+//!    identifiers, no extensions.
+//! 2. The algorithm that is signed is the one that is named outside.
+//! 3. Its issuer's name is, byte for byte, the name of a configured root that has no name
+//!    constraints. Nothing in between: version 1 cannot say who may sign others.
+//! 4. It is valid now.
+//! 5. That root's key signed it, by an algorithm that rustls takes too: no SHA-1, no RSA below
+//!    2048 bits.
+//! 6. Where revocation lists are configured, one that covers the whole root is signed by the root
+//!    and does not name its serial number.
+//!
+//! What cannot be checked: version 1 does not say what a certificate is for. Any that the root
+//! signed, the server's own too, makes a client. That is why `falconer.tls.legacy_v1_certs` can
+//! turn this off, and why the first one is a warning in the log.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, SubjectPublicKeyInfoDer, UnixTime,
+};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerMisbehaved,
+    RootCertStore, SignatureScheme,
+};
+use webpki::RawPublicKeyEntity;
+
+use super::x509::{Certificate, RevocationList, Signed, Version};
+
+/// A certificate of version 1 where none is taken.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it is an X.509 version 1 certificate, as `openssl x509 -req` made them before OpenSSL 3.2; \
+     make it again with `-extfile` and a subjectAltName"
+)]
+pub(super) struct Refused;
+
+/// rustls's verifier for version 3, the rule above for version 1.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    standard: Arc<dyn ClientCertVerifier>,
+    /// `None` refuses version 1.
+    rule: Option<Rule>,
+    warned: AtomicBool,
+}
+
+impl Verifier {
+    pub(super) fn new(standard: Arc<dyn ClientCertVerifier>, rule: Option<Rule>) -> Self {
+        Self { standard, rule, warned: AtomicBool::new(false) }
+    }
+
+    fn warn(&self, certificate: &CertificateDer<'_>) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            let client = super::identity::of(certificate).unwrap_or_default();
+            tracing::warn!(
+                client,
+                "a client showed an X.509 version 1 certificate, which says nothing of what it is \
+                 for; give clients new ones, then set falconer.tls.legacy_v1_certs to false"
+            );
+        }
+    }
+
+    /// The key of a certificate that the rule may have accepted.
+    fn legacy_key<'a>(
+        &self,
+        certificate: &'a CertificateDer<'_>,
+    ) -> Option<(&Rule, SubjectPublicKeyInfoDer<'a>)> {
+        let rule = self.rule.as_ref()?;
+        let certificate = version_1(certificate)?;
+        Some((rule, certificate.key.into()))
+    }
+}
+
+fn version_1<'a>(certificate: &'a CertificateDer<'_>) -> Option<Certificate<'a>> {
+    Certificate::read(certificate).ok().filter(|found| found.version == Version::V1)
+}
+
+impl ClientCertVerifier for Verifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.standard.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let Some(certificate) = version_1(end_entity) else {
+            return self.standard.verify_client_cert(end_entity, intermediates, now);
+        };
+        let Some(rule) = &self.rule else {
+            return Err(CertificateError::Other(OtherError(Arc::new(Refused))).into());
+        };
+        rule.check(&certificate, now)?;
+        self.warn(end_entity);
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match self.legacy_key(certificate) {
+            Some((rule, key)) => rule.verify_tls12(message, &key, dss),
+            None => self.standard.verify_tls12_signature(message, certificate, dss),
+        }
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match self.legacy_key(certificate) {
+            Some((rule, key)) => {
+                verify_tls13_signature_with_raw_key(message, &key, dss, &rule.algorithms)
+            }
+            None => self.standard.verify_tls13_signature(message, certificate, dss),
+        }
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.standard.supported_verify_schemes()
+    }
+}
+
+/// What version 1 certificates are checked against.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    issuers: Vec<Issuer>,
+    /// Whether a certificate's revocation must be known.
+    checks_revocation: bool,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// A root that may have signed version 1 certificates.
+#[derive(Debug)]
+struct Issuer {
+    /// The contents of its name.
+    name: Vec<u8>,
+    key: SubjectPublicKeyInfoDer<'static>,
+    /// The serial numbers it revoked; `None` when no list of it says.
+    revoked: Option<HashSet<Vec<u8>>>,
+}
+
+impl Rule {
+    /// The rule for these roots and revocation lists.
+    pub(crate) fn new(
+        roots: &RootCertStore,
+        lists: &[CertificateRevocationListDer<'_>],
+        algorithms: WebPkiSupportedAlgorithms,
+    ) -> Self {
+        let read: Vec<_> =
+            lists.iter().filter_map(|list| RevocationList::read(list).ok()).collect();
+        let issuers = roots
+            .roots
+            .iter()
+            // Whether a version 1 certificate keeps to constraints cannot be told.
+            .filter(|root| root.name_constraints.is_none())
+            .map(|root| {
+                let name = root.subject.to_vec();
+                let key = webpki::spki_for_anchor(root);
+                let revoked = revoked(&name, &key, &read, &algorithms);
+                Issuer { name, key, revoked }
+            })
+            .collect();
+        Self { issuers, checks_revocation: !lists.is_empty(), algorithms }
+    }
+
+    /// Whether a client may show this certificate at this time.
+    ///
+    /// # Errors
+    /// With the first rule it breaks.
+    pub(crate) fn check(&self, certificate: &Certificate<'_>, now: UnixTime) -> Result<(), Error> {
+        let Certificate { version, has_more, inner_algorithm, signed, .. } = certificate;
+        if *version != Version::V1 || *has_more || *inner_algorithm != signed.algorithm {
+            return Err(CertificateError::BadEncoding.into());
+        }
+        let mut refusal = CertificateError::UnknownIssuer.into();
+        for issuer in self.issuers.iter().filter(|issuer| issuer.name == certificate.issuer) {
+            // Validity before the signature, as it costs nothing.
+            match check_validity(certificate, now)
+                .and_then(|()| verify(signed, &issuer.key, &self.algorithms))
+                .and_then(|()| self.check_revocation(issuer, certificate.serial))
+            {
+                Ok(()) => return Ok(()),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+
+    fn check_revocation(&self, issuer: &Issuer, serial: &[u8]) -> Result<(), Error> {
+        match &issuer.revoked {
+            Some(serials) if serials.contains(serial) => Err(CertificateError::Revoked.into()),
+            None if self.checks_revocation => Err(CertificateError::UnknownRevocationStatus.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// TLS 1.2 names less than the whole algorithm; those that may be meant are tried in turn.
+    fn verify_tls12(
+        &self,
+        message: &[u8],
+        key: &SubjectPublicKeyInfoDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let meant = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == dss.scheme);
+        let Some((_, algorithms)) = meant else {
+            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+        };
+        let key = RawPublicKeyEntity::try_from(key).map_err(|_| CertificateError::BadEncoding)?;
+        let verified = algorithms
+            .iter()
+            .any(|algorithm| key.verify_signature(*algorithm, message, dss.signature()).is_ok());
+        if verified {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(CertificateError::BadSignature.into())
+        }
+    }
+}
+
+/// What the lists of an issuer revoke, those that are signed by it and cover everything.
+fn revoked(
+    name: &[u8],
+    key: &SubjectPublicKeyInfoDer<'_>,
+    lists: &[RevocationList<'_>],
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Option<HashSet<Vec<u8>>> {
+    let mut serials = None;
+    for list in lists.iter().filter(|list| list.issuer == name && !list.is_partial) {
+        if verify(&list.signed, key, algorithms).is_ok() {
+            let found = list.serials.iter().map(|serial| serial.to_vec());
+            serials.get_or_insert_with(HashSet::new).extend(found);
+        }
+    }
+    serials
+}
+
+fn check_validity(certificate: &Certificate<'_>, now: UnixTime) -> Result<(), Error> {
+    let (not_before, not_after) =
+        (unix_time(certificate.not_before), unix_time(certificate.not_after));
+    if now < not_before {
+        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
+    }
+    if now > not_after {
+        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
+    }
+    Ok(())
+}
+
+/// A time as rustls has it; there is none before 1970.
+pub(super) fn unix_time(time: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(time.as_second().try_into().unwrap_or(0)))
+}
+
+/// Whether a key made a signature, by one of the algorithms.
+fn verify(
+    signed: &Signed<'_>,
+    key: &SubjectPublicKeyInfoDer<'_>,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<(), Error> {
+    let key = RawPublicKeyEntity::try_from(key).map_err(|_| CertificateError::BadEncoding)?;
+    let mut named = algorithms
+        .all
+        .iter()
+        .filter(|algorithm| algorithm.signature_alg_id().as_ref() == signed.algorithm)
+        .peekable();
+    if named.peek().is_none() {
+        return Err(CertificateError::UnsupportedSignatureAlgorithmContext {
+            signature_algorithm_id: signed.algorithm.to_vec(),
+            supported_algorithms: Vec::new(),
+        }
+        .into());
+    }
+    // One signature algorithm may go with several kinds of keys; at most one is this key's.
+    if named
+        .any(|algorithm| key.verify_signature(*algorithm, signed.bytes, signed.signature).is_ok())
+    {
+        Ok(())
+    } else {
+        Err(CertificateError::BadSignature.into())
+    }
+}

@@ -1,0 +1,87 @@
+//! Mutual TLS from PEM files: the client's certificate is always required and verified.
+//!
+//! - TLS 1.2 and 1.3 with aws-lc-rs; ALPN offers `h2`, and a client that offers none is taken.
+//! - No session resumption: a resumed session skips the verification of the client's certificate
+//!   in both versions.
+//! - Certificates that Falco took are taken: its own instructions made X.509 version 1.
+//! - What is wrong with a file is said with its path and what to do; what only will go wrong is a
+//!   warning.
+//!
+//! | file | is |
+//! |---|---|
+//! | `files` | PEM files, and what they hold when it is not what it should be |
+//! | `own` | the server's chain and key |
+//! | `clients` | the roots and revocation lists, made into a verifier |
+//! | `legacy` | the rule for client certificates of version 1 |
+//! | `x509` | what is read of a certificate of any version |
+//! | [`refusal()`] | why a handshake failed, in words |
+//! | [`identity()`] | who a client's certificate says it is |
+
+mod clients;
+mod files;
+mod identity;
+pub(crate) mod legacy;
+mod own;
+mod refusal;
+#[cfg(test)]
+mod tests;
+pub(crate) mod x509;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::SingleCertAndKey;
+
+use super::TlsFiles;
+
+pub use files::TlsError;
+pub use identity::identity;
+pub use refusal::refusal;
+
+/// A server configuration, and what is to be said about the files it was made of.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What a handshake needs.
+    pub config: Arc<ServerConfig>,
+    /// What will keep clients away now or later, a sentence each, with the file and the remedy.
+    pub warnings: Vec<String>,
+    /// When the first certificate of each file expires, or the next revocation list is due.
+    pub not_after: Vec<(PathBuf, Timestamp)>,
+}
+
+/// What is found out about files that can be used.
+#[derive(Debug, Default)]
+struct Findings {
+    warnings: Vec<String>,
+    not_after: Vec<(PathBuf, Timestamp)>,
+}
+
+/// Reads the files and makes a server configuration of them; `now` decides what has expired.
+///
+/// # Errors
+/// When a file cannot be read, or is not what it should be, or they do not go together.
+pub fn load(files: &TlsFiles, now: Timestamp) -> Result<Loaded, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut findings = Findings::default();
+    let own = own::load(files, &provider, now, &mut findings)?;
+    let verifier = clients::load(files, &own, &provider, now, &mut findings)?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| TlsError::of_chain(files, error.to_string()))?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(resolver(own));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    let Findings { warnings, not_after } = findings;
+    Ok(Loaded { config: Arc::new(config), warnings, not_after })
+}
+
+/// A resolver, since rustls would have to read the certificate otherwise.
+fn resolver(own: rustls::sign::CertifiedKey) -> Arc<dyn ResolvesServerCert> {
+    Arc::new(SingleCertAndKey::from(own))
+}
