@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use falconer::net::TlsFiles;
-use falconer::net::tls::{self, Loaded, TlsError};
+use falconer::net::tls::{self, Current, Loaded, TlsError};
 use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -301,6 +301,24 @@ fn what_will_keep_clients_away_is_a_warning() {
     fs::write(folder.at("both"), both).unwrap();
     let warnings = load(&folder.files("server.key", "server.crt", "both")).unwrap().warnings;
     assert!(warnings[0].contains("one certificate in it is not an authority's"), "{warnings:?}");
+}
+
+#[test]
+fn a_reload_that_fails_keeps_what_is_in_force() {
+    let folder = Folder::new();
+    let (current, warnings) = Current::new(folder.sound()).unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(current.files(), &folder.sound());
+    let first = current.config();
+    certs::write(folder.0.path());
+    current.reload().unwrap();
+    let second = current.config();
+    assert!(!Arc::ptr_eq(&first, &second), "the new files are in force");
+    fs::write(folder.at("server.crt"), "half a fi").unwrap();
+    let error = current.reload().unwrap_err().to_string();
+    assert!(error.contains("grpc.cert_chain"), "{error}");
+    assert!(Arc::ptr_eq(&current.config(), &second), "the old are still in force");
+    assert_eq!(current.not_after().len(), 2);
 }
 
 /// Handshakes that fail for another reason than the client's certificate.

@@ -38,7 +38,7 @@ pub struct Listener(Kind);
 #[derive(Debug)]
 enum Kind {
     Unix(unix::Bound),
-    Tcp { listener: tcp::Listeners, config: Arc<ServerConfig> },
+    Tcp { listener: tcp::Listeners, tls: Arc<tls::Current> },
 }
 
 /// No listener can be made.
@@ -65,17 +65,26 @@ impl Listener {
                 None => unix::bind(socket)?,
             }),
             Listen::Tcp { address, tls } => {
-                let loaded = tls::load(tls, jiff::Timestamp::now())?;
-                for warning in loaded.warnings {
+                let (tls, warnings) = tls::Current::new(tls.clone())?;
+                for warning in warnings {
                     tracing::warn!(%warning, "TLS");
                 }
                 let listener = match inherited.tcp() {
                     Some(listener) => tcp::inherited(listener)?,
                     None => tcp::bind(address)?,
                 };
-                Kind::Tcp { listener, config: loaded.config }
+                Kind::Tcp { listener, tls: Arc::new(tls) }
             }
         }))
+    }
+
+    /// The TLS configuration in force, where there is one: for reloading it.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<tls::Current>> {
+        match &self.0 {
+            Kind::Unix(_) => None,
+            Kind::Tcp { tls, .. } => Some(tls.clone()),
+        }
     }
 
     /// Serves until `stop`, then until every connection has ended or [`GRACE`] is over.
@@ -129,11 +138,11 @@ impl Listener {
         let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
         let accepted = match &self.0 {
             Kind::Unix(bound) => Accepted::Unix(bound.listener.accept().await?.0),
-            Kind::Tcp { listener, config } => {
+            Kind::Tcp { listener, tls } => {
                 let (stream, address) = listener.accept().await?;
                 // The peer may have left already; then reading will say so.
                 let _ = tcp::prepare(&stream);
-                Accepted::Tcp(stream, Peer::Tcp(address), config.clone())
+                Accepted::Tcp(stream, Peer::Tcp(address), tls.config())
             }
         };
         Ok((place, accepted))

@@ -39,7 +39,7 @@ impl Program {
     }
 
     fn serve(options: &[&str]) -> Self {
-        Self::start(certs::write, &[], options)
+        Self::start(|dir| drop(certs::write(dir)), &[], options)
     }
 
     fn stderr(&self) -> String {

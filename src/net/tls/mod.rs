@@ -14,10 +14,12 @@
 //! | `clients` | the roots and revocation lists, made into a verifier |
 //! | `legacy` | the rule for client certificates of version 1 |
 //! | `x509` | what is read of a certificate of any version |
+//! | [`Current`] | the configuration in force, replaceable |
 //! | [`refusal()`] | why a handshake failed, in words |
 //! | [`identity()`] | who a client's certificate says it is |
 
 mod clients;
+mod current;
 mod files;
 mod identity;
 pub(crate) mod legacy;
@@ -38,6 +40,7 @@ use rustls::sign::SingleCertAndKey;
 
 use super::TlsFiles;
 
+pub use current::Current;
 pub use files::TlsError;
 pub use identity::identity;
 pub use refusal::refusal;

@@ -1,0 +1,72 @@
+//! The configuration in force: shared by those who accept connections, replaced by a reload.
+//!
+//! 1. A reload builds everything anew from the same paths before it replaces anything; when that
+//!    fails, what was in force stays.
+//! 2. A connection keeps the configuration it began with; the next one has the new.
+//! 3. The lock is held for a copy of a pointer, never while files are read.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use rustls::ServerConfig;
+
+use super::{Loaded, TlsError, TlsFiles, load};
+
+/// A TLS configuration that can be replaced.
+#[derive(Debug)]
+pub struct Current {
+    files: TlsFiles,
+    in_force: Mutex<InForce>,
+}
+
+#[derive(Debug)]
+struct InForce {
+    config: Arc<ServerConfig>,
+    not_after: Vec<(PathBuf, Timestamp)>,
+}
+
+impl Current {
+    /// Loads the files; gives the warnings about them too.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn new(files: TlsFiles) -> Result<(Self, Vec<String>), TlsError> {
+        let Loaded { config, warnings, not_after } = load(&files, Timestamp::now())?;
+        let in_force = Mutex::new(InForce { config, not_after });
+        Ok((Self { files, in_force }, warnings))
+    }
+
+    /// What the next connection is served with.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.in_force().config.clone()
+    }
+
+    /// When the first certificate of each file expires, as far as it is in force.
+    #[must_use]
+    pub fn not_after(&self) -> Vec<(PathBuf, Timestamp)> {
+        self.in_force().not_after.clone()
+    }
+
+    /// Loads the files again; gives the warnings about them.
+    ///
+    /// # Errors
+    /// When they cannot be used; what was in force stays.
+    pub fn reload(&self) -> Result<Vec<String>, TlsError> {
+        let Loaded { config, warnings, not_after } = load(&self.files, Timestamp::now())?;
+        *self.in_force() = InForce { config, not_after };
+        Ok(warnings)
+    }
+
+    /// The files it is made from.
+    #[must_use]
+    pub fn files(&self) -> &TlsFiles {
+        &self.files
+    }
+
+    /// Nothing panics while it is held, so a poisoned lock has nothing half done.
+    fn in_force(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
