@@ -298,3 +298,34 @@ fn verify(
         Err(CertificateError::BadSignature.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fuzzing::Legacy;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_the_one_that_was_signed_is_accepted() {
+        let legacy = Legacy::default();
+        assert!(legacy.check(b"", b""), "as it was signed");
+        // Each bit of it, one after the other.
+        for at in 0..300_u16 {
+            for bit in 0..8 {
+                let [high, low] = at.to_be_bytes();
+                // Beyond its end the first bytes come again.
+                assert!(!legacy.check(b"", &[high, low, 1 << bit]), "byte {at}, bit {bit}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            bytes in vec(any::<u8>(), 0..400),
+            edits in vec(any::<u8>(), 1..30),
+        ) {
+            Legacy::default().check(&bytes, &edits);
+        }
+    }
+}
