@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
+
 use super::{Findings, Level, running};
 use crate::net::{Listen, TlsFiles, UnixSocket, tcp, tls, unix};
 
@@ -47,15 +49,20 @@ async fn unix_socket(socket: &UnixSocket, findings: &mut Findings) {
 }
 
 fn certificates(files: &TlsFiles, findings: &mut Findings) {
-    match tls::load(files, jiff::Timestamp::now()) {
-        Ok(_) => findings.add(
-            Level::Ok,
-            format_args!(
-                "grpc.cert_chain: {}, its key and {} can be used",
-                files.cert_chain.display(),
-                files.root_certs.display()
-            ),
-        ),
+    match tls::load(files, Timestamp::now()) {
+        Ok(loaded) => {
+            findings.add(
+                Level::Ok,
+                format_args!(
+                    "grpc.cert_chain: {}, its key and {} can be used",
+                    files.cert_chain.display(),
+                    files.root_certs.display()
+                ),
+            );
+            for warning in loaded.warnings {
+                findings.add(Level::Warning, warning);
+            }
+        }
         Err(error) => findings.add(Level::Error, error),
     }
 }

@@ -272,10 +272,7 @@ fn the_hostname_comes_from_falcos_variables() {
 #[test]
 fn a_newer_falcos_objection_is_told_where_the_file_is_falcos() {
     for (text, expected) in [
-        (
-            "rules_files: [a]\ngrpc: {enabled: true}",
-            Some("f.yaml:2:1: Falco 0.44 and later warn"),
-        ),
+        ("rules_files: [a]\ngrpc: {enabled: true}", Some("f.yaml:2:1: Falco 0.44 and later warn")),
         ("engine: {kind: ebpf}\ngrpc_output: {enabled: true}", Some("f.yaml:2:1: Falco 0.44")),
         ("grpc: {enabled: true}", None),
         ("rules_files: [a]", None),

@@ -36,6 +36,7 @@ use super::authority::HEADER_TABLE_SIZE;
 use super::cork;
 use super::preface::{self, Prefaced};
 use super::refusals::Refusals;
+use super::tls;
 
 /// How long a peer may take from connecting to HTTP/2's preface.
 const OPENING_TIME: Duration = Duration::from_secs(10);
@@ -100,22 +101,23 @@ pub(super) struct Terms {
 /// A connection being served.
 pub(super) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves the connection that `opening` gives.
+/// Serves the connection that `opening` gives, with who it turns out to be; `peer` is what is known
+/// before.
 ///
 /// Both halves are on the heap, one after the other: a connection that is served, for days
 /// perhaps, does not hold the room its opening took. What an `async fn` is given stays in its
 /// future as long as that lives; so the opening is put there before one begins.
 pub(super) fn serve<T>(
-    opening: impl Future<Output = io::Result<T>> + Send + 'static,
+    opening: impl Future<Output = io::Result<(T, Peer)>> + Send + 'static,
     peer: Peer,
     terms: Terms,
 ) -> Serving
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let opened = Box::pin(open(opening, peer.clone(), terms.clone()));
+    let opened = Box::pin(open(opening, peer, terms.clone()));
     Box::pin(async move {
-        if let Some(io) = opened.await {
+        if let Some((io, peer)) = opened.await {
             serve_open(io, peer, terms).await;
         }
     })
@@ -124,21 +126,27 @@ where
 /// Waits until the peer has shown that it speaks HTTP/2; `None` when it does not, or leaves, or
 /// the server stops first.
 async fn open<T: AsyncRead + AsyncWrite + Unpin>(
-    opening: impl Future<Output = io::Result<T>>,
+    opening: impl Future<Output = io::Result<(T, Peer)>>,
     peer: Peer,
     Terms { stop, refusals, .. }: Terms,
-) -> Option<Prefaced<T>> {
-    let opening = async { preface::expect(opening.await?).await };
+) -> Option<(Prefaced<T>, Peer)> {
+    let opening = async {
+        let (io, peer) = opening.await?;
+        Ok::<_, io::Error>((preface::expect(io).await?, peer))
+    };
     let opened = tokio::select! {
         opened = timeout(OPENING_TIME, opening) => opened,
         () = stop.cancelled() => return None,
     };
     match opened {
-        Ok(Ok(io)) => return Some(io),
+        Ok(Ok(opened)) => return Some(opened),
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             tracing::debug!(%peer, %error, "the peer left before a connection was made");
         }
-        Ok(Err(error)) => refusals.tell(&peer, &error),
+        Ok(Err(error)) => match tls::refusal(&error) {
+            Some(cause) => refusals.tell(&peer, &cause),
+            None => refusals.tell(&peer, &error),
+        },
         Err(_) => {
             let seconds = OPENING_TIME.as_secs();
             refusals.tell(&peer, &format_args!("it did not begin within {seconds} s"));
@@ -258,6 +266,8 @@ mod tests {
             Ok(Response::new(http_body_util::Empty::new().boxed_unsync()))
         }));
         let known = Peer::Unix { uid: None, pid: None };
+        let opened = known.clone();
+        let opening = async { Ok((ours, opened)) };
         let start = Instant::now();
         let terms = Terms {
             handler,
@@ -265,7 +275,7 @@ mod tests {
             max_age: None,
             refusals: Arc::default(),
         };
-        let serving = tokio::spawn(serve(async { Ok(ours) }, known, terms));
+        let serving = tokio::spawn(serve(opening, known, terms));
         peer.write_all(greeting).await.unwrap();
         let mut rest = Vec::new();
         peer.read_to_end(&mut rest).await.unwrap();
@@ -313,7 +323,9 @@ mod tests {
             refusals: Arc::default(),
         };
         let known = Peer::Unix { uid: None, pid: None };
-        let serving = tokio::spawn(serve(async { Ok(ours) }, known, terms));
+        let opened = known.clone();
+        let opening = async { Ok((ours, opened)) };
+        let serving = tokio::spawn(serve(opening, known, terms));
         let (mut calls, connection) = h2::client::handshake(peer).await.unwrap();
         let connection = tokio::spawn(connection);
         let start = Instant::now();

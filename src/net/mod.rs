@@ -29,6 +29,7 @@ pub mod unix;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use inherited::Inherited;
 
@@ -112,7 +113,12 @@ pub enum Peer {
         pid: Option<i32>,
     },
     /// A client on the network, whose certificate was verified.
-    Tcp(SocketAddr),
+    Tcp {
+        /// Where it connects from.
+        address: SocketAddr,
+        /// Who its certificate says it is.
+        identity: Option<Arc<str>>,
+    },
 }
 
 impl fmt::Display for Peer {
@@ -123,7 +129,10 @@ impl fmt::Display for Peer {
             }
             Self::Unix { uid: Some(uid), pid: None } => write!(formatter, "unix:uid={uid}"),
             Self::Unix { .. } => formatter.write_str("unix"),
-            Self::Tcp(address) => address.fmt(formatter),
+            Self::Tcp { address, identity: Some(identity) } => {
+                write!(formatter, "{address} ({identity})")
+            }
+            Self::Tcp { address, identity: None } => address.fmt(formatter),
         }
     }
 }

@@ -7,6 +7,7 @@
 //!    After [`GRACE`] what is left is dropped.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ impl Listener {
                 None => unix::bind(socket)?,
             }),
             Listen::Tcp { address, tls } => {
-                let (tls, warnings) = tls::Current::new(tls.clone())?;
+                let (tls, warnings) = tls::Current::new(tls)?;
                 for warning in warnings {
                     tracing::warn!(%warning, "TLS");
                 }
@@ -142,7 +143,7 @@ impl Listener {
                 let (stream, address) = listener.accept().await?;
                 // The peer may have left already; then reading will say so.
                 let _ = tcp::prepare(&stream);
-                Accepted::Tcp(stream, Peer::Tcp(address), tls.config())
+                Accepted::Tcp(stream, address, tls.config())
             }
         };
         Ok((place, accepted))
@@ -151,7 +152,7 @@ impl Listener {
 
 enum Accepted {
     Unix(UnixStream),
-    Tcp(TcpStream, Peer, Arc<ServerConfig>),
+    Tcp(TcpStream, SocketAddr, Arc<ServerConfig>),
 }
 
 impl Accepted {
@@ -163,12 +164,17 @@ impl Accepted {
                     uid: credentials.map(|credentials| credentials.uid()),
                     pid: credentials.and_then(|credentials| credentials.pid()),
                 };
-                let opening = async { Ok(RepairedIo::new(stream)) };
+                let known = peer.clone();
+                let opening = async { Ok((RepairedIo::new(stream), known)) };
                 connection::serve(opening, peer, terms)
             }
-            Self::Tcp(stream, peer, config) => {
-                let opening = TlsAcceptor::from(config).accept(stream);
-                connection::serve(opening, peer, terms)
+            Self::Tcp(stream, address, config) => {
+                let opening = async move {
+                    let stream = TlsAcceptor::from(config).accept(stream).await?;
+                    let identity = tls::identity(stream.get_ref().1).map(Into::into);
+                    Ok((stream, Peer::Tcp { address, identity }))
+                };
+                connection::serve(opening, Peer::Tcp { address, identity: None }, terms)
             }
         }
     }

@@ -163,6 +163,7 @@ pub async fn run(start: Start) -> Result<(), Error> {
     };
     let (router, health) = mounted::health(service::falco(&context), &stop).await;
     let router = mounted::reflection(router, &stop)?;
+    let tls = listener.as_ref().and_then(Listener::tls);
     if let Some(listener) = listener {
         let serving = listener.serve(handler(router), stop.clone());
         parts.spawn(async move {
@@ -189,6 +190,7 @@ pub async fn run(start: Start) -> Result<(), Error> {
         settings,
         inputs,
         gateway,
+        tls,
         port: feed,
         stop: stop.clone(),
     };

@@ -20,7 +20,7 @@ use super::inputs::Inputs;
 use super::{Parts, Reread, systemd};
 use crate::config::{Config, Loaded};
 use crate::hub::Hub;
-use crate::net::Listen;
+use crate::net::{Listen, TlsFiles, tls};
 use crate::service::Settings;
 
 /// What runs, and may be changed.
@@ -32,6 +32,7 @@ pub(super) struct Running {
     pub(super) settings: Settings,
     pub(super) inputs: Inputs,
     pub(super) gateway: Option<Gateway>,
+    pub(super) tls: Option<Arc<tls::Current>>,
     pub(super) port: Arc<Feed>,
     pub(super) stop: CancellationToken,
 }
@@ -66,11 +67,12 @@ impl Running {
         }
         let Loaded { config: new, files, .. } = loaded;
         self.changes = Changes::of(watched(&new, files));
-        if new.grpc != self.config.grpc
+        if !served_at_the_same(&new, &self.config)
             || (new.threads, &new.hostname) != (self.config.threads, &self.config.hostname)
         {
             tracing::warn!("where gRPC is served, its threads and the host name take a restart");
         }
+        self.reload_tls(&new);
         self.hub.set_retain(new.hub.retain);
         self.settings.replace(new.outputs.clone());
         self.inputs.change(parts, &new.inputs);
@@ -79,6 +81,20 @@ impl Running {
         }
         self.config = Config { grpc: self.config.grpc.clone(), ..new };
         tracing::info!("the new settings are in force");
+    }
+
+    fn reload_tls(&self, new: &Config) {
+        let (Some(tls), Some(files)) = (&self.tls, tls_files(new)) else { return };
+        match tls.reload(files) {
+            Ok(warnings) => {
+                for warning in warnings {
+                    tracing::warn!(%warning, "TLS");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the certificates that were in force stay in force");
+            }
+        }
     }
 
     fn change_gateway(
@@ -97,10 +113,28 @@ impl Running {
     }
 }
 
+fn tls_files(config: &Config) -> Option<&TlsFiles> {
+    match &config.grpc {
+        Some(Listen::Tcp { tls, .. }) => Some(tls),
+        Some(Listen::Unix(_)) | None => None,
+    }
+}
+
+/// Whether gRPC is served at the same place, with whatever certificates.
+fn served_at_the_same(one: &Config, other: &Config) -> bool {
+    match (&one.grpc, &other.grpc) {
+        (Some(Listen::Tcp { address, .. }), Some(Listen::Tcp { address: other, .. })) => {
+            address == other
+        }
+        (one, other) => one == other,
+    }
+}
+
 /// The files whose change is a reason to read everything again.
 pub(super) fn watched(config: &Config, mut files: Vec<PathBuf>) -> Vec<PathBuf> {
-    if let Some(Listen::Tcp { tls, .. }) = &config.grpc {
+    if let Some(tls) = tls_files(config) {
         files.extend([&tls.private_key, &tls.cert_chain, &tls.root_certs].map(Clone::clone));
+        files.extend(tls.crls.iter().cloned());
     }
     files
 }

@@ -14,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 /// An authority that signs by ECDSA on P-256.
+#[derive(Debug)]
 pub(crate) struct Authority {
     pub(crate) params: CertificateParams,
     pub(crate) key: KeyPair,

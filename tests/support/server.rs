@@ -37,6 +37,7 @@ pub(crate) struct Server {
     stdin: Option<ChildStdin>,
     transport: Transport,
     address: String,
+    authority: Option<certs::Authority>,
     dir: TempDir,
 }
 
@@ -87,8 +88,9 @@ impl Server {
         set(format!("grpc.bind_address={address}"));
         set("falconer.inputs.stdin=true".into());
         set("falconer.gateway.enabled=false".into());
+        let mut authority = None;
         if transport == Transport::Tls {
-            certs::write(dir.path());
+            authority = Some(certs::write(dir.path()));
             set(format!("grpc.private_key={}", dir.path().join("server.key").display()));
             set(format!("grpc.cert_chain={}", dir.path().join("server.crt").display()));
             set(format!("grpc.root_certs={}", dir.path().join("ca.crt").display()));
@@ -103,7 +105,7 @@ impl Server {
             .spawn()
             .unwrap();
         let stdin = process.stdin.take();
-        Self { process, stdin, transport, address, dir }
+        Self { process, stdin, transport, address, authority, dir }
     }
 
     fn wait_until_it_answers(&mut self) -> Result<(), String> {
@@ -144,6 +146,11 @@ impl Server {
     /// The folder with `ca.crt`, `client.crt` and `client.key`, where they are needed.
     pub(crate) fn certs(&self) -> Option<&Path> {
         (self.transport == Transport::Tls).then(|| self.dir.path())
+    }
+
+    /// Who signed them.
+    pub(crate) fn authority(&self) -> Option<&certs::Authority> {
+        self.authority.as_ref()
     }
 
     pub(crate) fn id(&self) -> u32 {

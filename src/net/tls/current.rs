@@ -1,7 +1,7 @@
 //! The configuration in force: shared by those who accept connections, replaced by a reload.
 //!
-//! 1. A reload builds everything anew from the same paths before it replaces anything; when that
-//!    fails, what was in force stays.
+//! 1. A reload builds everything anew before it replaces anything; when that fails, what was in
+//!    force stays.
 //! 2. A connection keeps the configuration it began with; the next one has the new.
 //! 3. The lock is held for a copy of a pointer, never while files are read.
 
@@ -15,10 +15,7 @@ use super::{Loaded, TlsError, TlsFiles, load};
 
 /// A TLS configuration that can be replaced.
 #[derive(Debug)]
-pub struct Current {
-    files: TlsFiles,
-    in_force: Mutex<InForce>,
-}
+pub struct Current(Mutex<InForce>);
 
 #[derive(Debug)]
 struct InForce {
@@ -31,10 +28,9 @@ impl Current {
     ///
     /// # Errors
     /// When they cannot be used.
-    pub fn new(files: TlsFiles) -> Result<(Self, Vec<String>), TlsError> {
-        let Loaded { config, warnings, not_after } = load(&files, Timestamp::now())?;
-        let in_force = Mutex::new(InForce { config, not_after });
-        Ok((Self { files, in_force }, warnings))
+    pub fn new(files: &TlsFiles) -> Result<(Self, Vec<String>), TlsError> {
+        let Loaded { config, warnings, not_after } = load(files, Timestamp::now())?;
+        Ok((Self(Mutex::new(InForce { config, not_after })), warnings))
     }
 
     /// What the next connection is served with.
@@ -49,24 +45,18 @@ impl Current {
         self.in_force().not_after.clone()
     }
 
-    /// Loads the files again; gives the warnings about them.
+    /// Loads the files again, or others; gives the warnings about them.
     ///
     /// # Errors
     /// When they cannot be used; what was in force stays.
-    pub fn reload(&self) -> Result<Vec<String>, TlsError> {
-        let Loaded { config, warnings, not_after } = load(&self.files, Timestamp::now())?;
+    pub fn reload(&self, files: &TlsFiles) -> Result<Vec<String>, TlsError> {
+        let Loaded { config, warnings, not_after } = load(files, Timestamp::now())?;
         *self.in_force() = InForce { config, not_after };
         Ok(warnings)
     }
 
-    /// The files it is made from.
-    #[must_use]
-    pub fn files(&self) -> &TlsFiles {
-        &self.files
-    }
-
     /// Nothing panics while it is held, so a poisoned lock has nothing half done.
     fn in_force(&self) -> MutexGuard<'_, InForce> {
-        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
