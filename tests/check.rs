@@ -14,8 +14,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use support::Transport;
 use support::server::{Server, binary};
+use support::{Transport, certs};
 
 /// Its exit code and lines.
 fn check(settings: &[String]) -> (Option<i32>, Vec<String>) {
@@ -92,4 +92,48 @@ fn a_server_that_is_there_is_asked_who_it_is_and_goes_on() {
         assert!(lines.iter().any(|line| line.contains(&expected)), "{lines:?}");
     }
     assert!(server.stop().success());
+}
+
+#[test]
+fn certificates_are_judged_as_clients_would() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let authority = certs::write(directory.path());
+    let port = support::server::free_port();
+    let told = || {
+        check(&[
+            format!("grpc.bind_address=127.0.0.1:{port}"),
+            format!("grpc.private_key={}", path("server.key")),
+            format!("grpc.cert_chain={}", path("server.crt")),
+            format!("grpc.root_certs={}", path("ca.crt")),
+            "falconer.gateway.enabled=false".into(),
+            "falconer.inputs.stdin=true".into(),
+        ])
+    };
+    let (code, lines) = told();
+    assert_eq!(code, Some(0));
+    assert!(lines.iter().all(|line| line.starts_with("ok ")), "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| line.contains("accept the server's")).count(), 3);
+
+    let server = |names: &[String], purpose| {
+        let params = certs::leaf("localhost", names, Some(purpose));
+        authority.write_leaf(directory.path(), "server", &params);
+    };
+    for (names, purpose, refusing) in [
+        (vec![], certs::SERVER, &["Rust", "Go"][..]),
+        (vec!["localhost".to_owned()], certs::CLIENT, &["Rust", "Go", "Python"]),
+    ] {
+        server(&names, purpose);
+        let (code, lines) = told();
+        assert_eq!(code, Some(0), "a server can be made of it: {lines:?}");
+        for clients in ["Rust", "Go", "Python"] {
+            let line = lines.iter().find(|line| line.contains(&format!("those in {clients}")));
+            let refuses = line.unwrap().starts_with("warning ");
+            assert_eq!(refuses, refusing.contains(&clients), "{lines:?}");
+        }
+    }
+    fs::write(path("server.key"), "").unwrap();
+    let (code, lines) = told();
+    assert_eq!(code, Some(1));
+    assert!(lines.iter().any(|line| line.starts_with("error ") && line.contains("server.key")));
 }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 
 use super::{Findings, Level, running};
-use crate::net::{Listen, TlsFiles, UnixSocket, tcp, tls, unix};
+use crate::net::tls::{self, Verdict};
+use crate::net::{Listen, TlsFiles, UnixSocket, tcp, unix};
 
 pub(super) async fn grpc(listen: &Listen, findings: &mut Findings) {
     match listen {
@@ -63,7 +64,19 @@ fn certificates(files: &TlsFiles, findings: &mut Findings) {
                 findings.add(Level::Warning, warning);
             }
         }
-        Err(error) => findings.add(Level::Error, error),
+        Err(error) => return findings.add(Level::Error, error),
+    }
+    for Verdict { clients, refused } in tls::audience(files, Timestamp::now()).unwrap_or_default() {
+        match refused {
+            None => findings.add(
+                Level::Ok,
+                format_args!("clients: those in {clients} accept the server's certificate"),
+            ),
+            Some(why) => findings.add(
+                Level::Warning,
+                format_args!("clients: those in {clients} refuse the server's certificate: {why}"),
+            ),
+        }
     }
 }
 

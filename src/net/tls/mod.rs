@@ -14,10 +14,12 @@
 //! | `clients` | the roots and revocation lists, made into a verifier |
 //! | `legacy` | the rule for client certificates of version 1 |
 //! | `x509` | what is read of a certificate of any version |
+//! | [`audience()`] | which clients will accept the server's certificate |
 //! | [`Current`] | the configuration in force, replaceable |
 //! | [`refusal()`] | why a handshake failed, in words |
 //! | [`identity()`] | who a client's certificate says it is |
 
+mod audience;
 mod clients;
 mod current;
 mod files;
@@ -40,6 +42,7 @@ use rustls::sign::SingleCertAndKey;
 
 use super::TlsFiles;
 
+pub use audience::{Verdict, audience};
 pub use current::Current;
 pub use files::TlsError;
 pub use identity::identity;
