@@ -128,7 +128,7 @@ fn what_cannot_be_had_ends_the_start() {
                 format!("grpc.private_key={missing}"),
                 format!("grpc.cert_chain={missing}"),
             ],
-            format!("grpc.cert_chain {missing}: cannot be read"),
+            format!("grpc.private_key {missing}: cannot be read"),
         ),
         (
             vec![socket.clone(), "falconer.socket.group=no-such-group".into()],
