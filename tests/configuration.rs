@@ -41,20 +41,6 @@ use loading::{FILES, INCLUDES, OPTIONS, VARIABLES};
 use row::Expected::{Alerts, Clean, Error, Files, Note, Off, Served, Threads, Warning};
 use row::{Expected, Row, SHOWN_BY_THE_PROGRAM};
 
-fn variable(name: &str) -> Option<String> {
-    let value = match name {
-        "YES" => "true",
-        "ENABLED" => "enabled",
-        "TWO" => "2",
-        "LETTER" => "a",
-        "NESTED" => "x${HYPHEN}y",
-        "HYPHEN" => "-",
-        "CIRCLE" => "${CIRCLE}",
-        _ => return None,
-    };
-    Some(value.to_owned())
-}
-
 #[test]
 fn keys_mean_what_they_meant() {
     check(KEYS);
@@ -111,6 +97,21 @@ fn check(rows: &[Row]) {
         let wrong = row.expected.iter().any(|expected| matches!(expected, Error(_)));
         assert_eq!(loaded.is_err(), wrong, "{}: {loaded:?}", row.falco);
     }
+}
+
+/// The environment of every row.
+fn variable(name: &str) -> Option<String> {
+    let value = match name {
+        "YES" => "true",
+        "ENABLED" => "enabled",
+        "TWO" => "2",
+        "LETTER" => "a",
+        "NESTED" => "x${HYPHEN}y",
+        "HYPHEN" => "-",
+        "CIRCLE" => "${CIRCLE}",
+        _ => return None,
+    };
+    Some(value.to_owned())
 }
 
 fn holds(expected: &Expected, loaded: &Result<Loaded, String>) -> bool {

@@ -5,7 +5,7 @@
 //! 2. At the end [`Sources`] gives each its place, and what leaves is a [`Finding`] with file,
 //!    line and column.
 //!
-//! Text of a file or an option is not trusted: it is quoted, escaped and cut ([`quoted`]).
+//! Text of a file or an option is not trusted: it is quoted, escaped and cut ([`super::place::quoted`]).
 
 use std::fmt;
 
