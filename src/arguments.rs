@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use falconer::certs::Host;
 use falconer::config::Options;
 
 /// Serves Falco's gRPC API (outputs and version) beside any Falco.
@@ -19,6 +20,9 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Says what `serve` would find wrong, and how to mend it; starts nothing.
     Check(Serve),
+    /// Certificates for mutual TLS.
+    #[command(subcommand)]
+    Certs(Certs),
     /// Serves invented alerts, for a first look: no root, no Falco, no file.
     Demo {
         /// Alerts a second.
@@ -26,6 +30,19 @@ pub(crate) enum Command {
         rate: u32,
         #[command(flatten)]
         settings: Settings,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Certs {
+    /// Makes an authority, a server's and a client's certificate, and says what to do with them.
+    Init {
+        /// Where to put them; created if it is missing. Nothing in it is overwritten.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// A name or address the server is reached by, besides those of this machine; repeatable.
+        #[arg(long = "host", value_name = "NAME")]
+        hosts: Vec<Host>,
     },
 }
 

@@ -1,6 +1,6 @@
 //! Falconer takes Falco's alerts in and serves Falco's gRPC API out.
 //!
-//! This file is the map. Each room is a folder whose `mod.rs` says what it does and what it
+//! This file is the map. Each room is a folder, or a file, that says first what it does and what it
 //! refuses; the arrows are who may import whom, and `tests/rooms.rs` holds them.
 //!
 //! ```text
@@ -11,6 +11,8 @@
 //!                 gateway ◄── server (knows them all) ──► net: sockets, TLS, HTTP/2
 //!                                   ▲
 //!                                 config ◄── falco.yaml, -o, environment
+//!
+//!            certs: makes certificates for mutual TLS, for the command line alone
 //! ```
 //!
 //! # The path of an alert
@@ -26,10 +28,11 @@
 //!
 //! # Who may import whom
 //!
-//! `event`, `grpc`, `net` and the `gateway` crate import nothing of ours. `hub` may import
+//! `certs`, `event`, `grpc`, `net` and the `gateway` crate import nothing of ours. `hub` may import
 //! `event`; `ingest` may import `event` and `hub`; `service` may import `event`, `hub` and `grpc`;
 //! `config` sees each room's own `Config` and nothing else; `server` may import everything.
 
+pub mod certs;
 pub mod check;
 pub mod config;
 pub mod event;

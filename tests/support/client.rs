@@ -257,7 +257,7 @@ impl Drop for Client {
 }
 
 /// Where the clients are installed.
-fn home() -> PathBuf {
+pub(crate) fn home() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.join(env::var_os("FALCONER_CLIENTS").as_deref().unwrap_or(OsStr::new("target/clients")))
 }
