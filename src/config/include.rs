@@ -6,14 +6,15 @@
 //! 2. A directory stands for every regular file in it, of any extension, in the order of their
 //!    paths; not for the directories in it. What is not there is skipped with a note.
 //! 3. A strategy is about top-level keys only: `append` (also in place of a name that is not
-//!    known) appends a list to a list and replaces anything else whole, `override` always
+//!    known) appends a list to a list and replaces with anything else, `override` always
 //!    replaces, `add-only` adds what is not there yet. So an include with `grpc: {enabled: true}`
 //!    takes the place of the whole `grpc` map of the files before it.
 //! 4. What an include replaces is checked all the same: a mistake in it would come to light on the
 //!    day the include goes.
 //!
-//! Refuses the main file as an include, and an include with `config_files` of its own, as Falco
-//! did; more than [`MAX_FILES`] files, [`MAX_BYTES`] bytes or [`MAX_NODES`] values in all.
+//! Refuses the main file as an include, an include with `config_files` of its own, and a list to
+//! append to what is none, as Falco did; a directory that may not be read, which Falco passed over;
+//! more than [`MAX_FILES`] files, [`MAX_BYTES`] bytes or [`MAX_NODES`] values in all.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -132,13 +133,19 @@ fn element(nth: usize, node: &Node, report: &mut Report) -> Option<Wanted> {
         }
         Value::Null | Value::List(_) => (node, Strategy::Append),
     };
-    let Value::Text(text) = &path.value else {
-        let found = path.found();
-        report.error(
-            path.at,
-            format!("{name} {found}; expected a path, or a map with the keys path and strategy"),
-        );
-        return None;
+    let text = match &path.value {
+        Value::Text(text) => text,
+        Value::Null => {
+            let used = "the text \"null\" is used, as in Falco";
+            report.warn(path.at, format!("{name} has no value; expected a path; {used}"));
+            "null"
+        }
+        Value::List(_) | Value::Map(_) => {
+            let found = path.found();
+            let expected = "expected a path, or a map with the keys path and strategy";
+            report.error(path.at, format!("{name} {found}; {expected}"));
+            return None;
+        }
     };
     Some(Wanted { path: text.into(), strategy, at: path.at })
 }
@@ -215,7 +222,7 @@ impl Includes<'_> {
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
         let at = At::In(self.sources.add(path), Spot::Whole);
-        let text = format!("the file cannot be read: {error}; mend that, or take it out");
+        let text = format!("it cannot be read: {error}; mend that, or take it out");
         self.report.error(at, format!("{text} of config_files"));
     }
 
@@ -271,18 +278,26 @@ impl Includes<'_> {
             let text = format!("{key} is there already, so with add-only this is not used");
             self.report.note(entry.at, text);
             check_unused(entry, self.report);
-        } else if let (Strategy::Append, Value::List(all), Value::List(more)) =
-            (strategy, &mut old.value.value, &mut entry.value.value)
-        {
-            all.append(more);
-        } else {
-            let text = format!(
-                "this replaces the whole of {key}, as in Falco; a key that is not here has its \
-                 default"
-            );
-            self.report.note(entry.at, text);
-            check_unused(std::mem::replace(old, entry), self.report);
+            return;
         }
+        if strategy == Strategy::Append
+            && let Value::List(more) = &mut entry.value.value
+        {
+            match &mut old.value.value {
+                Value::List(all) => return all.append(more),
+                Value::Null => {}
+                Value::Text(_) | Value::Map(_) => {
+                    let text = format!("{key} is a list, and what is there is none to append to");
+                    self.report.error(entry.at, text + "; expected the same of both");
+                    return;
+                }
+            }
+        }
+        let text = format!(
+            "this replaces the whole of {key}, as in Falco; a key that is not here has its default"
+        );
+        self.report.note(entry.at, text);
+        check_unused(std::mem::replace(old, entry), self.report);
     }
 }
 

@@ -71,6 +71,7 @@ fn includes_join_by_their_strategy() {
         ("d/2", A),
         ("empty", "# nothing\n"),
         ("e/", ""),
+        ("items", "grpc: [1]"),
         ("other", "json_output: true"),
         ("output", "grpc_output: {enabled: false}"),
     ];
@@ -102,6 +103,9 @@ fn includes_join_by_their_strategy() {
         ("config_files: [{path: b, strategy: add-only}]", &[], unix("/b")),
         ("config_files: [a, {path: b, strategy: addonly}]", &[], unix("/b")),
         ("config_files: [a, {path: b}]", &[], unix("/b")),
+        // A list joins a list, and takes the place of nothing; what it then says is another thing.
+        ("grpc: [2]\nconfig_files: [items, {path: a, strategy: add-only}]", &[], None),
+        ("grpc:\nconfig_files: [items]", &[], None),
         // A directory is its files in the order of their paths.
         ("config_files: [d]", &[], unix("/a")),
         ("config_files: [d, a, {path: e}]", &[], unix("/a")),
@@ -164,6 +168,11 @@ fn what_an_include_did_is_told() {
             "config_files: [{path: a, when: b}]",
             "f.yaml:1:26: unknown key \"when\" in config_files[0]",
         ),
+        (
+            "config_files: [{path: }]",
+            "f.yaml:1:23: config_files[0] has no value; expected a path; the text \"null\" is used",
+        ),
+        ("config_files: [~]", "f.yaml:1:16: config_files[0] has no value; expected a path; the te"),
         ("config_files: two", "two: there is more than one YAML document; only the first is read"),
         (
             "config_file: a",
@@ -190,6 +199,7 @@ fn a_mistake_is_told_with_the_file_it_stands_in() {
         ("secret", "a secret"),
         ("large", &large),
         ("value", "grpc: {enabled: true, bind_address: '${D}'}"),
+        ("items", "grpc: [1]"),
         ("d/", ""),
         ("d/f.yaml", "config_files: d"),
     ];
@@ -207,15 +217,20 @@ fn a_mistake_is_told_with_the_file_it_stands_in() {
         ("config_files: [nested]", "nested:2:1: config_files stands in a file that is included"),
         ("config_files: [list]", "list:1:1: the file is a list; expected a map of settings"),
         ("config_files: [torn]", "torn:2:1: not readable as YAML: "),
-        ("config_files: [secret]", "secret: the file cannot be read: permission denied; mend that"),
+        (
+            "config_files: [secret]",
+            "secret: it cannot be read: permission denied; mend that, or take it",
+        ),
         ("config_files: [large]", "large: the file is larger than 1048576 bytes"),
         ("config_files: [value]", "value:1:37: grpc.bind_address is \"d\"; there is no port"),
+        (
+            "grpc: {}\nconfig_files: [items]",
+            "items:1:1: \"grpc\" is a list, and what is there is no",
+        ),
         ("config_files: [f.yaml]", "f.yaml:1:16: config_files names \"f.yaml\", the main file its"),
         ("config_files: [d]", "d/f.yaml:1:1: config_files stands in a file that is included"),
-        ("config_files: [~]", "f.yaml:1:16: config_files[0] has no value; expected a path, or a m"),
         ("config_files: [[a]]", "f.yaml:1:16: config_files[0] is a list; expected a path, or a m"),
         ("config_files: [{}]", "f.yaml:1:16: there is no config_files[0].path; expected a path"),
-        ("config_files: [{path: }]", "f.yaml:1:23: config_files[0] has no value; expected a path"),
         ("config_files: []\nconfig_files: []", "f.yaml:2:1: the key \"config_files\" stands twice"),
     ] {
         let errors = errors(main, tree, &[]);

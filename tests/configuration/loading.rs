@@ -121,6 +121,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("b", "grpc: {enabled: true, bind_address: 'unix:///b'}"),
     ("variable", "grpc: {enabled: '${YES}', bind_address: 'unix:///${NESTED}'}"),
     ("nested", "config_files: [a]"),
+    ("list", "grpc: [1]"),
     ("wrong", "# nothing\nfalconer: {inptus: {}}"),
     ("dir/1.yaml", "grpc: {enabled: true, bind_address: 'unix:///1'}"),
     ("dir/2.disabled", "grpc: {enabled: true, bind_address: 'unix:///2'}"),
@@ -144,6 +145,37 @@ pub(crate) const INCLUDES: &[Row] = &[
         "config_files: [@/x, @/a]",
         &[],
         &[Served("unix:///a"), Note("/x\" is not there and is skipped")],
+    ),
+    same(
+        "an element without a value is the text null",
+        "config_files: [~, @/a]",
+        &[],
+        &[
+            Served("unix:///a"),
+            Warning("config_files[0] has no value"),
+            Note("\"null\" is not there"),
+        ],
+    ),
+    same(
+        "a map without path is fatal",
+        "config_files: [{strategy: append}]",
+        &[],
+        &[Error("there is no config_files[0].path")],
+    ),
+    same(
+        "a map in place of the list is nothing",
+        "config_files: {path: @/a}",
+        &[],
+        &[
+            Served("unix:///run/falco/falco.sock"),
+            Warning("config_files is a map; expected a list"),
+        ],
+    ),
+    same(
+        "a list cannot be appended to a map",
+        "grpc: {}\nconfig_files: [@/list]",
+        &[],
+        &[Error("list:1:1: \"grpc\" is a list")],
     ),
     same(
         "the main file is refused",

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use falconer::config::{self, Options};
+
 use super::support::server::binary;
 use super::support::{PATIENCE, certs};
 
@@ -207,6 +209,16 @@ fn a_file_is_read_only_when_it_is_named() {
     let (code, said) = Program::start(|_| (), &["-c", "no-such.yaml"], &[]).ended();
     assert_eq!(code, 78);
     assert!(said.contains("no-such.yaml: the file cannot be read: No such file"), "{said}");
+}
+
+/// README: an included directory that may not be read. The tests may run as root, whom nothing is
+/// kept from, so the system's answer is given here.
+#[test]
+fn a_directory_that_may_not_be_read_is_an_error() {
+    let open = |_: &Path| Err(std::io::ErrorKind::PermissionDenied.into());
+    let errors = config::read(Some("config_files: d"), &Options::default(), &|_| None, &open);
+    let errors = errors.unwrap_err().to_string();
+    assert!(errors.starts_with("d: it cannot be read: permission denied"), "{errors}");
 }
 
 /// README: includes without limit; and a pipe, which Falco skipped, holds nothing up.

@@ -70,11 +70,12 @@ pub(crate) const INDEX: &str = "`-o` with an index out of range: the list become
 pub(crate) const BACKSLASH: &str = r"`-o` keys: `\` is an ordinary character";
 pub(crate) const FOREIGN: &str = "`-o` about a key nobody reads: set";
 pub(crate) const NOT_THERE: &str = "`config_files` that are not there: skipped in silence";
+pub(crate) const UNREADABLE: &str = "an included directory that may not be read: passed over";
 pub(crate) const STRATEGY: &str = "a strategy that is not known: `append`, in silence";
 pub(crate) const LIMITS: &str = "includes without limit";
 pub(crate) const DOLLAR: &str = "a `$` that begins no variable ends the expansion";
 pub(crate) const CIRCLE: &str = "variables that refer to each other in a circle: for ever";
 
 /// Differences that rows of the program itself show.
-pub(crate) const SHOWN_BY_THE_PROGRAM: [&str; 6] =
-    [NO_FILE, RUNS_ON, SHARED_PORT, TAKEN_OVER, UMASK, LIMITS];
+pub(crate) const SHOWN_BY_THE_PROGRAM: [&str; 7] =
+    [NO_FILE, RUNS_ON, SHARED_PORT, TAKEN_OVER, UMASK, LIMITS, UNREADABLE];
