@@ -12,7 +12,8 @@
 //!                                   ▲
 //!                                 config ◄── falco.yaml, -o, environment
 //!
-//!            certs: makes certificates for mutual TLS, for the command line alone
+//!   for the command line alone:
+//!            check: what a start would find wrong      certs: certificates for mutual TLS
 //! ```
 //!
 //! # The path of an alert
@@ -30,7 +31,8 @@
 //!
 //! `certs`, `event`, `grpc`, `net` and the `gateway` crate import nothing of ours. `hub` may import
 //! `event`; `ingest` may import `event` and `hub`; `service` may import `event`, `hub` and `grpc`;
-//! `config` sees each room's own `Config` and nothing else; `server` may import everything.
+//! `config` sees each room's own `Config` and nothing else; `check` may import `config` and what it
+//! names (`ingest`, `net`) and `grpc`; `server` may import everything but the commands.
 
 pub mod certs;
 pub mod check;

@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
 ];
 
 /// What is at the top and no room: the map, the program, and the door for fuzzing.
-const NO_ROOMS: [&str; 3] = ["lib", "main", "fuzzing"];
+const NO_ROOMS: [&str; 4] = ["lib", "main", "arguments", "fuzzing"];
 
 #[test]
 fn rooms_import_only_what_the_map_allows() {
