@@ -215,6 +215,79 @@ async fn a_changed_file_is_noticed_and_the_gateway_moves() {
     assert_eq!(server.end(), Some(0));
 }
 
+#[test]
+fn it_is_ready_while_its_inputs_are() {
+    let ready = |port: u16| {
+        let mut answer = String::new();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream
+            .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let port = support::server::free_port();
+    let settings = SETTINGS
+        .replace("enabled: false", &format!("enabled: true, listen: '127.0.0.1:{port}'"))
+        .replace("http: false", "http: false, command: [sh, -c, 'cat; sleep 1']");
+    let mut server = Configured::start(&settings);
+    // The program ends after a second, and is started again after another.
+    for (status, why) in [("200", "ok"), ("503", "Falco has ended"), ("200", "ok")] {
+        server.until(status, || {
+            let answer = ready(port);
+            answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(why)
+        });
+    }
+    drop(server.stdin.take());
+    server.until("its input has ended", || ready(port).contains("standard input has ended"));
+    assert_eq!(server.end(), Some(0));
+}
+
+/// Killed in the middle of it, again and again, it still has everything that a file has.
+#[tokio::test]
+async fn nothing_that_a_file_has_is_lost_over_kills() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, socket) = (dir.path().join("alerts.json"), dir.path().join("falco.sock"));
+    fs::write(&file, "").unwrap();
+    let mut written = 0;
+    let mut received = 0;
+    for round in 0..5 {
+        let mut child = Command::new(binary())
+            .args(["serve", "-o", "falconer.gateway.enabled=false", "-o"])
+            .arg(format!("grpc.bind_address=unix://{}", socket.display()))
+            .arg("-o")
+            .arg(format!("falconer.inputs.files[]={}", file.display()))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut writer = fs::OpenOptions::new().append(true).open(&file).unwrap();
+        for _ in 0..20 {
+            // Cut anywhere: the next start finds the rest of the line.
+            let (first, rest) = (lines().len() / 3, lines());
+            writer.write_all(&rest.as_bytes()[..first]).unwrap();
+            std::thread::sleep(Duration::from_millis(if round == 4 { 0 } else { 2 }));
+            writer.write_all(&rest.as_bytes()[first..]).unwrap();
+            written += examples::lines().len();
+        }
+        if round == 4 {
+            let deadline = Instant::now() + PATIENCE;
+            while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+                assert!(Instant::now() < deadline);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let client = Client::connect(&socket).await;
+            while received < written {
+                assert!(Instant::now() < deadline, "{received} of {written}");
+                let outcome = client.call(head(GET), [framed(b"")]).await;
+                received += outcome.messages.len();
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(received, written);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_stream_gets_a_status_at_the_end() {
     let mut server = Server::start(Transport::Unix);

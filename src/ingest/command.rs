@@ -46,6 +46,7 @@ pub async fn keep_running(
         if started.elapsed() >= LONGEST_PAUSE {
             pause = FIRST_PAUSE;
         }
+        intake.is_down(Input::Command, "Falco has ended and is going to be started again");
         child = loop {
             let (ended, seconds) = (Ended(&ended), pause.as_secs());
             tracing::warn!(program = ?command.first(), %ended, seconds, "restarting Falco");
@@ -55,7 +56,10 @@ pub async fn keep_running(
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
             match start(command) {
-                Ok(child) => break child,
+                Ok(child) => {
+                    intake.is_up(Input::Command);
+                    break child;
+                }
                 Err(error) => {
                     tracing::error!(program = ?command.first(), %error, "cannot start Falco")
                 }

@@ -28,6 +28,7 @@ pub struct Intake {
     hub: Arc<Hub>,
     hostname: String,
     counts: Mutex<Counts>,
+    down: Mutex<BTreeMap<Input, &'static str>>,
     falco_version: OnceLock<String>,
 }
 
@@ -70,7 +71,29 @@ impl Intake {
     /// An intake to `hub`; `hostname` stands in where an alert has none.
     #[must_use]
     pub fn new(hub: Arc<Hub>, hostname: String) -> Self {
-        Self { hub, hostname, counts: Mutex::default(), falco_version: OnceLock::new() }
+        Self {
+            hub,
+            hostname,
+            counts: Mutex::default(),
+            down: Mutex::default(),
+            falco_version: OnceLock::new(),
+        }
+    }
+
+    /// Notes that nothing comes from `input` for now, and why.
+    pub fn is_down(&self, input: Input, why: &'static str) {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).insert(input, why);
+    }
+
+    /// Notes that `input` is read again.
+    pub fn is_up(&self, input: Input) {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).remove(&input);
+    }
+
+    /// Why an input that was asked for has nothing to give, if there is one.
+    #[must_use]
+    pub fn down(&self) -> Option<&'static str> {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).values().next().copied()
     }
 
     /// How many records came in.

@@ -34,7 +34,8 @@ impl Port for Feed {
 
     fn ready(&self) -> Result<(), String> {
         // Whoever cannot listen ends the process, so what listens is there.
-        if self.stop.is_cancelled() { Err("stopping".into()) } else { Ok(()) }
+        let why = if self.stop.is_cancelled() { Some("stopping") } else { self.intake.down() };
+        why.map_or(Ok(()), |why| Err(why.into()))
     }
 
     fn status(&self) -> Status {

@@ -11,7 +11,7 @@ use tokio::process::Child;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Error, Parts};
-use crate::ingest::{self, Intake};
+use crate::ingest::{self, Input, Intake};
 
 /// What an input reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +85,11 @@ impl Inputs {
         self.running = stay;
         for gone in &go {
             gone.stop.cancel();
+            match gone.source {
+                Source::Stdin => self.intake.is_up(Input::Stdin),
+                Source::Command(_) => self.intake.is_up(Input::Command),
+                Source::File(_) => {}
+            }
         }
         let before = go.into_iter().map(|gone| gone.ended).collect::<Vec<_>>();
         for source in wanted {
@@ -156,8 +161,12 @@ async fn start_late(
 async fn read(intake: &Arc<Intake>, source: Source, stop: CancellationToken) -> Result<(), Error> {
     match source {
         Source::Stdin => {
-            match ingest::stream::read_stdin(intake.clone(), &stop).await {
-                Ok(()) if stop.is_cancelled() => {}
+            let read = ingest::stream::read_stdin(intake.clone(), &stop).await;
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            intake.is_down(Input::Stdin, "standard input has ended");
+            match read {
                 Ok(()) => tracing::info!("standard input has ended; serving what is kept"),
                 Err(error) => tracing::error!(%error, "cannot read standard input"),
             }
