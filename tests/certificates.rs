@@ -16,26 +16,20 @@
 mod support;
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use falconer::net::{TlsFiles, tls};
 use jiff::Timestamp;
-use rcgen::{CertificateParams, CertificateRevocationListParams, KeyPair, SerialNumber};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rcgen::{CertificateParams, KeyPair, SerialNumber};
 use support::certs::{self, Authority, SHA_1, SHA_256, Version1};
 use support::client::Library;
 use support::server::Server;
+use support::site::{Site, VERSIONS};
 use support::{Transport, examples};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Falco's documentation up to 0.43, `-passout` and `-passin` in place of the prompts.
 const DOCUMENTED: [&str; 10] = [
@@ -147,19 +141,29 @@ fn version_3_without_names_is_served() {
     assert!(server.stderr().contains("no subjectAltName"), "{}", server.stderr());
 }
 
-#[test]
-fn version_1_is_refused_where_it_is_turned_off() {
-    let dir = tempfile::tempdir().unwrap();
-    let authority = certs::write(dir.path());
+#[tokio::test]
+async fn version_1_is_refused_where_it_is_turned_off() {
+    let mut site = Site::new();
     let key = KeyPair::generate().unwrap();
-    let client = Version1::new(&authority.name(), &key).signed_by(&authority.key);
-    fs::write(dir.path().join("client.crt"), certs::pem(&client)).unwrap();
-    certs::write_key(&dir.path().join("client.key"), &key);
-    assert!(s_client(&serve(dir.path(), &[]), "-tls1_3"));
-    let server = serve(dir.path(), &["falconer.tls.legacy_v1_certs=false"]);
-    for version in ["-tls1_2", "-tls1_3"] {
-        assert!(!s_client(&server, version), "{version}");
+    let v1 = Version1::new(&site.authority.name(), &key).signed_by(&site.authority.key);
+    fs::write(site.dir.path().join("client.crt"), certs::pem(&v1)).unwrap();
+    certs::write_key(&site.dir.path().join("client.key"), &key);
+    assert!(s_client(&serve(site.dir.path(), &[]), "-tls1_3"));
+    let server = serve(site.dir.path(), &["falconer.tls.legacy_v1_certs=false"]);
+    site.files.legacy_v1_certs = false;
+    for (version, name) in VERSIONS.into_iter().zip(["-tls1_2", "-tls1_3"]) {
+        assert!(!s_client(&server, name), "{name}");
+        let refusal = site.refusal(std::slice::from_ref(&v1), &key, version).await.unwrap();
+        assert!(refusal.contains("it is an X.509 version 1 certificate, as `"), "{refusal}");
     }
+
+    let at = |name| site.dir.path().join(name);
+    let mut own = TlsFiles::new(at("client.key"), at("client.crt"), at("ca.crt"));
+    let warnings = tls::load(&own, Timestamp::now()).unwrap().warnings;
+    assert!(warnings.concat().contains("`falconer certs init DIR`"), "{warnings:?}");
+    own.legacy_v1_certs = false;
+    let error = tls::load(&own, Timestamp::now()).unwrap_err().to_string();
+    assert!(error.contains("make it again with `-extfile`"), "{error}");
 }
 
 /// Whether OpenSSL's own client gets HTTP/2 from the server.
@@ -185,113 +189,6 @@ fn s_client(server: &Server, version: &str) -> bool {
     // The server's own settings.
     answered && head[3] == 4
 }
-
-/// A server's files in this process, and the authority that signs its clients.
-struct Site {
-    dir: TempDir,
-    authority: Authority,
-    files: TlsFiles,
-}
-
-impl Site {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let authority = certs::write(dir.path());
-        let at = |name| dir.path().join(name);
-        let files = TlsFiles::new(at("server.key"), at("server.crt"), at("ca.crt"));
-        Self { dir, authority, files }
-    }
-
-    /// Writes a revocation list of an authority and names it.
-    fn revoke(&mut self, by: &Authority, serials: &[u8], next: Option<i32>) {
-        let list = CertificateRevocationListParams {
-            this_update: rcgen::date_time_ymd(2024, 1, 1),
-            next_update: rcgen::date_time_ymd(next.unwrap_or(2048), 1, 1),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: serials
-                .iter()
-                .map(|serial| rcgen::RevokedCertParams {
-                    serial_number: SerialNumber::from(u64::from(*serial)),
-                    revocation_time: rcgen::date_time_ymd(2024, 1, 1),
-                    reason_code: None,
-                    invalidity_date: None,
-                })
-                .collect(),
-            key_identifier_method: rcgen::KeyIdMethod::Sha256,
-        };
-        let path = self.dir.path().join(format!("{}.crl", self.files.crls.len()));
-        fs::write(&path, list.signed_by(&by.issuer()).unwrap().pem().unwrap()).unwrap();
-        self.files.crls.push(path);
-    }
-
-    /// How a client is met that shows this chain and has this key: the server's side of it.
-    async fn meets(
-        &self,
-        shown: Option<(Vec<Vec<u8>>, &KeyPair)>,
-        version: &'static SupportedProtocolVersion,
-    ) -> io::Result<Option<String>> {
-        let config = tls::load(&self.files, Timestamp::now()).unwrap().config;
-        let client = client(&self.authority, shown, version);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = async {
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut stream = TlsAcceptor::from(config).accept(stream).await?;
-            // In TLS 1.3 it is here that the client's own verdict comes.
-            stream.read_u8().await?;
-            Ok(tls::identity(stream.get_ref().1))
-        };
-        let client = async {
-            let stream = TcpStream::connect(address).await.unwrap();
-            let name = ServerName::try_from("localhost").unwrap();
-            let connected = TlsConnector::from(Arc::new(client)).connect(name, stream).await;
-            let Ok(mut stream) = connected else { return };
-            let _ = stream.write_all(b"x").await;
-            let _ = stream.flush().await;
-            let _ = stream.read_u8().await;
-        };
-        tokio::join!(server, client).0
-    }
-
-    /// The same for a leaf; gives the sentence that the log has, if it is refused.
-    async fn refusal(
-        &self,
-        chain: &[Vec<u8>],
-        key: &KeyPair,
-        version: &'static SupportedProtocolVersion,
-    ) -> Option<String> {
-        let error = self.meets(Some((chain.to_vec(), key)), version).await.err()?;
-        Some(tls::refusal(&error).unwrap_or_else(|| panic!("no sentence for {error:?}")))
-    }
-}
-
-/// A client that shows what it is given, whatever it is.
-fn client(
-    trusted: &Authority,
-    shown: Option<(Vec<Vec<u8>>, &KeyPair)>,
-    version: &'static SupportedProtocolVersion,
-) -> ClientConfig {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.der()).unwrap();
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_root_certificates(roots);
-    match shown {
-        None => builder.with_no_client_auth(),
-        Some((chain, key)) => {
-            let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-            let key = provider.key_provider.load_private_key(key).unwrap();
-            let chain = chain.into_iter().map(CertificateDer::from).collect();
-            let resolver = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-            builder.with_client_cert_resolver(Arc::new(resolver))
-        }
-    }
-}
-
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
 #[tokio::test]
 async fn every_mistake_is_refused_and_named() {
@@ -319,6 +216,13 @@ async fn every_mistake_is_refused_and_named() {
     renamed[at] = b'C';
     let mut trailing = signed(good());
     trailing[0].push(0);
+    let behind = {
+        let part = good().signed_part();
+        let signature = rcgen::SigningKey::sign(&authority.key, &part).unwrap();
+        let signature = certs::tlv(3, &[&[0][..], &signature].concat());
+        let algorithm = certs::sequence(&[&SHA_256]);
+        vec![certs::sequence(&[&part, &algorithm, &signature, &[5, 0]])]
+    };
     let mut expired = certs::leaf("client", &[], Some(certs::CLIENT));
     expired.not_after = rcgen::date_time_ymd(2025, 2, 1);
     expired.not_before = rcgen::date_time_ymd(2025, 1, 1);
@@ -402,6 +306,7 @@ async fn every_mistake_is_refused_and_named() {
         ("below a namesake", vec![below_namesake, namesake], "not signed by the key"),
         ("version 3 below a version 1", vec![v3_below, between], "not X.509 version 3"),
         ("a byte behind it", trailing, "not well formed"),
+        ("a field behind the signature", behind, "not well formed"),
         ("extensions", with(&|c| c.more = extensions.clone()), "not well formed"),
         ("a unique identifier", with(&|c| c.more = vec![0x81, 2, 0, 1]), "not well formed"),
         ("a field of no version", with(&|c| c.more = vec![4, 1, 0]), "not X.509 version 3"),
@@ -473,7 +378,7 @@ async fn the_right_ones_get_in_and_say_who_they_are() {
 #[tokio::test]
 async fn revocation_lists_hold_for_both_versions() {
     let key = KeyPair::generate().unwrap();
-    let authority_of = |site: &Site| Version1::new(&site.authority.name(), &key);
+    let client_of = |site: &Site| Version1::new(&site.authority.name(), &key);
     let twin = Authority::named("Falconer test authority");
     for (revoked, signed_by_twin, expected) in [
         (&[2, 3][..], false, None),
@@ -484,7 +389,7 @@ async fn revocation_lists_hold_for_both_versions() {
         let mut site = Site::new();
         let own = site.authority.copy();
         site.revoke(if signed_by_twin { &twin } else { &own }, revoked, None);
-        let v1 = authority_of(&site).signed_by(&site.authority.key);
+        let v1 = client_of(&site).signed_by(&site.authority.key);
         let mut params = certs::leaf("client", &[], Some(certs::CLIENT));
         params.serial_number = Some(SerialNumber::from(1));
         let v3 = params.signed_by(&key, &site.authority.issuer()).unwrap().der().to_vec();
@@ -499,10 +404,21 @@ async fn revocation_lists_hold_for_both_versions() {
             }
         }
     }
+    // The same through the configuration.
+    for (revoked, expected) in [(2, true), (1, false)] {
+        let mut site = Site::new();
+        let authority = site.authority.copy();
+        site.revoke(&authority, &[revoked], None);
+        let v1 = client_of(&site).signed_by(&authority.key);
+        fs::write(site.dir.path().join("client.crt"), certs::pem(&v1)).unwrap();
+        certs::write_key(&site.dir.path().join("client.key"), &key);
+        let list = format!("falconer.tls.crls[]={}", site.files.crls[0].display());
+        assert_eq!(s_client(&serve(site.dir.path(), &[&list]), "-tls1_3"), expected);
+    }
     // A list of somebody else does not cover it.
     let mut site = Site::new();
     site.revoke(&Authority::named("Another authority"), &[], None);
-    let chain = [authority_of(&site).signed_by(&site.authority.key)];
+    let chain = [client_of(&site).signed_by(&site.authority.key)];
     let refusal = site.refusal(&chain, &key, VERSIONS[1]).await.unwrap();
     assert!(refusal.contains("no list in falconer.tls.crls covers"), "{refusal}");
     let warnings = tls::load(&site.files, Timestamp::now()).unwrap().warnings;

@@ -1,6 +1,6 @@
 //! What the integration tests share: the server as a process, the way a user starts it (`server`),
-//! certificates every client accepts (`certs`), the real clients as processes (`client`), and the
-//! example lines with the alerts they must become (`examples`).
+//! certificates every client accepts, and those nobody may (`certs`, `site`), the real clients as
+//! processes (`client`), and the example lines with the alerts they must become (`examples`).
 //!
 //! Everything waits with a deadline and is ended by its process id; nothing is left behind.
 #![allow(dead_code, reason = "each integration test uses its part")]
@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod examples;
 pub(crate) mod raw;
 pub(crate) mod server;
+pub(crate) mod site;
 
 use std::time::Duration;
 
