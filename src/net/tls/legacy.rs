@@ -66,7 +66,8 @@ impl Verifier {
             tracing::warn!(
                 client,
                 "a client showed an X.509 version 1 certificate, which says nothing of what it is \
-                 for; give clients new ones, then set falconer.tls.legacy_v1_certs to false"
+                 for; give clients new ones, as `falconer certs init DIR` makes them, then set \
+                 falconer.tls.legacy_v1_certs to false"
             );
         }
     }

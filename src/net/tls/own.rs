@@ -5,6 +5,8 @@
 //! 2. Falco served whatever OpenSSL took. What clients will refuse, or others can read, is a
 //!    warning.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
@@ -26,21 +28,7 @@ pub(super) fn load(
     now: Timestamp,
     findings: &mut Findings,
 ) -> Result<CertifiedKey, TlsError> {
-    let source = Source::read("grpc.private_key", &files.private_key)?;
-    let key = provider.key_provider.load_private_key(source.private_key()?).map_err(|_| {
-        source.wrong(
-            "the key is none that TLS can use; expected RSA of 2048 to 8192 bits, ECDSA on \
-             P-256, P-384 or P-521, or Ed25519",
-        )
-    })?;
-    if let Some(mode) = source.open_to_others() {
-        findings.warnings.push(source.warning(format_args!(
-            "others than its owner may read the server's private key (mode {mode:04o}); write \
-             `chmod 600 {}`",
-            Shown(source.path)
-        )));
-    }
-
+    let key = private_key(files, provider, findings)?;
     let source = Source::read("grpc.cert_chain", &files.cert_chain)?;
     let chain = source.certificates()?;
     if let Some(reason) = mismatch(&chain, key.as_ref(), files) {
@@ -57,6 +45,27 @@ pub(super) fn load(
     let not_after = read.map(|certificate| certificate.not_after).min();
     findings.not_after.extend(not_after.map(|time| (files.cert_chain.clone(), time)));
     Ok(CertifiedKey::new(chain, key))
+}
+
+fn private_key(
+    files: &TlsFiles,
+    provider: &CryptoProvider,
+    findings: &mut Findings,
+) -> Result<Arc<dyn SigningKey>, TlsError> {
+    let source = Source::read("grpc.private_key", &files.private_key)?;
+    if let Some(mode) = source.open_to_others() {
+        findings.warnings.push(source.warning(format_args!(
+            "others than its owner may read the server's private key (mode {mode:04o}); write \
+             `chmod 600 {}`, or defaultMode: 0400 for a secret in Kubernetes",
+            Shown(source.path)
+        )));
+    }
+    provider.key_provider.load_private_key(source.private_key()?).map_err(|_| {
+        source.wrong(
+            "the key is none that TLS can use; expected RSA of 2048 to 8192 bits, ECDSA on \
+             P-256, P-384 or P-521, or Ed25519",
+        )
+    })
 }
 
 /// Why the chain is not the key's, if it is not.
