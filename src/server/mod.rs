@@ -32,6 +32,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tonic_health::server::HealthReporter;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
@@ -127,99 +128,133 @@ impl std::fmt::Debug for Start {
 /// # Errors
 /// When something that was asked for cannot be had, or a second signal did not let it finish.
 pub async fn run(start: Start) -> Result<(), Error> {
-    let Start { loaded, reread, mut inherited, demo } = start;
-    let config = loaded.config;
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     limits::raise_open_files();
-    // Inputs end before everything else does.
-    let (stop, stop_inputs) = (CancellationToken::new(), CancellationToken::new());
-    // Dropped with this function, it ends every part that is left, a Falco of ours included.
-    let mut parts = Parts::new();
+    let mut server = Server::start(start).await?;
+    let ended = server.live(&mut signals).await;
+    ended.and(server.end(&mut signals).await)
+}
 
-    let hub = Arc::new(Hub::new(config.hub, epoch()));
-    let hostname: Arc<str> = config.hostname.clone().unwrap_or_else(machine_name).into();
-    let intake = Arc::new(Intake::new(hub.clone(), hostname.to_string()));
-    let (settings, subscribers) = (Settings::new(config.outputs.clone()), Subscribers::default());
-    let asked = Arc::new(OnceLock::new());
+/// A server that runs. Dropping it ends every part, a Falco of ours included.
+struct Server {
+    parts: Parts,
+    running: Running,
+    health: HealthReporter,
+    /// Inputs end before everything else does.
+    stop_inputs: CancellationToken,
+    stop: CancellationToken,
+}
 
-    let bind = |listen| Listener::bind(listen, &mut inherited);
-    let listener = config.grpc.as_ref().map(bind).transpose()?;
-    let bind = |address| Gateway::bind(address, config.inputs.http, &stop);
-    let gateway = config.gateway.map(bind).transpose()?;
-    let mut inputs = Inputs::new(intake.clone(), stop_inputs.clone());
-    inputs.start(&mut parts, &config.inputs)?;
-    if let Some(rate) = demo {
-        parts.spawn(invent(intake.clone(), rate, stop_inputs.clone()));
-    }
+impl Server {
+    async fn start(start: Start) -> Result<Self, Error> {
+        let Start { loaded, reread, mut inherited, demo } = start;
+        let config = loaded.config;
+        let (stop, stop_inputs) = (CancellationToken::new(), CancellationToken::new());
+        let mut parts = Parts::new();
 
-    let context = service::Context {
-        hub: hub.clone(),
-        settings: settings.clone(),
-        hostname,
-        now: ingest::now,
-        falco: falco_version(settings.clone(), asked.clone(), intake.clone()),
-        subscribers: subscribers.clone(),
-        stop: stop.clone(),
-    };
-    let (router, health) = mounted::health(service::falco(&context), &stop).await;
-    let router = mounted::reflection(router, &stop)?;
-    let tls = listener.as_ref().and_then(Listener::tls);
-    if let Some(listener) = listener {
-        let serving = listener.serve(handler(router), stop.clone());
-        parts.spawn(async move {
-            serving.await;
-            Ok(())
-        });
-    }
-    let grpc = config.grpc.as_ref().map(ToString::to_string).unwrap_or_default();
-    let feed =
-        Arc::new(Feed { hub: hub.clone(), intake, subscribers, grpc, stop: stop_inputs.clone() });
-    if let Some(gateway) = &gateway {
-        gateway.serve(&mut parts, feed.clone())?;
-    }
-    parts.spawn(ask_falco(&config, asked, stop.clone()));
-    parts.spawn(watchdog(stop.clone()));
+        let hub = Arc::new(Hub::new(config.hub, epoch()));
+        let hostname: Arc<str> = config.hostname.clone().unwrap_or_else(machine_name).into();
+        let intake = Arc::new(Intake::new(hub.clone(), hostname.to_string()));
+        let settings = Settings::new(config.outputs.clone());
+        let (subscribers, asked) = (Subscribers::default(), Arc::new(OnceLock::new()));
 
-    greet(&config, gateway.as_ref().and_then(Gateway::address));
-    systemd::ready();
-    let mut running = Running {
-        changes: Changes::of(running::watched(&config, loaded.files)),
-        config,
-        reread: Arc::new(reread),
-        hub,
-        settings,
-        inputs,
-        gateway,
-        tls,
-        port: feed,
-        stop: stop.clone(),
-    };
-    let ended = loop {
-        tokio::select! {
-            asked = signals.next() => match asked {
-                Asked::End => break Ok(()),
-                Asked::Reload => running.reload(&mut parts).await,
-            },
-            () = running.changed() => running.reload(&mut parts).await,
-            failed = failure(&mut parts) => break Err(failed),
+        let bind = |listen| Listener::bind(listen, &mut inherited);
+        let listener = config.grpc.as_ref().map(bind).transpose()?;
+        let bind = |address| Gateway::bind(address, config.inputs.http, &stop);
+        let gateway = config.gateway.map(bind).transpose()?;
+        let mut inputs = Inputs::new(intake.clone(), stop_inputs.clone());
+        inputs.start(&mut parts, &config.inputs)?;
+        if let Some(rate) = demo {
+            let (intake, stop) = (intake.clone(), stop_inputs.clone());
+            parts.spawn(well(async move { ingest::demo::run(&intake, rate, stop).await }));
         }
-    };
-    tracing::info!(grace_seconds = GRACE.as_secs(), "stopping");
-    systemd::stopping();
-    let drained = tokio::select! {
-        drained = async {
-            mounted::stop_serving(&health).await;
-            stop_inputs.cancel();
-            // What takes longer goes on beside the rest.
-            let _ = tokio::time::timeout(INPUT_GRACE, running.inputs_ended()).await;
-            stop.cancel();
-            drain(&mut parts).await
-        } => drained,
-        () = signals.end() => Err(Error::Forced),
-    };
-    // What is left is dropped, and waited for.
-    parts.shutdown().await;
-    ended.and(drained)
+
+        let context = service::Context {
+            hub: hub.clone(),
+            settings: settings.clone(),
+            hostname,
+            now: ingest::now,
+            falco: falco_version(settings.clone(), asked.clone(), intake.clone()),
+            subscribers: subscribers.clone(),
+            stop: stop.clone(),
+        };
+        let (router, health) = mounted::health(service::falco(&context), &stop).await;
+        let router = mounted::reflection(router, &stop)?;
+        let tls = listener.as_ref().and_then(Listener::tls);
+        if let Some(listener) = listener {
+            parts.spawn(well(listener.serve(handler(router), stop.clone())));
+        }
+        let grpc = config.grpc.as_ref().map(ToString::to_string).unwrap_or_default();
+        let feed = Feed { hub: hub.clone(), intake, subscribers, grpc, stop: stop_inputs.clone() };
+        let port = Arc::new(feed);
+        if let Some(gateway) = &gateway {
+            gateway.serve(&mut parts, port.clone())?;
+        }
+        parts.spawn(ask_falco(&config, asked, stop.clone()));
+        parts.spawn(well(systemd::stay_alive(stop.clone())));
+
+        greet(&config, gateway.as_ref().and_then(Gateway::address));
+        systemd::ready();
+        let changes = Changes::of(running::watched(&config, loaded.files));
+        let reread = Arc::new(reread);
+        let stop_running = stop.clone();
+        let running = Running {
+            config,
+            reread,
+            changes,
+            hub,
+            settings,
+            inputs,
+            gateway,
+            tls,
+            port,
+            stop: stop_running,
+        };
+        Ok(Self { parts, running, health, stop_inputs, stop })
+    }
+
+    /// Serves until it is asked to end, or a part fails.
+    async fn live(&mut self, signals: &mut Signals) -> Result<(), Error> {
+        let Self { parts, running, .. } = self;
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::End => return Ok(()),
+                    Asked::Reload => running.reload(parts).await,
+                },
+                () = running.changed() => running.reload(parts).await,
+                failed = failure(parts) => return Err(failed),
+            }
+        }
+    }
+
+    /// Ends it: what is left at a second signal is dropped.
+    async fn end(mut self, signals: &mut Signals) -> Result<(), Error> {
+        tracing::info!(grace_seconds = GRACE.as_secs(), "stopping");
+        systemd::stopping();
+        let drained = tokio::select! {
+            drained = self.finish() => drained,
+            () = signals.end() => Err(Error::Forced),
+        };
+        // What is left is dropped, and waited for.
+        self.parts.shutdown().await;
+        drained
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        mounted::stop_serving(&self.health).await;
+        self.stop_inputs.cancel();
+        // What takes longer goes on beside the rest.
+        let _ = tokio::time::timeout(INPUT_GRACE, self.running.inputs_ended()).await;
+        self.stop.cancel();
+        drain(&mut self.parts).await
+    }
+}
+
+/// A part that cannot fail.
+async fn well(part: impl Future<Output = ()>) -> Result<(), Error> {
+    part.await;
+    Ok(())
 }
 
 /// The gRPC services as the listener wants them.
@@ -248,16 +283,6 @@ fn falco_version(
             FalcoVersion { falco: intake.falco_version().map(str::to_owned), engine: None }
         }
     })
-}
-
-async fn invent(intake: Arc<Intake>, rate: u32, stop: CancellationToken) -> Result<(), Error> {
-    ingest::demo::run(&intake, rate, stop).await;
-    Ok(())
-}
-
-async fn watchdog(stop: CancellationToken) -> Result<(), Error> {
-    systemd::stay_alive(stop).await;
-    Ok(())
 }
 
 /// Asks Falco for its version, once, beside everything else.
