@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 /// The time between two looks.
-pub(super) const PERIOD: Duration = Duration::from_secs(1);
+pub(super) const PERIOD: Duration = Duration::from_secs(2);
 
 /// Files, and how they were last seen.
 #[derive(Debug, Default)]
