@@ -10,7 +10,7 @@
 //! 3. The server's names are every host that was asked for, then what reaches this machine from
 //!    itself; the first is its common name. Keys are ECDSA P-256 in PKCS#8, which all of Go,
 //!    gRPC's C core, Node and rustls read.
-//! 4. The directory is for its owner alone, and so are the keys. If a file cannot be written those
+//! 4. A directory that it makes is for its owner alone, and so are the keys. If a file cannot be written those
 //!    before it are removed again.
 //! 5. What is left to do is handed back as text: the configuration, and a call to try.
 //!

@@ -60,7 +60,7 @@ fn serve(options: Options, demo: Option<u32>) -> Done {
         tracing::info!("{note}");
     }
     let threads = loaded.config.threads;
-    let reread = Box::new(move || config::load(&options, &env));
+    let reread = Box::new(move || config::reload(&options, &env));
     run(threads, server::run(Start { loaded, reread, inherited, demo }))??;
     Ok(ExitCode::SUCCESS)
 }

@@ -46,7 +46,8 @@ fn what_a_start_would_find_is_told_a_line_each() {
     assert!(lines.iter().all(|line| line.starts_with("ok ")), "{lines:?}");
     assert!(!path.parent().unwrap().exists(), "nothing is created");
 
-    fs::write(directory.path().join("text"), "").unwrap();
+    let text = directory.path().join("text");
+    fs::write(&text, "").unwrap();
     for (setting, level, expected) in [
         (
             format!("falconer.inputs.files[]={}", file.display()),
@@ -62,11 +63,12 @@ fn what_a_start_would_find_is_told_a_line_each() {
         ("falconer.inputs.command[]=sh".into(), "ok ", "/sh can be started"),
         (
             format!("falconer.gateway.listen={}", taken.local_addr().unwrap()),
-            "error ",
-            "stop what listens there",
+            "warning ",
+            "is served already; stop",
         ),
         ("falconer.socket.group=no-such-group".into(), "error ", "there is no group"),
-        (at(&directory.path().join("text")), "error ", "no socket; move it away"),
+        (format!("falconer.socket.links[]={}", text.display()), "error ", "something else"),
+        (at(&text), "error ", "no socket; move it away"),
         ("grpc.threadiness=-1".into(), "warning ", "grpc.threadiness is \"-1\""),
         ("falconer.inptus=1".into(), "error ", "did you mean \"inputs\""),
     ] {

@@ -25,11 +25,16 @@ pub(super) async fn gateway(address: SocketAddr, findings: &mut Findings) {
 async fn unix_socket(socket: &UnixSocket, findings: &mut Findings) {
     let key = "grpc.bind_address";
     let path = socket.path.display();
-    match unix::look(&socket.path) {
-        unix::Found::Nothing => match unix::check(socket) {
-            Ok(()) => findings.add(Level::Ok, format_args!("{key}: {path} can be created")),
-            Err(error) => findings.add(Level::Error, format_args!("{key}: {error}")),
-        },
+    let found = unix::look(&socket.path);
+    if !matches!(found, unix::Found::Other(..))
+        && let Err(error) = unix::check(socket)
+    {
+        return findings.add(Level::Error, format_args!("{key}: {error}"));
+    }
+    match found {
+        unix::Found::Nothing => {
+            findings.add(Level::Ok, format_args!("{key}: {path} can be created"));
+        }
         unix::Found::Stale => findings.add(
             Level::Ok,
             format_args!(
@@ -83,6 +88,10 @@ fn certificates(files: &TlsFiles, findings: &mut Findings) {
 async fn port(key: &str, address: &str, findings: &mut Findings) {
     match tcp::bind(address) {
         Ok(_) => findings.add(Level::Ok, format_args!("{key}: {address} is free")),
+        Err(_) if running::listens(address).await => findings.add(
+            Level::Warning,
+            format_args!("{key}: {address} is served already; stop what serves it before a start"),
+        ),
         Err(error) => findings.add(Level::Error, format_args!("{key}: {error}")),
     }
 }

@@ -4,7 +4,8 @@
 //!    say.
 //! 2. What they name is tried as far as that disturbs nobody: sockets and ports are bound and let
 //!    go ([`listen`]), certificates are loaded, files and programs looked at ([`inputs`]). Where
-//!    somebody serves already it is asked who it is ([`running`]).
+//!    somebody serves already it is asked who it is ([`running`]): that is a warning, since it may
+//!    be the server whose settings are to change.
 //! 3. Each finding is a line: how bad it is, the setting it is about, what was found, and how to
 //!    mend it.
 

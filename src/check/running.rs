@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as _;
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -30,6 +30,11 @@ pub(super) async fn who(path: &Path) -> String {
         Ok(None) => format!("{process}, which does not answer Falco's version call"),
         Err(_) => format!("{process}, which does not answer"),
     }
+}
+
+/// Whether somebody takes connections there.
+pub(super) async fn listens(address: &str) -> bool {
+    matches!(timeout(PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
 async fn process(path: &Path) -> String {

@@ -42,6 +42,16 @@ pub(super) fn look(path: &Path) -> io::Result<Found> {
     }
 }
 
+/// Whether it is a file that can be read again; one that is not there is for reading to tell.
+pub(super) fn is_regular(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |found| found.is_file())
+}
+
+/// Whether it is a file without a byte.
+pub(super) fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
 /// Reads a file, of whatever kind: the main one may come through a pipe.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_TEXT).unwrap_or(u64::MAX).saturating_add(1);

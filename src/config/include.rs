@@ -216,6 +216,8 @@ impl Includes<'_> {
     }
 
     fn skipped(&mut self, want: &Wanted, why: &str) {
+        // It may come.
+        self.visited.push(want.path.clone());
         let path = quoted(&want.path.to_string_lossy());
         self.report.note(want.at, format!("config_files: {path} {why} and is skipped"));
     }

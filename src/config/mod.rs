@@ -141,6 +141,27 @@ pub fn load(options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
     read(text.as_deref(), options, env, &files::look)
 }
 
+/// [`load`] for a server that runs on the same options already.
+///
+/// # Errors
+/// As [`load`]; also when the main file cannot be read a second time, or has nothing in it any
+/// more: neither is what somebody wants to be in force.
+pub fn reload(options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
+    if let Some(path) = &options.file {
+        let refused = |text: &str| {
+            let place = Place::File { name: file_name(path), position: None };
+            Err(Errors::one(place, text.to_owned()))
+        };
+        if !files::is_regular(path) {
+            return refused("it is no regular file, which is read once; restart for new settings");
+        }
+        if files::is_empty(path) {
+            return refused("there is nothing in it; restart if that is meant");
+        }
+    }
+    load(options, env)
+}
+
 /// Makes the configuration from the text of the main file. Does no IO: `options.file` is only the
 /// name in messages, and `open` tells what is at other paths.
 ///

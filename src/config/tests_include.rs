@@ -139,7 +139,7 @@ fn what_was_read_can_be_watched() {
     let tree: Tree<'_> =
         &[("a", A), ("d/", ""), ("d/2", "x: 1"), ("d/1", "x: 2"), ("e/", ""), ("p", "a pipe")];
     let files = loaded("config_files: [d, nowhere, a, e/, p]", tree, &[]).files;
-    assert_eq!(files, ["f.yaml", "d", "d/1", "d/2", "a", "e/"].map(PathBuf::from));
+    assert_eq!(files, ["f.yaml", "d", "d/1", "d/2", "nowhere", "a", "e/", "p"].map(PathBuf::from));
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub async fn read_stdin(intake: Arc<Intake>, stop: &CancellationToken) -> io::Re
         return read(&intake, Input::Stdin, pipe, stop).await;
     }
     // Such a read cannot be interrupted: when the server ends first, its thread is left behind.
-    let reading = move || read_blocking(&intake, Input::Stdin, io::stdin().lock());
+    let stopped = stop.clone();
+    let reading = move || read_blocking(&intake, Input::Stdin, io::stdin().lock(), &stopped);
     match stop.run_until_cancelled(spawn_blocking(reading)).await {
         Some(read) => read.map_err(io::Error::other)?,
         None => Ok(()),
@@ -80,11 +81,18 @@ pub async fn read(
 }
 
 /// The same for what cannot be awaited.
-fn read_blocking(intake: &Intake, input: Input, mut stream: impl Read) -> io::Result<()> {
+fn read_blocking(
+    intake: &Intake,
+    input: Input,
+    mut stream: impl Read,
+    stop: &CancellationToken,
+) -> io::Result<()> {
     let mut lines = Lines::default();
     let mut chunk = vec![0; READ_BYTES];
     loop {
         match stream.read(&mut chunk) {
+            // Left behind, it is nobody's input any more.
+            Ok(_) if stop.is_cancelled() => return Ok(()),
             Ok(0) => break,
             Ok(length) => {
                 take(intake, input, &mut lines, chunk.get(..length).unwrap_or_default());

@@ -35,6 +35,14 @@ impl Inherited {
         (0..self.0.len()).find_map(|number| self.0.take_unix_listener(number).ok().flatten())
     }
 
+    /// Closes those that nobody has taken, and gives their number: a client would connect and hear
+    /// nothing.
+    #[must_use]
+    pub fn close(mut self) -> usize {
+        let sockets = std::iter::from_fn(|| self.unix()).count();
+        sockets + std::iter::from_fn(|| self.tcp()).count()
+    }
+
     /// The first that is a listening TCP socket.
     pub(super) fn tcp(&mut self) -> Option<TcpListener> {
         (0..self.0.len()).find_map(|number| self.0.take_tcp_listener(number).ok().flatten())

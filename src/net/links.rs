@@ -26,11 +26,7 @@ impl Links {
     pub(super) fn make(socket: &Path, links: &[PathBuf]) -> Result<Self, BindError> {
         let mut all = Self { socket: socket.into(), made: Vec::new() };
         for link in links {
-            all.add(link).map_err(|error| BindError {
-                address: format!("unix://{}", link.display()),
-                reason: error.to_string(),
-                remedy: "move away what is there, or leave it out of falconer.socket.links",
-            })?;
+            all.add(link).map_err(|error| failed(link, &error))?;
         }
         Ok(all)
     }
@@ -39,19 +35,53 @@ impl Links {
         if let Some(directory) = link.parent() {
             fs::create_dir_all(directory)?;
         }
-        match fs::symlink_metadata(link) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-            // The same file by another spelling, such as through /var/run.
-            Ok(_) if leads_to(link, &self.socket) && !is_link(link) => return Ok(()),
-            Ok(_) if is_link(link) && (!link.exists() || leads_to(link, &self.socket)) => {
-                fs::remove_file(link)?;
-            }
-            Ok(_) => return Err(io::Error::other("there is something else at that path")),
+        match look(link, &self.socket)? {
+            Found::Nothing => {}
+            Found::Socket => return Ok(()),
+            Found::Link => fs::remove_file(link)?,
         }
         symlink(&self.socket, link)?;
         self.made.push(link.into());
         Ok(())
+    }
+}
+
+/// Whether each of `links` could lead to `socket`, as far as that can be told without making any.
+///
+/// # Errors
+/// As [`Links::make`].
+pub(super) fn check(socket: &Path, links: &[PathBuf]) -> Result<(), BindError> {
+    links
+        .iter()
+        .try_for_each(|link| look(link, socket).map(drop).map_err(|error| failed(link, &error)))
+}
+
+/// What is at a link's path, of what may be there.
+enum Found {
+    Nothing,
+    /// The socket itself by another spelling, such as through /var/run.
+    Socket,
+    /// A link that leads to the socket, or nowhere.
+    Link,
+}
+
+fn look(link: &Path, socket: &Path) -> io::Result<Found> {
+    match fs::symlink_metadata(link) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(error) => Err(error),
+        Ok(found) if !found.is_symlink() && leads_to(link, socket) => Ok(Found::Socket),
+        Ok(found) if found.is_symlink() && (!link.exists() || leads_to(link, socket)) => {
+            Ok(Found::Link)
+        }
+        Ok(_) => Err(io::Error::other("there is something else at that path")),
+    }
+}
+
+fn failed(link: &Path, error: &io::Error) -> BindError {
+    BindError {
+        address: format!("unix://{}", link.display()),
+        reason: error.to_string(),
+        remedy: "move away what is there, or leave it out of falconer.socket.links",
     }
 }
 
@@ -66,10 +96,6 @@ impl Drop for Links {
     }
 }
 
-fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
-}
-
 fn leads_to(path: &Path, socket: &Path) -> bool {
     matches!((fs::canonicalize(path), fs::canonicalize(socket)), (Ok(one), Ok(other)) if one == other)
 }
@@ -77,6 +103,10 @@ fn leads_to(path: &Path, socket: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_link(path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
+    }
 
     #[test]
     fn links_are_made_replaced_and_removed_and_nothing_else_is_touched() {
@@ -99,6 +129,7 @@ mod tests {
         fs::write(at("precious"), "").unwrap();
         symlink(at("precious"), at("foreign")).unwrap();
         for taken in ["precious", "foreign"] {
+            assert!(check(&socket, &[at("made"), at(taken)]).is_err());
             let error = Links::make(&socket, &[at("made"), at(taken)]).unwrap_err().to_string();
             assert!(error.contains("something else") && error.contains(taken), "{error}");
             assert!(at(taken).exists() && !is_link(&at("made")));

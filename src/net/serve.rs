@@ -62,7 +62,12 @@ impl Listener {
     pub fn bind(listen: &Listen, inherited: &mut Inherited) -> Result<Self, ListenError> {
         Ok(Self(match listen {
             Listen::Unix(socket) => Kind::Unix(match inherited.unix() {
-                Some(listener) => unix::Bound::inherited(listener)?,
+                Some(listener) => {
+                    if !socket.links.is_empty() {
+                        tracing::warn!("falconer.socket.links is not for a socket of systemd's");
+                    }
+                    unix::Bound::inherited(listener)?
+                }
                 None => unix::bind(socket)?,
             }),
             Listen::Tcp { address, tls } => {

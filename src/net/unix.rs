@@ -18,7 +18,7 @@ use nix::unistd::{AccessFlags, Group, access};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-use super::links::Links;
+use super::links::{self, Links};
 use super::{BindError, UnixSocket};
 
 /// Connections that may wait to be accepted.
@@ -91,13 +91,14 @@ pub fn bind(socket: &UnixSocket) -> Result<Bound, BindError> {
 }
 
 /// Whether the socket could be created, as far as that can be told without creating anything:
-/// there is its group, and a directory that may be written to.
+/// there is its group, a directory that may be written to, and nothing in the way of its links.
 ///
 /// # Errors
 /// When not, with the remedy.
 pub fn check(socket: &UnixSocket) -> Result<(), BindError> {
     let failed = |reason, remedy| failed(socket, reason, remedy);
     gid(socket).map_err(|(reason, remedy)| failed(reason, remedy))?;
+    links::check(&socket.path, &socket.links)?;
     let above = socket.path.ancestors().skip(1).find(|above| above.exists());
     let writable = above.is_some_and(|above| access(above, AccessFlags::W_OK).is_ok());
     if writable {

@@ -5,6 +5,7 @@
 //! both are new. That costs nothing, and sees the same everywhere, also the links that Kubernetes
 //! swaps above a file, of which inotify sees part.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -17,30 +18,50 @@ use tokio::time::sleep;
 pub(super) const PERIOD: Duration = Duration::from_secs(2);
 
 /// Files, and how they were last seen.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
-    paths: Vec<PathBuf>,
-    known: Vec<Look>,
-    last: Vec<Look>,
+    known: Looks,
+    last: Looks,
 }
+
+type Looks = BTreeMap<PathBuf, Look>;
 
 /// What tells a file from what it was; `None` where there is none.
 type Look = Option<(u64, u64, i64, i64, u64)>;
 
 impl Changes {
-    /// Watches `paths`, as they are now.
+    /// Watches `paths`, as they are now: to be made before they are read.
     pub(super) fn of(paths: Vec<PathBuf>) -> Self {
-        let known = look(&paths);
-        Self { paths, last: known.clone(), known }
+        let known: Looks = paths.into_iter().map(|path| (path.clone(), look(&path))).collect();
+        Self { last: known.clone(), known }
+    }
+
+    /// The same files as they are now.
+    pub(super) fn again(&self) -> Self {
+        Self::of(self.known.keys().cloned().collect())
+    }
+
+    /// Watches `paths` instead; those that were watched before as they were seen then.
+    pub(super) fn instead(self, paths: Vec<PathBuf>) -> Self {
+        let mut next = Self::of(paths);
+        for (path, seen) in self.known {
+            if let Some(known) = next.known.get_mut(&path) {
+                *known = seen;
+            }
+        }
+        next
     }
 
     /// Waits until one has changed. Nothing is lost when this is dropped.
     pub(super) async fn next(&mut self) {
         loop {
             sleep(PERIOD).await;
-            let paths = self.paths.clone();
+            let before = self.last.clone();
             // A file system that hangs holds up a thread of the pool, and nobody else.
-            let Ok(seen) = spawn_blocking(move || look(&paths)).await else { continue };
+            let looking = move || before.into_keys().map(|path| (path.clone(), look(&path)));
+            let Ok(seen) = spawn_blocking(move || looking().collect::<Looks>()).await else {
+                continue;
+            };
             let steady = seen == self.last;
             self.last = seen;
             if steady && self.last != self.known {
@@ -51,11 +72,7 @@ impl Changes {
     }
 }
 
-fn look(paths: &[PathBuf]) -> Vec<Look> {
-    paths.iter().map(|path| look_at(path)).collect()
-}
-
-fn look_at(path: &Path) -> Look {
+fn look(path: &Path) -> Look {
     let found = fs::metadata(path).ok()?;
     Some((found.dev(), found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
 }
@@ -81,8 +98,12 @@ mod tests {
         symlink(at("1"), at("..data")).unwrap();
         fs::write(at("falco.yaml"), "a").unwrap();
         let paths = vec![at("..data").join("tls.crt"), at("falco.yaml"), at("missing")];
-        let mut changes = Changes::of(paths);
+        let mut changes = Changes::of(paths[..2].to_vec());
         assert!(!changed(&mut changes).await);
+        let seen = changes.again();
+        fs::write(at("falco.yaml"), "while it was read").unwrap();
+        changes = seen.instead(paths);
+        assert!(changed(&mut changes).await);
         for change in 0..3 {
             match change {
                 0 => fs::write(at("falco.yaml"), "bc").unwrap(),

@@ -27,6 +27,8 @@ pub(super) struct Inputs {
     intake: Arc<Intake>,
     stop: CancellationToken,
     running: Vec<Running>,
+    /// Those that were told to end: each cancelled when it has.
+    leaving: Vec<CancellationToken>,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,7 @@ struct Running {
 impl Inputs {
     /// No inputs yet; those to come end at `stop`.
     pub(super) fn new(intake: Arc<Intake>, stop: CancellationToken) -> Self {
-        Self { intake, stop, running: Vec::new() }
+        Self { intake, stop, running: Vec::new(), leaving: Vec::new() }
     }
 
     /// Starts every input that `config` names. What cannot be had ends the server.
@@ -79,9 +81,12 @@ impl Inputs {
     /// Makes the inputs those that `config` names. What cannot be had is told in the log.
     pub(super) fn change(&mut self, parts: &mut Parts, config: &ingest::Config) {
         let wanted = sources(config);
-        let (stay, go) = std::mem::take(&mut self.running)
-            .into_iter()
-            .partition::<Vec<_>, _>(|running| wanted.contains(&running.source));
+        let (stay, go) =
+            std::mem::take(&mut self.running).into_iter().partition::<Vec<_>, _>(|running| {
+                // One that could not be had is tried again; standard input ends once.
+                let over = running.ended.is_cancelled() && running.source != Source::Stdin;
+                !over && wanted.contains(&running.source)
+            });
         self.running = stay;
         for gone in &go {
             gone.stop.cancel();
@@ -91,14 +96,15 @@ impl Inputs {
                 Source::File(_) => {}
             }
         }
-        let before = go.into_iter().map(|gone| gone.ended).collect::<Vec<_>>();
+        self.leaving.retain(|ended| !ended.is_cancelled());
+        self.leaving.extend(go.into_iter().map(|gone| gone.ended));
         for source in wanted {
             if self.running.iter().any(|running| running.source == source) {
                 continue;
             }
             let (running, ended) = self.running(&source);
             let (intake, stop, before) =
-                (self.intake.clone(), running.stop.clone(), before.clone());
+                (self.intake.clone(), running.stop.clone(), self.leaving.clone());
             parts.spawn(async move {
                 let _ended = ended;
                 for before in before {
@@ -121,8 +127,8 @@ impl Inputs {
 
     /// Waits until every input has ended.
     pub(super) async fn ended(&self) {
-        for running in &self.running {
-            running.ended.cancelled().await;
+        for ended in self.running.iter().map(|running| &running.ended).chain(&self.leaving) {
+            ended.cancelled().await;
         }
     }
 }
@@ -149,7 +155,9 @@ async fn start_late(
     match source {
         _ if stop.is_cancelled() => Ok(()),
         Source::Command(command) => {
-            let child = start_program(&command)?;
+            let child = start_program(&command).inspect_err(|_| {
+                intake.is_down(Input::Command, "the program to start cannot be started");
+            })?;
             ingest::command::keep_running(intake, &command, child, stop).await;
             Ok(())
         }

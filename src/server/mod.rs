@@ -67,7 +67,9 @@ pub enum Error {
     #[error("falconer.gateway.listen: {0}")]
     Gateway(#[from] BindError),
     /// The program to start cannot be started.
-    #[error("cannot start {program:?}: {error}; check the command after --")]
+    #[error(
+        "cannot start {program:?}: {error}; check its path, after -- or in falconer.inputs.command"
+    )]
     Command {
         /// The program.
         program: String,
@@ -149,6 +151,8 @@ impl Server {
     async fn start(start: Start) -> Result<Self, Error> {
         let Start { loaded, reread, mut inherited, demo } = start;
         let config = loaded.config;
+        // Looked at before certificates are read, so that a change in between is seen.
+        let changes = Changes::of(running::watched(&config, loaded.files));
         let (stop, stop_inputs) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = Parts::new();
 
@@ -160,6 +164,10 @@ impl Server {
 
         let bind = |listen| Listener::bind(listen, &mut inherited);
         let listener = config.grpc.as_ref().map(bind).transpose()?;
+        let unused = inherited.close();
+        if unused > 0 {
+            tracing::warn!(unused, "sockets that systemd handed over are not used, and closed");
+        }
         let bind = |address| Gateway::bind(address, config.inputs.http, &stop);
         let gateway = config.gateway.map(bind).transpose()?;
         let mut inputs = Inputs::new(intake.clone(), stop_inputs.clone());
@@ -195,7 +203,6 @@ impl Server {
 
         greet(&config, gateway.as_ref().and_then(Gateway::address));
         systemd::ready();
-        let changes = Changes::of(running::watched(&config, loaded.files));
         let reread = Arc::new(reread);
         let stop_running = stop.clone();
         let running = Running {
@@ -220,10 +227,15 @@ impl Server {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::End => return Ok(()),
-                    Asked::Reload => running.reload(parts).await,
+                    Asked::Reload => {}
                 },
-                () = running.changed() => running.reload(parts).await,
+                () = running.changed() => {}
                 failed = failure(parts) => return Err(failed),
+            }
+            // A file system that hangs must not keep it from ending.
+            tokio::select! {
+                () = running.reload(parts) => {}
+                () = signals.end() => return Ok(()),
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! | changes at once | for the calls to come | takes a restart |
 //! |---|---|---|
-//! | inputs, gateway, `retain`, certificates | `delivery`, `lost_events`, `grpc_output`, Falco's version | where gRPC is served, threads, host name |
+//! | inputs, gateway, `retain`, certificates | `delivery`, `lost_events`, `grpc_output`, Falco's version | where gRPC is served, threads, Falco's webserver |
 //!
 //! What cannot be read or had is told, and what was in force stays.
 
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use falconer_gateway::Port;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
@@ -18,9 +19,10 @@ use super::feed::Feed;
 use super::gateway::Gateway;
 use super::inputs::Inputs;
 use super::{Parts, Reread, systemd};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Errors, Loaded};
 use crate::hub::Hub;
-use crate::net::{Listen, TlsFiles, tls};
+use crate::net::tls::{self, TlsError};
+use crate::net::{Listen, TlsFiles};
 use crate::service::Settings;
 
 /// What runs, and may be changed.
@@ -44,12 +46,24 @@ impl Running {
         tracing::info!("a file of the settings has changed");
     }
 
-    /// Reads the settings again and puts them in force.
+    /// Reads the settings again and puts them in force. Nothing is half done when this is dropped.
     pub(super) async fn reload(&mut self, parts: &mut Parts) {
         systemd::reloading();
-        let reread = self.reread.clone();
-        match tokio::task::spawn_blocking(move || reread()).await {
-            Ok(Ok(loaded)) => self.apply(loaded, parts),
+        let (reread, changes, tls) = (self.reread.clone(), self.changes.clone(), self.tls.clone());
+        let reading = move || {
+            // Looked at before they are read, so that a change in between is seen.
+            let seen = changes.again();
+            let loaded = reread()?;
+            let tls = tls_files(&loaded.config).zip(tls).map(|(files, tls)| tls.reload(files));
+            let changes = seen.instead(watched(&loaded.config, loaded.files.clone()));
+            Ok::<_, Errors>((loaded, tls, changes))
+        };
+        match spawn_blocking(reading).await {
+            Ok(Ok((loaded, tls, changes))) => {
+                self.changes = changes;
+                tell_tls(tls);
+                self.apply(loaded, parts);
+            }
             Ok(Err(errors)) => {
                 for error in errors.to_string().lines() {
                     tracing::error!("{error}");
@@ -65,36 +79,23 @@ impl Running {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let Loaded { config: new, files, .. } = loaded;
-        self.changes = Changes::of(watched(&new, files));
-        if !served_at_the_same(&new, &self.config)
-            || (new.threads, &new.hostname) != (self.config.threads, &self.config.hostname)
+        let (new, old) = (loaded.config, &self.config);
+        if !served_at_the_same(&new, old)
+            || (new.threads, &new.falco_webserver) != (old.threads, &old.falco_webserver)
         {
-            tracing::warn!("where gRPC is served, its threads and the host name take a restart");
+            tracing::warn!(
+                "where gRPC is served, its threads and Falco's webserver take a restart"
+            );
         }
-        self.reload_tls(&new);
         self.hub.set_retain(new.hub.retain);
         self.settings.replace(new.outputs.clone());
         self.inputs.change(parts, &new.inputs);
         if let Err(error) = self.change_gateway(new.gateway, new.inputs.http, parts) {
             tracing::error!(%error, "the gateway stays as it was");
         }
-        self.config = Config { grpc: self.config.grpc.clone(), ..new };
+        let Config { grpc, threads, falco_webserver, .. } = self.config.clone();
+        self.config = Config { grpc, threads, falco_webserver, ..new };
         tracing::info!("the new settings are in force");
-    }
-
-    fn reload_tls(&self, new: &Config) {
-        let (Some(tls), Some(files)) = (&self.tls, tls_files(new)) else { return };
-        match tls.reload(files) {
-            Ok(warnings) => {
-                for warning in warnings {
-                    tracing::warn!(%warning, "TLS");
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "the certificates that were in force stay in force");
-            }
-        }
     }
 
     fn change_gateway(
@@ -110,6 +111,20 @@ impl Running {
     /// Waits until every input has ended.
     pub(super) async fn inputs_ended(&self) {
         self.inputs.ended().await;
+    }
+}
+
+fn tell_tls(reloaded: Option<Result<Vec<String>, TlsError>>) {
+    match reloaded {
+        Some(Ok(warnings)) => {
+            for warning in warnings {
+                tracing::warn!(%warning, "TLS");
+            }
+        }
+        Some(Err(error)) => {
+            tracing::error!(%error, "the certificates that were in force stay in force");
+        }
+        None => {}
     }
 }
 

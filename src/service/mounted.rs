@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::TryFutureExt as _;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -16,6 +17,7 @@ use tonic_reflection::server::Builder;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
+use super::Caller;
 use crate::grpc::{BoxError, Code, Mounted, RequestBody, Router, Status};
 use crate::proto;
 
@@ -72,21 +74,19 @@ where
         + 'static,
     S::Future: Send + 'static,
 {
-    let stopped = {
-        let stop = stop.clone();
-        move || Box::pin(stop.clone().cancelled_owned())
-    };
-    let requests_stopped = stopped.clone();
-    let service = service
-        .map_request(move |request: Request<RequestBody>| {
-            let stopped = requests_stopped();
-            request.map(|body| StoppableRequests { body, stopped }.boxed_unsync())
+    let stop = stop.clone();
+    BoxCloneSyncService::new(tower::service_fn(move |request: Request<RequestBody>| {
+        // The connection's calls may have to end before the server does.
+        let caller = request.extensions().get::<Caller>();
+        let ending = caller.map_or_else(|| stop.clone(), |caller| caller.ending.clone());
+        let stopped = move || Box::pin(ending.clone().cancelled_owned());
+        let requests = stopped();
+        let request =
+            request.map(|body| StoppableRequests { body, stopped: requests }.boxed_unsync());
+        service.clone().oneshot(request).map_ok(move |response: Response<_>| {
+            response.map(|body| TonicBody(Some((body, stopped()))).boxed_unsync())
         })
-        .map_response(move |response| {
-            let stopped = stopped();
-            response.map(|body| TonicBody(Some((body, stopped))).boxed_unsync())
-        });
-    BoxCloneSyncService::new(service)
+    }))
 }
 
 type Stopped = Pin<Box<WaitForCancellationFutureOwned>>;
