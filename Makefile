@@ -7,7 +7,7 @@ SECONDS_EACH ?= 60
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
-FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text legacy_certificate
+FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text legacy_certificate filter
 
 .PHONY: run test bench lint audit fuzz clean help
 

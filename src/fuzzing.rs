@@ -16,6 +16,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 
 use crate::config;
 use crate::event;
+use crate::filter::Filter;
 use crate::grpc::frame::{Decoder, FrameError, PREFIX};
 use crate::grpc::{Encoding, InflateError};
 use crate::net::authority::Repair;
@@ -142,6 +143,50 @@ pub fn falco_line(record: &[u8]) {
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
+
+/// Reads `text` as a filter. What is one must print as text that reads as the same filter, match
+/// an alert as its double negation does, and have parts that stand in the text and are filters;
+/// what is none must be told in one line with a column that the text has.
+///
+/// # Panics
+/// When any of that does not hold.
+pub fn filter_text(text: &str) {
+    let filter = match Filter::parse(text) {
+        Ok(filter) => filter,
+        Err(error) => {
+            assert!((1..=text.chars().count() + 1).contains(&error.column), "{error}");
+            assert!(!error.to_string().contains(char::is_control), "{error}");
+            return;
+        }
+    };
+    let printed = filter.to_string();
+    assert!(!printed.contains(char::is_control), "{printed:?}");
+    let again = Filter::parse(&printed).expect("a filter");
+    assert_eq!(again, filter, "{printed}");
+    assert_eq!(again.to_string(), printed);
+    for part in filter.parts() {
+        Filter::parse(text.get(part).expect("a part of the text")).expect("a filter");
+    }
+    let Ok(negated) = Filter::parse(&format!("not not ({printed})")) else { return };
+    for line in FILTERED {
+        let read = event::read(
+            line.as_bytes(),
+            || unreachable!(),
+            |record| {
+                let matches = filter.matches(&record.event);
+                assert_eq!(matches, again.matches(&record.event), "{printed}");
+                assert_eq!(matches, negated.matches(&record.event), "not not ({printed})");
+            },
+        );
+        read.expect("an alert");
+    }
+}
+
+/// Alerts with a value of every kind, and with next to nothing.
+pub(crate) const FILTERED: [&str; 2] = [
+    r#"{"hostname":"a","output":"a b","priority":"Error","rule":"a.b","source":"syscall","tags":["a","b"],"time":"2026-01-30T10:00:00.5Z","output_fields":{"a":"/a/b","a.b":1,"a.c":-1.5,"b.a":null,"b.b":["a",1,null,["b"]],"c.a":true,"c.b":{"a":1}}}"#,
+    r#"{"priority":"Debug","rule":"","time":"2026-01-30T10:00:00Z"}"#,
+];
 
 /// Reads `text` as a configuration file, and as every file it includes.
 pub fn config_text(text: &str) {

@@ -12,9 +12,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, and what it may import of ours. `proto` is made from `proto/` and belongs to nobody.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("certs", &[]),
     ("event", &[]),
+    ("filter", &["event"]),
     ("grpc", &[]),
     ("net", &[]),
     ("hub", &["event"]),

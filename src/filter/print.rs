@@ -1,0 +1,91 @@
+//! A filter as text that reads as the same filter: keywords in lower case, quotes and parentheses
+//! only where they are needed. The text has no control characters, as the filter's had none.
+
+use std::fmt::{Display, Formatter, Result};
+
+use super::Filter;
+use super::parse::{KEYWORDS, Side, own_or_slip};
+use super::tree::{Comparison, Field, Kind, Operator, Own, Takes, Term};
+
+impl Display for Filter {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        self.root.fmt(formatter)
+    }
+}
+
+impl Display for Term {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        match &self.kind {
+            Kind::And(terms) => {
+                join(formatter, terms, " and ", |kind| matches!(kind, Kind::And(_) | Kind::Or(_)))
+            }
+            Kind::Or(terms) => join(formatter, terms, " or ", |kind| matches!(kind, Kind::Or(_))),
+            Kind::Not(term) => {
+                formatter.write_str("not ")?;
+                grouped(formatter, term, matches!(term.kind, Kind::And(_) | Kind::Or(_)))
+            }
+            Kind::Compare(comparison) => comparison.fmt(formatter),
+        }
+    }
+}
+
+fn join(
+    formatter: &mut Formatter<'_>,
+    terms: &[Term],
+    word: &str,
+    group: impl Fn(&Kind) -> bool,
+) -> Result {
+    for (number, term) in terms.iter().enumerate() {
+        formatter.write_str(if number == 0 { "" } else { word })?;
+        grouped(formatter, term, group(&term.kind))?;
+    }
+    Ok(())
+}
+
+fn grouped(formatter: &mut Formatter<'_>, term: &Term, group: bool) -> Result {
+    if group { write!(formatter, "({term})") } else { term.fmt(formatter) }
+}
+
+impl Display for Comparison {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        match &self.field {
+            // A word alone means this.
+            Field::Own(Own::Output) if self.operator == Operator::Icontains => {
+                return self
+                    .values
+                    .iter()
+                    .try_for_each(|word| text(formatter, word, Side::Left, true));
+            }
+            Field::Own(own) => formatter.write_str(own.name())?,
+            // A name that would be read as something else is quoted.
+            Field::Output(name) => {
+                text(formatter, name, Side::Left, own_or_slip(name).is_none())?;
+            }
+        }
+        write!(formatter, " {}", self.operator.name())?;
+        match self.operator.takes() {
+            Takes::Nothing => Ok(()),
+            Takes::Value => self.values.iter().try_for_each(|value| {
+                formatter.write_str(" ")?;
+                text(formatter, value, Side::Right, true)
+            }),
+            Takes::List => {
+                formatter.write_str(" (")?;
+                for (number, value) in self.values.iter().enumerate() {
+                    formatter.write_str(if number == 0 { "" } else { ", " })?;
+                    text(formatter, value, Side::Right, true)?;
+                }
+                formatter.write_str(")")
+            }
+        }
+    }
+}
+
+/// Bare where it may be and reads as itself, else quoted.
+fn text(formatter: &mut Formatter<'_>, text: &str, side: Side, may_be_bare: bool) -> Result {
+    let keyword = KEYWORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if may_be_bare && !text.is_empty() && !keyword && side.bare(text) == text {
+        return formatter.write_str(text);
+    }
+    write!(formatter, "\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#))
+}

@@ -1,0 +1,295 @@
+//! A comparison prepared for the alerts to come: values read as what the field is, patterns
+//! compiled, and the outcome for one value of an alert. Pure.
+//!
+//! 1. `priority` becomes the set of priorities that satisfy it; `time`, points in time.
+//! 2. Everything else is text. A number is compared as one where the alert has a JSON number, and
+//!    for `<` and its kin also where its text reads as one: old alerts have numbers in quotes, but
+//!    a container's id must not equal another because both read as `1e3`.
+//! 3. `!=` is prepared as `=`; the comparison turns the outcome around.
+
+use std::cmp::Ordering;
+
+use memchr::memmem::Finder;
+use regex::{Regex, RegexBuilder};
+use serde_json::value::RawValue;
+
+use super::glob;
+use super::number::Number;
+use super::path::Prefix;
+use super::tree::{Field, Operator, Own};
+use crate::event::{Priority, Time};
+
+/// How large a compiled pattern may be, in bytes; what it remembers while it searches, as well.
+pub(super) const REGEX_SIZE: usize = 1 << 20;
+
+/// One value of an alert.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item<'i> {
+    text: &'i str,
+    /// Written without quotes: a number or a boolean.
+    plain: bool,
+}
+
+impl<'i> Item<'i> {
+    pub(super) fn new(text: &'i str, plain: bool) -> Self {
+        Self { text, plain }
+    }
+
+    pub(super) fn text(text: &'i str) -> Self {
+        Self::new(text, false)
+    }
+
+    pub(super) fn plain(text: &'i str) -> Self {
+        Self::new(text, true)
+    }
+}
+
+/// The elements of a JSON array that are not null: their text, and whether it is without quotes;
+/// nothing when it is an object.
+pub(super) fn elements(json: &str) -> Option<Vec<(String, bool)>> {
+    let list: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    let element = |raw: &RawValue| {
+        let raw = raw.get();
+        // What cannot be told in Unicode (half a surrogate pair) stays as it is written.
+        match serde_json::from_str(raw) {
+            Ok(text) => (text, false),
+            Err(_) => (raw.to_owned(), !raw.starts_with(['"', '[', '{'])),
+        }
+    };
+    Some(list.into_iter().filter(|raw| raw.get() != "null").map(element).collect())
+}
+
+/// What makes a value of an alert one that is asked for.
+#[derive(Debug, Clone)]
+pub(super) enum Test {
+    /// That it is there.
+    Exists,
+    /// That it is one of these.
+    OneOf(Vec<Literal>),
+    /// That it is a number, which compares so with this number.
+    Ordered(Operator, Option<Number>),
+    Contains(Box<Finder<'static>>),
+    StartsWith(String),
+    EndsWith(String),
+    Matches(Regex),
+    Begins(Vec<Prefix>),
+    /// That it is among these: one bit each.
+    Priorities(u8),
+    /// That it compares so with one of these.
+    Times(Operator, Vec<Time>),
+}
+
+/// A value to be equal to.
+#[derive(Debug, Clone)]
+pub(super) struct Literal {
+    text: String,
+    number: Option<Number>,
+}
+
+/// Why a comparison cannot be.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// The field has no such operator.
+    Operator { expected: &'static str },
+    /// A value is not what is compared so; `known` are those that are.
+    Value { number: usize, expected: String, known: Vec<&'static str> },
+}
+
+type Result<T> = std::result::Result<T, Unfit>;
+
+impl Test {
+    pub(super) fn new(field: &Field, operator: Operator, values: &[String]) -> Result<Self> {
+        match field {
+            _ if operator == Operator::Exists => Ok(Self::Exists),
+            Field::Own(Own::Priority) => priorities(operator, values),
+            Field::Own(Own::Time) if compares(operator) => times(operator, values),
+            _ => text(operator, values),
+        }
+    }
+
+    pub(super) fn takes_priority(&self, priority: Priority) -> bool {
+        match self {
+            Self::Exists => true,
+            Self::Priorities(set) => set & (1 << priority as u8) != 0,
+            _ => false,
+        }
+    }
+
+    pub(super) fn takes_time(&self, time: Time) -> bool {
+        match self {
+            Self::Exists => true,
+            Self::Times(operator, times) => {
+                times.iter().any(|asked| accepts(*operator, time.cmp(asked)))
+            }
+            _ => self.takes(&Item::text(&time.to_string())),
+        }
+    }
+
+    pub(super) fn takes(&self, item: &Item<'_>) -> bool {
+        let text = item.text;
+        match self {
+            Self::Exists => true,
+            Self::OneOf(literals) => {
+                let number = item.plain.then(|| Number::read(text)).flatten();
+                literals.iter().any(|literal| literal.is(text, number))
+            }
+            Self::Ordered(operator, asked) => match (Number::read(text), asked) {
+                (Some(number), Some(asked)) => accepts(*operator, number.compare(*asked)),
+                _ => false,
+            },
+            Self::Contains(finder) => finder.find(text.as_bytes()).is_some(),
+            Self::StartsWith(beginning) => text.starts_with(beginning.as_str()),
+            Self::EndsWith(end) => text.ends_with(end.as_str()),
+            Self::Matches(pattern) => pattern.is_match(text),
+            Self::Begins(prefixes) => prefixes.iter().any(|prefix| prefix.begins(text)),
+            // Prepared for priority and time alone.
+            Self::Priorities(_) | Self::Times(..) => false,
+        }
+    }
+}
+
+impl Literal {
+    fn is(&self, text: &str, number: Option<Number>) -> bool {
+        self.text == text
+            || number.zip(self.number).is_some_and(|(a, b)| a.compare(b) == Ordering::Equal)
+    }
+}
+
+/// Operators that compare what values mean rather than their text.
+fn compares(operator: Operator) -> bool {
+    use Operator as O;
+    let ordered = matches!(operator, O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual);
+    ordered || matches!(operator, O::Equal | O::NotEqual | O::In | O::Intersects)
+}
+
+/// Whether an operator holds for what compares so.
+fn accepts(operator: Operator, ordering: Ordering) -> bool {
+    match operator {
+        Operator::Less => ordering.is_lt(),
+        Operator::LessOrEqual => ordering.is_le(),
+        Operator::Greater => ordering.is_gt(),
+        Operator::GreaterOrEqual => ordering.is_ge(),
+        _ => ordering.is_eq(),
+    }
+}
+
+fn priorities(operator: Operator, values: &[String]) -> Result<Test> {
+    if !compares(operator) {
+        let expected = "an operator for priorities: = != < <= > >= in intersects exists";
+        return Err(Unfit::Operator { expected });
+    }
+    let mut set = 0;
+    for (number, value) in values.iter().enumerate() {
+        let Some(asked) = Priority::parse(value) else {
+            let known = PRIORITIES.to_vec();
+            let expected = format!("a priority ({})", known.join(", "));
+            return Err(Unfit::Value { number, expected, known });
+        };
+        for priority in Priority::ALL {
+            // The more severe is the greater, and has the smaller number.
+            if accepts(operator, asked.cmp(&priority)) {
+                set |= 1 << priority as u8;
+            }
+        }
+    }
+    Ok(Test::Priorities(set))
+}
+
+/// As people type them.
+const PRIORITIES: [&str; 8] =
+    ["emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"];
+
+fn times(operator: Operator, values: &[String]) -> Result<Test> {
+    let time = |(number, value): (usize, &String)| {
+        let expected = "a time such as 2026-01-30T10:00:00Z or 2026-01-30".to_owned();
+        point(value).ok_or(Unfit::Value { number, expected, known: Vec::new() })
+    };
+    Ok(Test::Times(operator, values.iter().enumerate().map(time).collect::<Result<_>>()?))
+}
+
+/// RFC 3339 with any offset, or a date for its midnight in UTC.
+fn point(text: &str) -> Option<Time> {
+    const DATE: usize = "2026-01-30".len();
+    let midnight = (text.len() == DATE).then(|| format!("{text}T00:00:00Z"));
+    let timestamp = midnight.as_deref().unwrap_or(text).parse::<jiff::Timestamp>();
+    timestamp.ok().map(Time::from)
+}
+
+fn text(operator: Operator, values: &[String]) -> Result<Test> {
+    let value = values.first().map_or("", String::as_str);
+    let unfit = |expected: &str| Unfit::Value {
+        number: 0,
+        expected: expected.to_owned(),
+        known: Vec::new(),
+    };
+    Ok(match operator {
+        Operator::Exists => Test::Exists,
+        Operator::Equal | Operator::NotEqual | Operator::In | Operator::Intersects => {
+            let literal =
+                |text: &String| Literal { text: text.clone(), number: Number::read(text) };
+            Test::OneOf(values.iter().map(literal).collect())
+        }
+        Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+            Test::Ordered(operator, Number::read(value))
+        }
+        Operator::Contains => Test::Contains(Box::new(Finder::new(value).into_owned())),
+        Operator::Icontains => {
+            Test::Matches(compile(&regex::escape(value), true).map_err(|why| unfit(&why))?)
+        }
+        Operator::Bcontains => {
+            let bytes =
+                bytes(value).ok_or_else(|| unfit("bytes in hexadecimal, two digits each"))?;
+            Test::Contains(Box::new(Finder::new(&bytes).into_owned()))
+        }
+        Operator::StartsWith => Test::StartsWith(value.to_owned()),
+        Operator::EndsWith => Test::EndsWith(value.to_owned()),
+        Operator::Glob => {
+            Test::Matches(compile(&glob::as_regex(value), false).map_err(|why| unfit(&why))?)
+        }
+        Operator::Regex => Test::Matches(whole(value).map_err(|why| unfit(&why))?),
+        Operator::Pmatch => {
+            let prefix = |(number, path): (usize, &String)| {
+                Prefix::new(path, |pattern| compile(pattern, false))
+                    .map_err(|expected| Unfit::Value { number, expected, known: Vec::new() })
+            };
+            Test::Begins(values.iter().enumerate().map(prefix).collect::<Result<_>>()?)
+        }
+    })
+}
+
+/// At least one byte, each in two hexadecimal digits.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+/// A pattern for all of a text, as libsinsp matches them.
+fn whole(pattern: &str) -> std::result::Result<Regex, String> {
+    // By itself first: what closes more than it opens must not close what is put around it.
+    compile(pattern, false)?;
+    compile(&format!(r"\A(?:{pattern})\z"), false)
+}
+
+/// The error says what is expected.
+fn compile(pattern: &str, any_case: bool) -> std::result::Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(any_case)
+        .size_limit(REGEX_SIZE)
+        .dfa_size_limit(REGEX_SIZE)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => {
+                format!("a pattern of at most {REGEX_SIZE} bytes when compiled")
+            }
+            // The last of its lines says what is wrong, the others show where.
+            error => {
+                let text = error.to_string();
+                let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                format!("a pattern ({})", why.escape_debug())
+            }
+        })
+}

@@ -1,0 +1,277 @@
+//! Mistakes with their columns, bounds, printing, and what holds for every filter.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event;
+use crate::fuzzing::filter_text;
+
+fn filter(text: &str) -> Filter {
+    Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn error(text: &str) -> SyntaxError {
+    Filter::parse(text).expect_err(text)
+}
+
+#[test]
+fn mistakes_say_column_expected_found_and_meant() {
+    for (text, expected) in [
+        ("", "column 1: expected a field, a word, `not` or `(`, found the end"),
+        ("  ", "column 3: expected a field, a word, `not` or `(`, found the end"),
+        (
+            "proc.name contian cat",
+            "column 11: expected an operator, `and`, `or` or the end, found \"contian\"; \
+             did you mean `contains`",
+        ),
+        (
+            "(shell adn cat)",
+            "column 8: expected an operator, `and`, `or` or `)`, found \"adn\"; did you mean `and`",
+        ),
+        (
+            "prioritty >= warning",
+            "column 1: expected a field (in quotes: an output field of that name), found \
+             \"prioritty\"; did you mean `priority`",
+        ),
+        (
+            "été and RULE = x",
+            "column 9: expected a field (in quotes: an output field of that name), found \
+             \"RULE\"; did you mean `rule`",
+        ),
+        (
+            "priority >= wraning",
+            "column 13: expected a priority (emergency, alert, critical, error, warning, notice, \
+             informational, debug), found \"wraning\"; did you mean `warning`",
+        ),
+        (
+            "priority contains warn",
+            "column 10: expected an operator for priorities: = != < <= > >= in intersects exists, \
+             found \"contains\"",
+        ),
+        (
+            "time > yesterday",
+            "column 8: expected a time such as 2026-01-30T10:00:00Z or 2026-01-30, found \
+             \"yesterday\"",
+        ),
+        ("a =", "column 4: expected a value, found the end"),
+        ("a = = b", "column 5: expected a value, found \"=\""),
+        ("a = (b)", "column 5: expected a value, found \"(\""),
+        ("a = and b", "column 5: expected a value (in quotes if it is this), found \"and\""),
+        ("a in b", "column 6: expected `(` and values, as in `in (a, b)`, found \"b\""),
+        ("a in (b c)", "column 9: expected `,` or `)`, found \"c\""),
+        ("a in (b,)", "column 9: expected a value, found \")\""),
+        ("a = b c = d", "column 7: expected `and`, `or` or the end, found \"c\""),
+        ("(a = b", "column 7: expected `and`, `or` or `)`, found the end"),
+        ("a = b)", "column 6: expected `and`, `or` or the end, found \")\""),
+        ("a = it's", "column 7: expected `and`, `or` or the end, found \"'\""),
+        ("a or", "column 5: expected a field, a word, `not` or `(`, found the end"),
+        ("and a", "column 1: expected a field, a word, `not` or `(`, found \"and\""),
+        ("not", "column 4: expected a field, a word, `not` or `(`, found the end"),
+        ("a = 'b", "column 7: expected the closing ', found the end"),
+        (
+            "a = 'b\u{7}'",
+            "column 7: expected no control character in quotes (`regex` finds them), found \
+             \"\\u{7}\"",
+        ),
+        ("a regex '('", "column 9: expected a pattern (unclosed group), found \"(\""),
+        ("a regex 'a)(b'", "column 9: expected a pattern (unopened group), found \"a)(b\""),
+        (
+            "a pmatch (/x, '/[z-a]')",
+            "column 15: expected a pattern (invalid character class range, the start must be <= \
+             the end), found \"/[z-a]\"",
+        ),
+        (
+            "a bcontains 0fg",
+            "column 13: expected bytes in hexadecimal, two digits each, found \"0fg\"",
+        ),
+        (
+            "a bcontains ''",
+            "column 13: expected bytes in hexadecimal, two digits each, found nothing in quotes",
+        ),
+    ] {
+        assert_eq!(error(text).to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_was_found_is_shortened_and_escaped() {
+    let text = format!("a \u{202e}{}", "é".repeat(100));
+    let error = error(&text);
+    assert_eq!((error.column, error.found.chars().count()), (3, 40 + 7 + 3));
+    assert!(error.found.starts_with("\"\\u{202e}é"), "{error}");
+}
+
+#[test]
+fn everything_is_bounded() {
+    let with = |count: usize, text: &str| text.repeat(count);
+    let list = |count: usize| format!("a in ({}a)", with(count - 1, "a,"));
+    for (most, one_more) in [
+        (with(MAX_TEXT, "a"), with(MAX_TEXT + 1, "a")),
+        (with(MAX_DEPTH, "not ") + "a", with(MAX_DEPTH + 1, "not ") + "a"),
+        (
+            with(MAX_DEPTH, "(") + "a" + &with(MAX_DEPTH, ")"),
+            with(MAX_DEPTH + 1, "(") + "a" + &with(MAX_DEPTH + 1, ")"),
+        ),
+        (with(MAX_COMPARISONS - 1, "a or ") + "a", with(MAX_COMPARISONS, "a or ") + "a"),
+        (list(MAX_VALUES), list(MAX_VALUES + 1)),
+        (
+            with(MAX_REGEXES - 1, "a regex a or ") + "a regex a",
+            with(MAX_REGEXES, "a regex a or ") + "a regex a",
+        ),
+        // The longer text is within the bound until it is printed, with its spaces.
+        (
+            format!("a in ({}a)", with(1022, "aa,")),
+            format!("a in ({}{})", with(1022, "aa,"), with(1000, "a")),
+        ),
+    ] {
+        filter_text(&most);
+        filter(&most);
+        assert!(error(&one_more).expected.starts_with("at most"), "{}", error(&one_more));
+    }
+    for text in
+        [with(4096, "("), with(1024, "not "), with(2048, "(a"), with(2048, "a "), with(999, "a=b")]
+    {
+        filter_text(&text);
+        error(&text);
+    }
+    assert!(error(r"a regex '\w{1000}\w{1000}'").expected.contains("when compiled"));
+    assert_eq!(error(&with(5000, "é")).column, 2049);
+}
+
+#[test]
+fn text_prints_with_what_is_needed_and_no_more() {
+    for (text, printed) in [
+        ("( ( A ) )", "A"),
+        ("a==b", "a = b"),
+        ("a='b' AND 'a.b'=\"c\"", "a = b and a.b = c"),
+        ("(a and b) and c", "(a and b) and c"),
+        ("(a or b) and (c and d)", "(a or b) and (c and d)"),
+        ("(a and b) or (c or d)", "a and b or (c or d)"),
+        ("not (a) and not(not (b or c))", "not a and not not (b or c)"),
+        ("a in ( 'b' ,c,'d e' )", "a in (b, c, \"d e\")"),
+        ("a in()", "a in ()"),
+        ("a EXISTS", "a exists"),
+        ("output icontains Shell", "Shell"),
+        (r#"a = 'x"\y\'z'"#, r#"a = "x\"\\y'z""#),
+        ("'and' or \"\" or 'a b'", "\"and\" or \"\" or \"a b\""),
+        ("'rule' = x and 'tag' = y and tags = z", "\"rule\" = x and \"tag\" = y and tags = z"),
+        ("a = <NA> and 'b<' = 1 and c=!", "a = <NA> and \"b<\" = 1 and c = !"),
+        ("a! = b!", "a! = b!"),
+        ("a = 'not'", "a = \"not\""),
+    ] {
+        assert_eq!(filter(text).to_string(), printed, "{text}");
+        filter_text(text);
+    }
+}
+
+#[test]
+fn parts_are_what_and_joins_at_the_top() {
+    for (text, expected) in [
+        ("a ", &["a"][..]),
+        (" a and (b or c ) and not d = 'e' ", &["a", "(b or c )", "not d = 'e'"]),
+        ("(a and b)", &["a", "b"]),
+        ("a and b or c", &["a and b or c"]),
+        ("é and é in (a, b)", &["é", "é in (a, b)"]),
+    ] {
+        let parts = filter(text).parts();
+        assert_eq!(parts.into_iter().map(|part| &text[part]).collect::<Vec<_>>(), expected);
+    }
+}
+
+/// What stands on the left or the right.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-c](\\.[a-c])?",
+        "-?[0-9]{1,3}(\\.5)?",
+        "/[a-c*]/[a-c?]",
+        "\"([^\"\\\\\\x00-\\x1f\\x7f-\\x9f]|\\\\[\"\\\\a]){0,4}\"",
+        "'[a-c \\[\\]]{0,3}'",
+    ]
+}
+
+fn comparison() -> impl Strategy<Value = String> {
+    let operator = prop::sample::select(vec![
+        "=",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "contains",
+        "icontains",
+        "startswith",
+        "endswith",
+        "glob",
+    ]);
+    let list = prop::sample::select(vec!["in", "intersects", "pmatch", "IN"]);
+    let own = prop::sample::select(vec!["rule", "source", "hostname", "output", "tags"]);
+    let priority = prop::sample::select(vec!["=", "!=", "<", ">="]);
+    prop_oneof![
+        (word(), operator.clone(), word()).prop_map(|(a, b, c)| format!("{a} {b} {c}")),
+        (own, operator, word()).prop_map(|(a, b, c)| format!("{a} {b} {c}")),
+        (word(), list, prop::collection::vec(word(), 0..4))
+            .prop_map(|(a, b, c)| format!("{a} {b} ({})", c.join(","))),
+        priority.prop_map(|operator| format!("priority {operator} Error")),
+        word().prop_map(|a| format!("{a} exists")),
+        word(),
+    ]
+}
+
+fn expression() -> impl Strategy<Value = String> {
+    comparison().prop_recursive(4, 16, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a} and {b}")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a} or {b}")),
+            inner.clone().prop_map(|a| format!("({a})")),
+            inner.prop_map(|a| format!("not {a}")),
+        ]
+    })
+}
+
+/// Which of the example lines match.
+fn matching(filter: &Filter) -> Vec<bool> {
+    include_str!("../../tests/data/falco-example-lines.jsonl")
+        .lines()
+        .chain(crate::fuzzing::FILTERED)
+        .map(|line| {
+            let matches = |record: event::Record<'_>| filter.matches(&record.event);
+            event::read(line.as_bytes(), || unreachable!(), matches).unwrap()
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(
+        text in "\\PC{0,40}",
+        like in "[a-c.<>=!()'\"\\\\, \t]{0,30}",
+        words in prop::collection::vec(
+            prop_oneof![word(), "(and|or|not|in|exists|regex|=|\\(|\\)|,)"], 0..12
+        ),
+    ) {
+        filter_text(&text);
+        filter_text(&like);
+        filter_text(&words.join(" "));
+    }
+
+    #[test]
+    fn any_filter_prints_as_itself(text in expression()) {
+        if Filter::parse(&text).is_ok() {
+            filter_text(&text);
+        }
+    }
+
+    #[test]
+    fn terms_obey_logic(a in expression(), b in expression()) {
+        let (Ok(left), Ok(right)) = (Filter::parse(&a), Filter::parse(&b)) else { return Ok(()) };
+        let (left, right) = (matching(&left), matching(&right));
+        let both = |f: fn(bool, bool) -> bool| -> Vec<bool> {
+            left.iter().zip(&right).map(|(a, b)| f(*a, *b)).collect()
+        };
+        prop_assert_eq!(&matching(&filter(&format!("not not ({a})"))), &left);
+        prop_assert_eq!(matching(&filter(&format!("not ({a})"))), both(|a, _| !a));
+        prop_assert_eq!(matching(&filter(&format!("({a}) and ({b})"))), both(|a, b| a && b));
+        prop_assert_eq!(matching(&filter(&format!("({b}) and ({a})"))), both(|a, b| a && b));
+        prop_assert_eq!(matching(&filter(&format!("({a}) or ({b})"))), both(|a, b| a || b));
+    }
+}
