@@ -12,7 +12,7 @@
 //!                                   ▲
 //!                                 config ◄── falco.yaml, -o, environment
 //!
-//!            filter ──► event: Falco's condition language, text to a yes or no about an alert
+//!            filter ──► event: Falco's condition language, for service
 //!
 //!   for the command line alone:
 //!            check: what a start would find wrong      certs: certificates for mutual TLS
@@ -32,9 +32,10 @@
 //! # Who may import whom
 //!
 //! `certs`, `event`, `grpc`, `net` and the `gateway` crate import nothing of ours. `filter` and `hub`
-//! may import `event`; `ingest` may import `event` and `hub`; `service` may import `event`, `hub` and
-//! `grpc`; `config` sees each room's own `Config` and nothing else; `check` may import `config` and what it
-//! names (`ingest`, `net`) and `grpc`; `server` may import everything but the commands.
+//! may import `event`; `ingest` may import `event` and `hub`; `service` may import `event`, `filter`,
+//! `hub` and `grpc`; `config` sees each room's own `Config` and nothing else; `check` may import
+//! `config` and what it names (`ingest`, `net`) and `grpc`; `server` may import everything but the
+//! commands.
 
 pub mod certs;
 pub mod check;

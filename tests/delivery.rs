@@ -332,6 +332,36 @@ async fn groups_read_on_their_own_and_positions_move_no_mark() {
 }
 
 #[tokio::test]
+async fn a_filter_passes_what_it_says_and_moves_no_mark() {
+    let falconer = Falconer::simple();
+    falconer.alert(1..=100_000);
+    let filter = ("falconer-filter", "rule glob *7 and hostname = node-a");
+    let passing = |range: std::ops::RangeInclusive<u64>| {
+        range.filter(|number| number % 10 == 7).collect::<Vec<_>>()
+    };
+    let mut live = falconer.sub(&[filter, ("falconer-last", "1000")]).await;
+    assert_eq!(live.take(100).await, passing(99_001..=100_000));
+    // A reader that nothing passes for is none that hears nothing for ever.
+    let mut none = falconer.sub(&[("falconer-filter", "rule = none")]).await;
+    none.quiet().await;
+    falconer.alert(100_001..=100_020);
+    assert_eq!(live.take(2).await, passing(100_001..=100_020));
+    live.quiet().await;
+    assert_eq!(falconer.get(&[filter]).await, passing(1..=100_020));
+    assert_eq!(falconer.get(&[]).await.len(), 100_020, "the default mark stood");
+
+    // With a group its mark follows, past what did not pass too.
+    let group = ("falconer-group", "siem");
+    assert_eq!(falconer.get(&[filter, group]).await, passing(1..=100_020));
+    assert_eq!(falconer.get(&[group]).await, Vec::<u64>::new());
+
+    let outcome = falconer.call(SUB, &[("falconer-filter", "prority = x")]).await;
+    assert_eq!(outcome.code(), Some(3));
+    assert!(outcome.message().contains("column 1"), "{}", outcome.message());
+    assert!(outcome.message().contains("priority"), "{}", outcome.message());
+}
+
+#[tokio::test]
 async fn shared_delivery_hands_each_alert_to_exactly_one_stream() {
     let config = Config { delivery: Delivery::Shared, ..Config::default() };
     let falconer = Falconer::start(64 << 20, config);

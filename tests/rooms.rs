@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("net", &[]),
     ("hub", &["event"]),
     ("ingest", &["event", "hub"]),
-    ("service", &["event", "grpc", "hub", "proto"]),
+    ("service", &["event", "filter", "grpc", "hub", "proto"]),
     ("check", &["config", "grpc", "ingest", "net", "proto"]),
     ("config", &["hub", "ingest", "net", "service"]),
     ("server", &["config", "event", "grpc", "hub", "ingest", "net", "proto", "service"]),

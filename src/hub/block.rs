@@ -62,6 +62,17 @@ pub struct Slice {
     range: Range<usize>,
 }
 
+/// One alert of a slice.
+#[derive(Debug, Clone, Copy)]
+pub struct Alert<'a> {
+    /// How severe it is.
+    pub priority: Priority,
+    /// As a gRPC frame.
+    pub frame: &'a [u8],
+    /// As the JSON line it came as.
+    pub line: &'a [u8],
+}
+
 impl Batch {
     /// Adds an alert: its frame is encoded here, once; `line` is its native JSON; `hostname`
     /// stands in where it has none.
@@ -226,17 +237,18 @@ impl Slice {
         block.frames.slice(block.frame_start(self.range.start)..block.frame_start(self.range.end))
     }
 
-    /// Each alert's native JSON line.
-    pub fn lines(&self) -> impl Iterator<Item = Bytes> + '_ {
+    /// Each alert by itself.
+    pub fn alerts(&self) -> impl Iterator<Item = Alert<'_>> {
         let block = &self.block;
-        self.range.clone().map(|position| {
-            block.lines.slice(block.line_start(position)..block.line_start(position + 1))
+        self.range.clone().filter_map(|position| {
+            let frame = block.frame_start(position)..block.frame_start(position + 1);
+            let line = block.line_start(position)..block.line_start(position + 1);
+            Some(Alert {
+                priority: block.index.get(position)?.priority,
+                frame: block.frames.get(frame)?,
+                line: block.lines.get(line)?,
+            })
         })
-    }
-
-    /// Each alert's priority.
-    pub fn priorities(&self) -> impl Iterator<Item = Priority> + '_ {
-        self.block.index.get(self.range.clone()).unwrap_or_default().iter().map(|e| e.priority)
     }
 
     /// This slice up to, not including, sequence number `end`; `None` when nothing is left.

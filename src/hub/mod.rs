@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-pub use block::{Batch, Slice};
+pub use block::{Alert, Batch, Slice};
 pub use cursor::{Cursor, Epoch, NotACursor};
 pub use groups::{DEFAULT as DEFAULT_GROUP, GroupError, MAX_GROUP_NAME, MAX_GROUPS};
 pub use log::{Gap, Next};

@@ -52,7 +52,10 @@ fn read_all(hub: &Hub, mut from: u64, budget: usize) -> (Vec<u64>, u64) {
                 assert_eq!(slice.first(), from);
                 let numbers: Vec<u64> =
                     rules(&slice.frames()).iter().map(|rule| rule[1..].parse().unwrap()).collect();
-                let lines: Vec<_> = slice.lines().collect();
+                let lines: Vec<_> = slice.alerts().map(|alert| alert.line).collect();
+                let frames: Vec<u8> =
+                    slice.alerts().flat_map(|alert| alert.frame.to_vec()).collect();
+                assert_eq!(frames, slice.frames());
                 assert_eq!(numbers.len() as u64, slice.end() - slice.first());
                 assert_eq!(lines.len(), numbers.len());
                 for (line, number) in lines.iter().zip(&numbers) {

@@ -2,8 +2,8 @@
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::position::Position;
-use super::reader::Reader;
+use super::position::{self, Position};
+use super::reader::{Reader, Wanted};
 use super::{Caller, Context};
 use crate::grpc::{Method, Request, Requests, Status, method};
 use crate::proto::falco::outputs::Request as Empty;
@@ -13,8 +13,8 @@ pub(super) fn get(context: Context) -> Method {
     method::server_streaming(move |request: Request<Empty>| {
         let context = context.clone();
         async move {
-            let (position, peer) = start(&context, &request)?;
-            Ok(Reader::get(context, position, peer)?.into_frames())
+            let (wanted, caller) = start(&context, &request)?;
+            Ok(Reader::get(context, wanted, caller)?.into_frames())
         }
     })
 }
@@ -24,19 +24,25 @@ pub(super) fn sub(context: Context) -> Method {
     method::bidirectional(move |request: Request<Requests<Empty>>| {
         let context = context.clone();
         async move {
-            let (position, peer) = start(&context, &request)?;
+            let (wanted, caller) = start(&context, &request)?;
             // Beside the reply, not within it: clients that poll send requests for as long as the
             // call lasts, also while they are too slow to take what we send, and HTTP/2 gives up
             // a connection whose small frames nobody reads.
             let requests = AbortOnDropHandle::new(tokio::spawn(request.message.drain()));
-            Ok(Reader::sub(context, position, requests, peer)?.into_frames())
+            Ok(Reader::sub(context, wanted, requests, caller)?.into_frames())
         }
     })
 }
 
-fn start<T>(context: &Context, request: &Request<T>) -> Result<(Position, Option<Caller>), Status> {
+fn start<T>(context: &Context, request: &Request<T>) -> Result<(Wanted, Option<Caller>), Status> {
     let position = Position::of(&request.metadata, &context.hub, (context.now)())?;
-    let peer = request.extensions.get::<Caller>().cloned();
-    tracing::debug!(peer = peer.as_ref().map(|caller| &*caller.name), ?position, "call begins");
-    Ok((position, peer))
+    let filter = position::filter(&request.metadata)?;
+    let caller = request.extensions.get::<Caller>().cloned();
+    tracing::debug!(
+        peer = caller.as_ref().map(|caller| &*caller.name),
+        ?position,
+        filter = filter.as_ref().map(ToString::to_string),
+        "call begins"
+    );
+    Ok((Wanted { position, filter }, caller))
 }

@@ -6,10 +6,13 @@
 //! | `falconer-after` | a cursor: start behind that alert |
 //! | `falconer-since` | a time (RFC 3339) or an age (`90s`, `10m`, `24h`, `7d`) |
 //! | `falconer-last` | a number: start that many alerts before the newest |
+//! | `falconer-filter` | a condition ([`crate::filter`]): only alerts for which it holds |
 //!
-//! At most one of the last three. A call with one of them is a reader of its own: it moves no
-//! mark, unless it names a group as well. A value that does not parse, or a key of ours that does not exist, is INVALID_ARGUMENT:
-//! a reader that gets other alerts than it asked for is worse off than one that is told.
+//! At most one of `after`, `since` and `last`. A call with one of them, or with a filter, is a reader
+//! of its own: it moves no mark, unless it names a group as well. A filter alone starts with the
+//! oldest alert kept. A value that does not parse, or a key of ours that does not exist, is
+//! INVALID_ARGUMENT: a reader that gets other alerts than it asked for is worse off than one that
+//! is told.
 
 use std::time::Duration;
 
@@ -17,6 +20,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use crate::event::Time;
+use crate::filter::Filter;
 use crate::grpc::{Code, Status};
 use crate::hub::{Cursor, DEFAULT_GROUP, GroupError, Hub};
 
@@ -37,13 +41,9 @@ const FILTER: &str = "falconer-filter";
 
 impl Position {
     pub(super) fn of(metadata: &HeaderMap, hub: &Hub, now: Time) -> Result<Self, Status> {
-        if metadata.contains_key(FILTER) {
-            let message = "falconer-filter is not part of this version; leave it out";
-            return Err(Status::new(Code::Unimplemented, message));
-        }
         if let Some(key) = metadata.keys().find(|key| is_unknown(key.as_str())) {
             return Err(invalid(format!(
-                "{key} is not known; there are {GROUP}, {AFTER}, {SINCE} and {LAST}"
+                "{key} is not known; there are {GROUP}, {AFTER}, {SINCE}, {LAST} and {FILTER}"
             )));
         }
         let group = text(metadata, GROUP)?;
@@ -54,6 +54,15 @@ impl Position {
         ];
         let mut starts = starts.into_iter().flatten();
         let position = match (starts.next(), starts.next()) {
+            // What does not pass is read all the same: that must not take it from others of a group
+            // that shares its alerts.
+            (None, _) if metadata.contains_key(FILTER) => {
+                let sequence = match group {
+                    Some(name) => hub.group(name).map_err(|error| group_status(&error))?,
+                    None => hub.oldest(),
+                };
+                Self::At { sequence, group: group.map(str::to_owned) }
+            }
             (None, _) => Self::Group(group.unwrap_or(DEFAULT_GROUP).to_owned()),
             (Some(sequence), None) => {
                 Self::At { sequence: sequence?, group: group.map(str::to_owned) }
@@ -71,9 +80,15 @@ impl Position {
     }
 }
 
+/// Which alerts a call wants; `None` is all.
+pub(super) fn filter(metadata: &HeaderMap) -> Result<Option<Filter>, Status> {
+    let parse = |text| Filter::parse(text).map_err(|error| invalid(format!("{FILTER}: {error}")));
+    text(metadata, FILTER)?.map(parse).transpose()
+}
+
 /// A key that is meant for us and says nothing to us.
 fn is_unknown(key: &str) -> bool {
-    key.starts_with("falconer-") && ![GROUP, AFTER, SINCE, LAST].contains(&key)
+    key.starts_with("falconer-") && ![GROUP, AFTER, SINCE, LAST, FILTER].contains(&key)
 }
 
 pub(super) fn group_status(error: &GroupError) -> Status {
@@ -231,6 +246,27 @@ mod tests {
         assert_eq!(position(&[(LAST, "1"), (LAST, "2")]), Err(Code::InvalidArgument));
         assert_eq!(position(&[(AFTER, "def.4")]), Err(Code::OutOfRange));
         assert_eq!(position(&[(AFTER, "abc.11")]), Err(Code::OutOfRange));
-        assert_eq!(position(&[(FILTER, "rule = x")]), Err(Code::Unimplemented));
+    }
+
+    #[test]
+    fn a_filter_makes_a_reader_of_its_own() {
+        let at = |sequence, group: Option<&str>| {
+            Ok(Position::At { sequence, group: group.map(str::to_owned) })
+        };
+        assert_eq!(position(&[(FILTER, "rule = x")]), at(1, None));
+        assert_eq!(position(&[(FILTER, "rule = x"), (GROUP, "siem")]), at(1, Some("siem")));
+        assert_eq!(position(&[(FILTER, "rule = x"), (LAST, "2")]), at(9, None));
+        let metadata = |text: &str| {
+            let mut metadata = HeaderMap::new();
+            metadata.insert(FILTER, text.parse().unwrap());
+            filter(&metadata)
+        };
+        assert_eq!(
+            metadata("priority >= warning").unwrap().unwrap().to_string(),
+            "priority >= warning"
+        );
+        let wrong = metadata("proc.name = cat and (").unwrap_err();
+        assert_eq!(wrong.code(), Code::InvalidArgument);
+        assert!(wrong.message().starts_with("falconer-filter: column 22"), "{}", wrong.message());
     }
 }

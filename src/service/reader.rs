@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +25,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::position::{Position, group_status};
 use super::{Caller, Config, Context, Delivery, LostEvents, Subscribed};
-use crate::event;
+use crate::event::{self, Record};
+use crate::filter::Filter;
 use crate::grpc::{Code, Status};
-use crate::hub::{Gap, Next, Slice};
+use crate::hub::{Alert, Gap, Next, Slice};
 
 /// How many bytes of frames go out at once. hyper holds a chunk until flow control lets it
 /// leave, so this times the open calls is the memory stalled readers cost.
@@ -46,12 +49,20 @@ const CAUSE: &str =
 /// The requests of a `sub`, being read and forgotten beside it.
 pub(super) type Drain = AbortOnDropHandle<Result<(), Status>>;
 
+/// What a call asks for.
+pub(super) struct Wanted {
+    pub(super) position: Position,
+    /// Only alerts for which it holds.
+    pub(super) filter: Option<Filter>,
+}
+
 /// Reads the log for one call.
 pub(super) struct Reader {
     context: Context,
     /// As it was when the call began.
     config: Config,
     place: Place,
+    filter: Option<Filter>,
     end: End,
     head: watch::Receiver<u64>,
     /// What was found behind the last chunk and has not been sent.
@@ -88,28 +99,28 @@ impl Reader {
     /// A reader that ends at what is the newest alert now.
     pub(super) fn get(
         context: Context,
-        position: Position,
+        wanted: Wanted,
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
         let end = End::At(context.hub.head());
-        Self::new(context, position, end, caller)
+        Self::new(context, wanted, end, caller)
     }
 
     /// A reader that goes on; `requests` are what the client sends meanwhile.
     pub(super) fn sub(
         context: Context,
-        position: Position,
+        wanted: Wanted,
         requests: Drain,
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
         let _subscribed = context.subscribers.enter();
         let end = End::Never { requests: Some(requests), last: None, _subscribed };
-        Self::new(context, position, end, caller)
+        Self::new(context, wanted, end, caller)
     }
 
     fn new(
         context: Context,
-        position: Position,
+        Wanted { position, filter }: Wanted,
         end: End,
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
@@ -128,7 +139,18 @@ impl Reader {
             Some(Caller { name, ending }) => (Some(name), ending),
             None => (None, context.stop.clone()),
         };
-        Ok(Self { context, config, place, end, head, found: None, unconfirmed: None, peer, ending })
+        Ok(Self {
+            context,
+            config,
+            place,
+            filter,
+            end,
+            head,
+            found: None,
+            unconfirmed: None,
+            peer,
+            ending,
+        })
     }
 
     /// The frames of the call's reply.
@@ -146,11 +168,20 @@ impl Reader {
     async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
             self.confirm();
+            if self.filter.is_some() {
+                // Asking a filter takes its time, and a long way may hold nothing that passes.
+                tokio::task::yield_now().await;
+            }
             // Noted before looking, so that what is appended in between wakes the wait below.
             self.head.mark_unchanged();
             self.check().await?;
             match self.look()? {
-                Next::Alerts(slice) => return Ok(Some(self.take(&slice)?)),
+                Next::Alerts(slice) => {
+                    let frames = self.take(&slice)?;
+                    if !frames.is_empty() {
+                        return Ok(Some(frames));
+                    }
+                }
                 Next::Lost(gap) => {
                     tracing::warn!(
                         peer = self.peer.as_deref(),
@@ -176,7 +207,7 @@ impl Reader {
         let first = self.sent(slice);
         let mut gathered = BytesMut::new();
         // What is claimed from a shared group is nobody else's any more: never more than is sent.
-        let may_look_on = matches!(self.place, Place::Own { .. });
+        let may_look_on = matches!(self.place, Place::Own { .. }) && self.filter.is_none();
         while may_look_on && first.len().max(gathered.len()) < SMALL {
             match self.look()? {
                 Next::Alerts(more) if more.frames().len() < SMALL => {
@@ -203,7 +234,26 @@ impl Reader {
             "alerts sent"
         );
         self.moved_to(slice.end());
-        slice.frames()
+        match &self.filter {
+            None => slice.frames(),
+            Some(filter) => {
+                let mut passed = BytesMut::new();
+                for alert in slice.alerts().filter(|alert| self.passes(filter, alert)) {
+                    passed.extend_from_slice(alert.frame);
+                }
+                passed.freeze()
+            }
+        }
+    }
+
+    fn passes(&self, filter: &Filter, alert: &Alert<'_>) -> bool {
+        // Every line that is kept was read as an alert before, and has its time in full.
+        let now = || Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
+        let passes = |Record { mut event, .. }: Record<'_>| {
+            event.hostname.get_or_insert_with(|| self.context.hostname.to_string().into());
+            filter.matches(&event)
+        };
+        event::read(alert.line, now, passes).unwrap_or(false)
     }
 
     /// What there is at this reader's place, no further than its end.
