@@ -7,6 +7,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use falconer::filter::Filter;
 use falconer::{event, ingest};
 
 /// How many different alerts there are.
@@ -84,6 +85,16 @@ impl Alerts {
     pub(crate) fn frame_bytes(&self, count: u64) -> u64 {
         let rounds = count / CORPUS as u64;
         rounds * self.frames.len() as u64 + start(&self.frame_ends, position(count)) as u64
+    }
+
+    /// How many of `count` alerts from the first one on `filter` passes.
+    pub(crate) fn passing(&self, filter: &Filter, count: u64) -> u64 {
+        let passes = |number: u64| {
+            let passes = |record: event::Record<'_>| filter.matches(&record.event);
+            event::read(self.body(number), || unreachable!("no text alerts"), passes).unwrap()
+        };
+        let of = |count: u64| (0..count).filter(|number| passes(*number)).count() as u64;
+        count / CORPUS as u64 * of(CORPUS as u64) + of(count % CORPUS as u64)
     }
 
     /// The mean length of a line.

@@ -98,9 +98,10 @@ fn role(name: &str, arguments: &[String]) -> bool {
 }
 
 /// The cases, in the order they are played.
-const CASES: [&str; 18] = [
+const CASES: [&str; 19] = [
     "start",
     "drain unix",
+    "drain filtered",
     "drain mtls",
     "fan-out 1 unix",
     "fan-out 10 unix",
@@ -169,6 +170,7 @@ async fn play(lab: &Lab, name: &str) -> Vec<Case> {
     vec![match name {
         "start" => lab.start().await,
         "drain unix" => lab.drain(false).await,
+        "drain filtered" => lab.filtered().await,
         "drain mtls" => lab.drain(true).await,
         "fan-out 1 unix" => lab.fan_out(false, 1).await,
         "fan-out 10 unix" => lab.fan_out(false, 10).await,

@@ -35,6 +35,8 @@ const EMPTY: &[u8] = &[0; 5];
 pub(crate) enum Call {
     /// What there is; falconer is asked for so many of the newest.
     Get { last: u64 },
+    /// The same, as far as a condition holds.
+    Filtered { last: u64, filter: &'static str },
     /// What comes from now on.
     Sub,
 }
@@ -82,17 +84,19 @@ async fn ask(
     call: Call,
 ) -> Result<Answer, h2::Error> {
     let (method, last) = match call {
-        Call::Get { last } => ("get", last),
+        Call::Get { last } | Call::Filtered { last, .. } => ("get", last),
         Call::Sub => ("sub", 0),
     };
-    let request = Request::post(format!("http://localhost/falco.outputs.service/{method}"))
+    let mut request = Request::post(format!("http://localhost/falco.outputs.service/{method}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
-        .header("falconer-last", last)
-        .body(())
-        .unwrap();
+        .header("falconer-last", last);
+    if let Call::Filtered { filter, .. } = call {
+        request = request.header("falconer-filter", filter);
+    }
+    let request = request.body(()).unwrap();
     let (response, mut requests) = sender.ready().await?.send_request(request, false)?;
-    requests.send_data(Bytes::from_static(EMPTY), matches!(call, Call::Get { .. }))?;
+    requests.send_data(Bytes::from_static(EMPTY), !matches!(call, Call::Sub))?;
     let response = response.await?;
     assert!(!response.headers().contains_key("grpc-status"), "refused: {:?}", response.headers());
     let _requests = matches!(call, Call::Sub).then_some(requests);

@@ -13,6 +13,9 @@ use super::{Entry, Lab, Meter, PATIENCE, Running, transport};
 /// How many alerts a backlog has.
 const BACKLOG: u64 = 100_000;
 
+/// What passes one alert in six: no tonic server here has the like.
+const FILTER: &str = "rule = 'Terminal shell in container' and proc.name exists";
+
 impl Lab {
     /// A backlog to one reader, again and again; and the memory the backlog takes.
     pub(crate) async fn drain(&self, tls: bool) -> Case {
@@ -40,6 +43,55 @@ impl Lab {
             ratio: Some((Metric::Rate, true)),
             rows: entries.into_iter().map(|entry| entry.row).collect(),
         }
+    }
+
+    /// A backlog through a filter, again and again: how many alerts it looks at.
+    pub(crate) async fn filtered(&self) -> Case {
+        let mut entries = Vec::new();
+        let setup = Setup { backlog: Some(BACKLOG), ..Setup::default() };
+        for contender in Contender::falconers() {
+            entries.push(Entry::new(contender, self.with_backlog(contender, setup).await));
+        }
+        let passing = self.alerts.passing(&FILTER.parse().unwrap(), BACKLOG);
+        for _ in 0..self.pace.rounds {
+            for entry in &mut entries {
+                entry
+                    .round(async |(server, _), row| self.filtered_round(server, passing, row).await)
+                    .await;
+            }
+        }
+        Case {
+            name: format!("{BACKLOG} alerts through a filter that passes {passing}, unix"),
+            ratio: Some((Metric::Rate, true)),
+            rows: entries.into_iter().map(|entry| entry.row).collect(),
+        }
+    }
+
+    async fn filtered_round(
+        &self,
+        server: &mut Server,
+        passing: u64,
+        row: &mut Row,
+    ) -> Result<(), String> {
+        let meter = Meter::start(&server.process);
+        let end = Instant::now() + self.pace.round;
+        let (mut alerts, mut bytes) = (0, 0);
+        while Instant::now() < end {
+            let call = Call::Filtered { last: BACKLOG, filter: FILTER };
+            let drained = async {
+                let answer = readers::call(&server.target, call, STREAM_WINDOW).await?;
+                answer.drain().await.map_err(std::io::Error::other)
+            };
+            let drained = timeout(PATIENCE, drained).await.map_err(|_| "it does not end")?;
+            let (messages, length) = drained.map_err(|error| error.to_string())?;
+            if messages != passing {
+                return Err(format!("{messages} of {passing} alerts"));
+            }
+            alerts += BACKLOG;
+            bytes += length;
+        }
+        meter.stop(&server.process, alerts, bytes, row);
+        Ok(())
     }
 
     /// A server that has taken the backlog in, and the memory that took.
