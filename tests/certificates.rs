@@ -424,3 +424,57 @@ async fn revocation_lists_hold_for_both_versions() {
     let warnings = tls::load(&site.files, Timestamp::now()).unwrap().warnings;
     assert!(warnings.iter().any(|warning| warning.contains("has no list of")), "{warnings:?}");
 }
+
+/// rustls asks one list of a name only, so it must be the newest.
+#[tokio::test]
+async fn the_newest_of_several_lists_counts() {
+    let key = KeyPair::generate().unwrap();
+    let both = |authority: &Authority| {
+        let mut params = certs::leaf("client", &[], Some(certs::CLIENT));
+        params.serial_number = Some(SerialNumber::from(1));
+        let v3 = params.signed_by(&key, &authority.issuer()).unwrap().der().to_vec();
+        [v3, Version1::new(&authority.name(), &key).signed_by(&authority.key)]
+    };
+    // A list of the same day counts by its number.
+    let (old, new, same_day) = ((2024, 1), (2025, 2), (2024, 256));
+    for (lists, expected) in [
+        ([(old, &[][..]), (new, &[1][..])], true),
+        ([(new, &[1]), (old, &[])], true),
+        ([(same_day, &[1]), (old, &[])], true),
+        ([(old, &[]), (same_day, &[1])], true),
+        // Taken back.
+        ([(old, &[1]), (new, &[])], false),
+    ] {
+        let mut site = Site::new();
+        let authority = site.authority.copy();
+        for (when, revoked) in lists {
+            site.revoke_on(&authority, revoked, None, when);
+        }
+        assert_eq!(tls::load(&site.files, Timestamp::now()).unwrap().warnings, [""; 0]);
+        for chain in both(&authority) {
+            let refusal = site.refusal(&[chain], &key, VERSIONS[1]).await;
+            let revoked = refusal.as_ref().is_some_and(|said| said.contains("is revoked"));
+            assert_eq!((refusal.is_some(), revoked), (expected, expected), "{lists:?} {refusal:?}");
+        }
+    }
+
+    // An authority that changed its key: each has its list, and one list is asked for both.
+    let mut site = Site::new();
+    let (authority, twin) = (site.authority.copy(), Authority::named("Falconer test authority"));
+    fs::write(&site.files.root_certs, authority.pem.clone() + &twin.pem).unwrap();
+    site.revoke_on(&twin, &[], None, new);
+    site.revoke_on(&authority, &[], None, old);
+    let warnings = tls::load(&site.files, Timestamp::now()).unwrap().warnings;
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    for file in ["ca.crt", "0.crl", "1.crl"] {
+        assert!(warning.contains(file), "{file} in {warning}");
+    }
+    for (of, expected) in [(&twin, None), (&authority, Some("falconer.tls.crls"))] {
+        let [v3, v1] = both(of);
+        let refusal = site.refusal(&[v3], &key, VERSIONS[1]).await;
+        assert_eq!(refusal.is_some(), expected.is_some(), "{refusal:?}");
+        assert!(refusal.unwrap_or_default().contains(expected.unwrap_or_default()));
+        // Each key's own list is known for version 1.
+        assert_eq!(site.refusal(&[v1], &key, VERSIONS[1]).await, None);
+    }
+}

@@ -37,10 +37,21 @@ impl Site {
 
     /// Writes a revocation list of an authority and names it.
     pub(crate) fn revoke(&mut self, by: &Authority, serials: &[u8], next: Option<i32>) {
+        self.revoke_on(by, serials, next, (2024, 1));
+    }
+
+    /// The same for a list of a year, with a number.
+    pub(crate) fn revoke_on(
+        &mut self,
+        by: &Authority,
+        serials: &[u8],
+        next: Option<i32>,
+        (year, number): (i32, u64),
+    ) {
         let list = CertificateRevocationListParams {
-            this_update: rcgen::date_time_ymd(2024, 1, 1),
+            this_update: rcgen::date_time_ymd(year, 1, 1),
             next_update: rcgen::date_time_ymd(next.unwrap_or(2048), 1, 1),
-            crl_number: SerialNumber::from(1),
+            crl_number: SerialNumber::from(number),
             issuing_distribution_point: None,
             revoked_certs: serials
                 .iter()

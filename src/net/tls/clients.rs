@@ -5,21 +5,24 @@
 //! 2. A revocation list that is there is used for the whole chain, and what no list covers is
 //!    refused. One that is out of date still counts, with a warning: clients are worth more than a
 //!    day's revocations.
+//! 3. Of several lists of one name the newest counts: rustls asks the first it is given, whose key
+//!    ever signed it. An authority that kept its name and changed its key is a warning.
 
+use std::cmp::Reverse;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 use webpki::OwnedCertRevocationList;
 
-use super::files::{Source, TlsError};
-use super::legacy::{Rule, Verifier};
+use super::files::{Shown, Source, TlsError};
+use super::legacy::{Rule, Verifier, verify};
 use super::x509::{Certificate, RevocationList};
 use super::{Findings, TlsFiles, identity};
 
@@ -44,13 +47,18 @@ pub(super) fn load(
     }
     let mut lists = Vec::new();
     for path in &files.crls {
-        lists.extend(revocation_lists(path, now, findings)?);
+        let found = revocation_lists(path, now, findings)?;
+        lists.extend(found.into_iter().map(|list| (path.as_path(), list)));
     }
+    lists.sort_by_cached_key(|(_, list)| {
+        Reverse(RevocationList::read(list).ok().map(|l| l.order()))
+    });
+    let algorithms = provider.signature_verification_algorithms;
     if !lists.is_empty() {
-        warn_of_uncovered(&source, &roots, &lists, findings);
+        warn_of_uncovered(&source, &roots, &lists, &algorithms, findings);
     }
 
-    let algorithms = provider.signature_verification_algorithms;
+    let lists: Vec<_> = lists.into_iter().map(|(_, list)| list).collect();
     let rule = files.legacy_v1_certs.then(|| Rule::new(&roots, &lists, algorithms));
     let standard = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .with_crls(lists)
@@ -124,20 +132,36 @@ fn revocation_lists(
     Ok(lists)
 }
 
-/// An authority without a list: whatever it signed is refused.
+/// Authorities whose certificates are refused since no list, or one of another key, is there.
 fn warn_of_uncovered(
     source: &Source<'_>,
     roots: &RootCertStore,
-    lists: &[CertificateRevocationListDer<'_>],
+    lists: &[(&Path, CertificateRevocationListDer<'_>)],
+    algorithms: &WebPkiSupportedAlgorithms,
     findings: &mut Findings,
 ) {
-    let issuers: Vec<_> =
-        lists.iter().filter_map(|list| RevocationList::read(list).ok()).map(|l| l.issuer).collect();
-    for root in roots.roots.iter().filter(|root| !issuers.contains(&root.subject.as_ref())) {
+    let lists: Vec<_> = lists
+        .iter()
+        .filter_map(|(path, list)| Some((Shown(path), RevocationList::read(list).ok()?)))
+        .collect();
+    for root in &roots.roots {
         let name = identity::of_name(&root.subject).unwrap_or_else(|| "without a name".into());
-        findings.warnings.push(source.warning(format_args!(
-            "falconer.tls.crls has no list of the authority \"{name}\", so every certificate it \
-             signed is refused; add its list"
-        )));
+        let mut its = lists.iter().filter(|(_, list)| list.issuer == root.subject.as_ref());
+        let Some((newest, list)) = its.next() else {
+            findings.warnings.push(source.warning(format_args!(
+                "falconer.tls.crls has no list of the authority \"{name}\", so every certificate \
+                 it signed is refused; add its list"
+            )));
+            continue;
+        };
+        if verify(&list.signed, &webpki::spki_for_anchor(root), algorithms).is_err() {
+            let older: String = its.map(|(path, _)| format!(" and before {path}")).collect();
+            findings.warnings.push(source.warning(format_args!(
+                "the newest list of the authority \"{name}\" is {newest}{older}, and a certificate \
+                 of that name has another key than the one that signed it, so every version 3 \
+                 certificate of that key is refused; sign those anew, or give the two authorities \
+                 different names"
+            )));
+        }
     }
 }

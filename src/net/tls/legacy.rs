@@ -11,8 +11,9 @@
 //! 4. It is valid now.
 //! 5. That root's key signed it, by an algorithm that rustls takes too: no SHA-1, no RSA below
 //!    2048 bits.
-//! 6. Where revocation lists are configured, one that covers the whole root is signed by the root
-//!    and does not name its serial number.
+//! 6. Where revocation lists are configured, the newest of those that the root's key signed and that
+//!    cover everything does not name its serial number; without one it is refused. The newest, and
+//!    not all of them together, since rustls asks the newest for version 3.
 //!
 //! What cannot be checked: version 1 does not say what a certificate is for. Any that the root
 //! signed, the server's own too, makes a client. That is why `falconer.tls.legacy_v1_certs` can
@@ -160,7 +161,7 @@ struct Issuer {
 }
 
 impl Rule {
-    /// The rule for these roots and revocation lists.
+    /// The rule for these roots and revocation lists, the newest first.
     pub(crate) fn new(
         roots: &RootCertStore,
         lists: &[CertificateRevocationListDer<'_>],
@@ -237,21 +238,18 @@ impl Rule {
     }
 }
 
-/// What the lists of an issuer revoke, those that are signed by it and cover everything.
+/// What an issuer revokes: in the first of the lists that it signed and that covers everything.
 fn revoked(
     name: &[u8],
     key: &SubjectPublicKeyInfoDer<'_>,
     lists: &[RevocationList<'_>],
     algorithms: &WebPkiSupportedAlgorithms,
 ) -> Option<HashSet<Vec<u8>>> {
-    let mut serials = None;
-    for list in lists.iter().filter(|list| list.issuer == name && !list.is_partial) {
-        if verify(&list.signed, key, algorithms).is_ok() {
-            let found = list.serials.iter().map(|serial| serial.to_vec());
-            serials.get_or_insert_with(HashSet::new).extend(found);
-        }
-    }
-    serials
+    lists
+        .iter()
+        .filter(|list| list.issuer == name && !list.is_partial)
+        .find(|list| verify(&list.signed, key, algorithms).is_ok())
+        .map(|list| list.serials.iter().map(|serial| serial.to_vec()).collect())
 }
 
 fn check_validity(certificate: &Certificate<'_>, now: UnixTime) -> Result<(), Error> {
@@ -272,7 +270,7 @@ pub(super) fn unix_time(time: Timestamp) -> UnixTime {
 }
 
 /// Whether a key made a signature, by one of the algorithms.
-fn verify(
+pub(super) fn verify(
     signed: &Signed<'_>,
     key: &SubjectPublicKeyInfoDer<'_>,
     algorithms: &WebPkiSupportedAlgorithms,

@@ -33,6 +33,7 @@ const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 0x25, 0];
 
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 17];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
+const CRL_NUMBER: &[u8] = &[0x55, 0x1d, 20];
 const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 28];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 3];
@@ -188,12 +189,15 @@ impl<'a> Certificate<'a> {
 pub(crate) struct RevocationList<'a> {
     /// The contents of the issuer's name.
     pub(crate) issuer: &'a [u8],
+    pub(crate) this_update: Timestamp,
     /// When the next one is due.
     pub(crate) next_update: Option<Timestamp>,
     /// The contents of the revoked serial numbers.
     pub(crate) serials: Vec<&'a [u8]>,
     /// Whether it says that it covers a part only of what its issuer signed.
     pub(crate) is_partial: bool,
+    /// The contents of its number, if it has one.
+    number: &'a [u8],
     pub(crate) signed: Signed<'a>,
 }
 
@@ -205,7 +209,7 @@ impl<'a> RevocationList<'a> {
         tbs.optional(Tag::Integer)?;
         tbs.next(Tag::Sequence)?;
         let issuer = tbs.next(Tag::Sequence)?.value;
-        tbs.time()?;
+        let this_update = tbs.time()?;
         let has_next = matches!(tbs.peek(), Some(Tag::UtcTime | Tag::GeneralizedTime));
         let next_update = if has_next { Some(tbs.time()?) } else { None };
         let mut serials = Vec::new();
@@ -219,7 +223,18 @@ impl<'a> RevocationList<'a> {
         let extensions = extensions(tbs.optional(context(0, true))?)?;
         tbs.end()?;
         let is_partial = extensions.iter().any(|(id, _)| *id == ISSUING_DISTRIBUTION_POINT);
-        Ok(Self { issuer, next_update, serials, is_partial, signed })
+        let number = extensions.iter().find(|(id, _)| *id == CRL_NUMBER);
+        let number = match number {
+            Some((_, value)) => Fields::of(value)?.next(Tag::Integer)?.value,
+            None => &[],
+        };
+        Ok(Self { issuer, this_update, next_update, serials, is_partial, number, signed })
+    }
+
+    /// What is greater for the newer of two lists of an issuer: its time in seconds, and its
+    /// number where two are of the same second. A number is not negative, so the longer is greater.
+    pub(crate) fn order(&self) -> (Timestamp, usize, Vec<u8>) {
+        (self.this_update, self.number.len(), self.number.to_vec())
     }
 }
 
