@@ -425,6 +425,50 @@ async fn revocation_lists_hold_for_both_versions() {
     assert!(warnings.iter().any(|warning| warning.contains("has no list of")), "{warnings:?}");
 }
 
+/// What an authority did not sign, some certificate in `root_certs` did: as OpenSSL has it.
+#[tokio::test]
+async fn a_trusted_certificate_that_is_no_authoritys_lets_nobody_in() {
+    let site = Site::new();
+    let (leaf_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let params = certs::leaf("leaf", &[], Some(certs::CLIENT));
+    let signed = params.signed_by(&leaf_key, &site.authority.issuer()).unwrap();
+    let alone = params.self_signed(&leaf_key).unwrap();
+    let by = |issuer: &rcgen::Issuer<'_, &KeyPair>, name: &[u8], signer: &KeyPair| {
+        let v3 = certs::leaf("client", &[], Some(certs::CLIENT)).signed_by(&key, issuer).unwrap();
+        [v3.der().to_vec(), Version1::new(name, &key).signed_by(signer)]
+    };
+    let leaf_issuer = rcgen::Issuer::from_params(&params, &leaf_key);
+    let by_leaf = by(&leaf_issuer, &certs::common_name("leaf"), &leaf_key);
+    let authority = &site.authority;
+    let by_authority = by(&authority.issuer(), &authority.name(), &authority.key);
+    for (roots, leaf, authority_in) in [
+        (authority.pem.clone() + &signed.pem(), &signed, true),
+        (authority.pem.clone() + &alone.pem(), &alone, true),
+        (alone.pem(), &alone, false),
+    ] {
+        fs::write(&site.files.root_certs, roots).unwrap();
+        let mut shown = vec![(leaf.der().to_vec(), &leaf_key, true)];
+        shown.extend(by_leaf.iter().map(|client| (client.clone(), &key, false)));
+        shown.extend(by_authority.iter().map(|client| (client.clone(), &key, authority_in)));
+        for (at, (client, key, gets_in)) in shown.into_iter().enumerate() {
+            fs::write(site.dir.path().join("shown.crt"), certs::pem(&client)).unwrap();
+            let openssl = Command::new("openssl")
+                .current_dir(site.dir.path())
+                .args(["verify", "-purpose", "sslclient", "-CAfile", "ca.crt", "shown.crt"])
+                .output()
+                .unwrap();
+            assert_eq!(openssl.status.success(), gets_in, "{at}: {openssl:?}");
+            // With the leaf behind it, as one that is to stand between.
+            for chain in [vec![client.clone()], vec![client, leaf.der().to_vec()]] {
+                for version in VERSIONS {
+                    let refusal = site.refusal(&chain, key, version).await;
+                    assert_eq!(refusal.is_none(), gets_in, "{at}: {refusal:?}");
+                }
+            }
+        }
+    }
+}
+
 /// rustls asks one list of a name only, so it must be the newest.
 #[tokio::test]
 async fn the_newest_of_several_lists_counts() {

@@ -1,7 +1,8 @@
 //! The roots and revocation lists that client certificates are checked against.
 //!
-//! 1. Every certificate in `root_certs` is a root. Where none of them can have signed another, as
-//!    when the server's own certificate is named, no client would ever get in: that is refused.
+//! 1. The certificates of authorities in `root_certs` are roots, and what signed itself stands for
+//!    itself; any other is left out, with a warning. Where none is left, as when the server's own
+//!    certificate is named, no client would ever get in: that is refused.
 //! 2. A revocation list that is there is used for the whole chain, and what no list covers is
 //!    refused. One that is out of date still counts, with a warning: clients are worth more than a
 //!    day's revocations.
@@ -23,6 +24,7 @@ use webpki::OwnedCertRevocationList;
 
 use super::files::{Shown, Source, TlsError};
 use super::legacy::{Rule, Verifier, verify};
+use super::standard::Standard;
 use super::x509::{Certificate, RevocationList};
 use super::{Findings, TlsFiles, identity};
 
@@ -36,15 +38,7 @@ pub(super) fn load(
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let source = Source::read("grpc.root_certs", &files.root_certs)?;
     let certificates = source.certificates()?;
-    check_roots(&source, &certificates, own, now, findings)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots.add(certificate).map_err(|_| {
-            source.wrong(
-                "a certificate in it is not X.509; take it out, make it again, or copy it again",
-            )
-        })?;
-    }
+    let (authorities, alone) = roots(&source, certificates, own, now, findings)?;
     let mut lists = Vec::new();
     for path in &files.crls {
         let found = revocation_lists(path, now, findings)?;
@@ -55,54 +49,87 @@ pub(super) fn load(
     });
     let algorithms = provider.signature_verification_algorithms;
     if !lists.is_empty() {
-        warn_of_uncovered(&source, &roots, &lists, &algorithms, findings);
+        warn_of_uncovered(&source, &authorities, &lists, &algorithms, findings);
     }
 
     let lists: Vec<_> = lists.into_iter().map(|(_, list)| list).collect();
-    let rule = files.legacy_v1_certs.then(|| Rule::new(&roots, &lists, algorithms));
-    let standard = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .with_crls(lists)
-        .build()
-        .map_err(|error| source.wrong(error.to_string()))?;
+    let rule = files.legacy_v1_certs.then(|| Rule::new(&authorities, &lists, algorithms));
+    let standard = Standard::new(authorities, alone, |roots| {
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .with_crls(lists.clone())
+            .build()
+    });
+    let standard = standard.map_err(|error| source.wrong(error.to_string()))?;
     Ok(Arc::new(Verifier::new(standard, rule)))
 }
 
-fn check_roots(
+/// The authorities, and what is trusted for itself alone.
+type Roots = (RootCertStore, Vec<CertificateDer<'static>>);
+
+fn roots(
     source: &Source<'_>,
-    certificates: &[CertificateDer<'_>],
+    certificates: Vec<CertificateDer<'static>>,
     own: &CertifiedKey,
     now: Timestamp,
     findings: &mut Findings,
-) -> Result<(), TlsError> {
-    let read: Vec<_> =
-        certificates.iter().filter_map(|certificate| Certificate::read(certificate).ok()).collect();
-    // Signed by another, and not to sign others itself.
-    let useless = |root: &&Certificate<'_>| !root.is_authority() && !root.is_self_issued();
-    let first_useless = read.iter().find(useless);
-    if let Some(root) = first_useless {
-        let is_own = certificates.first() == own.cert.first();
+) -> Result<Roots, TlsError> {
+    let not_x509 = || {
+        source
+            .wrong("a certificate in it is not X.509; take it out, make it again, or copy it again")
+    };
+    let (mut authorities, mut alone) = (RootCertStore::empty(), Vec::new());
+    let (mut signers, mut ends) = (Vec::new(), Vec::new());
+    let is_own = certificates.first() == own.cert.first();
+    for der in certificates {
+        let root = Certificate::read(&der).map_err(|_| not_x509())?;
+        ends.push(root.not_after);
+        if !root.is_authority() && !root.is_self_issued() {
+            let signer = identity::of_name(root.issuer).unwrap_or_else(|| "its signer".into());
+            findings.warnings.push(source.warning(format_args!(
+                "one certificate in it is not an authority's, \"{signer}\" signed it; it is left \
+                 out and nothing it signed gets in; take it out"
+            )));
+            signers.push(signer);
+            continue;
+        }
+        warn_of_root(source, &root, now, findings);
+        if root.is_authority() {
+            authorities.add(der.clone()).map_err(|_| not_x509())?;
+        } else {
+            alone.push(der.clone());
+        }
+    }
+    findings.not_after.extend(ends.into_iter().min().map(|time| (source.path.into(), time)));
+    if authorities.is_empty() && alone.is_empty() {
+        let signer = signers.first().map_or("its signer", String::as_str);
         let what = if is_own { "the server's own certificate" } else { "no authority's" };
-        let signer = identity::of_name(root.issuer).unwrap_or_else(|| "its signer".into());
-        let reason = format!(
+        return Err(source.wrong(format!(
             "it is {what}, so no client's certificate can be signed by it; name the certificate \
              of the authority, \"{signer}\""
-        );
-        if read.iter().all(|root| useless(&root)) {
-            return Err(source.wrong(reason));
-        }
-        let reason = format!("one certificate in it is not an authority's, \"{signer}\" signed it");
-        findings.warnings.push(source.warning(format_args!("{reason}; take it out")));
+        )));
     }
-    for root in read.iter().filter(|root| now > root.not_after) {
+    Ok((authorities, alone))
+}
+
+fn warn_of_root(
+    source: &Source<'_>,
+    root: &Certificate<'_>,
+    now: Timestamp,
+    findings: &mut Findings,
+) {
+    if !root.is_authority() {
+        let name = identity::of_name(root.subject).unwrap_or_else(|| "without a name".into());
+        findings.warnings.push(source.warning(format_args!(
+            "\"{name}\" signed itself and is not an authority's, so it gets in itself and nothing it \
+             signed does; if it is to sign, make it again with basicConstraints=CA:TRUE"
+        )));
+    } else if now > root.not_after {
         findings.warnings.push(source.warning(format_args!(
             "an authority in it expired on {}, so clients refuse what it signed; make it again \
              and sign all certificates anew, or `falconer certs init DIR`",
             root.not_after
         )));
     }
-    let not_after = read.iter().map(|root| root.not_after).min();
-    findings.not_after.extend(not_after.map(|time| (source.path.into(), time)));
-    Ok(())
 }
 
 fn revocation_lists(

@@ -6,7 +6,7 @@
 //! 1. It is DER of version 1 to the last byte, with nothing behind the public key: no unique
 //!    identifiers, no extensions.
 //! 2. The algorithm that is signed is the one that is named outside.
-//! 3. Its issuer's name is, byte for byte, the name of a configured root that has no name
+//! 3. Its issuer's name is, byte for byte, the name of a trusted authority that has no name
 //!    constraints. Nothing in between: version 1 cannot say who may sign others.
 //! 4. It is valid now.
 //! 5. That root's key signed it, by an algorithm that rustls takes too: no SHA-1, no RSA below
@@ -37,6 +37,7 @@ use rustls::{
 };
 use webpki::RawPublicKeyEntity;
 
+use super::standard::Standard;
 use super::x509::{Certificate, RevocationList, Signed, Version};
 
 /// A certificate of version 1 where none is taken.
@@ -50,14 +51,14 @@ pub(super) struct Refused;
 /// rustls's verifier for version 3, the rule above for version 1.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    standard: Arc<dyn ClientCertVerifier>,
+    standard: Standard,
     /// `None` refuses version 1.
     rule: Option<Rule>,
     warned: AtomicBool,
 }
 
 impl Verifier {
-    pub(super) fn new(standard: Arc<dyn ClientCertVerifier>, rule: Option<Rule>) -> Self {
+    pub(super) fn new(standard: Standard, rule: Option<Rule>) -> Self {
         Self { standard, rule, warned: AtomicBool::new(false) }
     }
 
@@ -90,7 +91,7 @@ fn version_1<'a>(certificate: &'a CertificateDer<'_>) -> Option<Certificate<'a>>
 
 impl ClientCertVerifier for Verifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.standard.root_hint_subjects()
+        self.standard.all.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -100,7 +101,7 @@ impl ClientCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let Some(certificate) = version_1(end_entity) else {
-            return self.standard.verify_client_cert(end_entity, intermediates, now);
+            return self.standard.verify(end_entity, intermediates, now);
         };
         let Some(rule) = &self.rule else {
             return Err(CertificateError::Other(OtherError(Arc::new(Refused))).into());
@@ -118,7 +119,7 @@ impl ClientCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         match self.legacy_key(certificate) {
             Some((rule, key)) => rule.verify_tls12(message, &key, dss),
-            None => self.standard.verify_tls12_signature(message, certificate, dss),
+            None => self.standard.all.verify_tls12_signature(message, certificate, dss),
         }
     }
 
@@ -132,12 +133,12 @@ impl ClientCertVerifier for Verifier {
             Some((rule, key)) => {
                 verify_tls13_signature_with_raw_key(message, &key, dss, &rule.algorithms)
             }
-            None => self.standard.verify_tls13_signature(message, certificate, dss),
+            None => self.standard.all.verify_tls13_signature(message, certificate, dss),
         }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.standard.supported_verify_schemes()
+        self.standard.all.supported_verify_schemes()
     }
 }
 

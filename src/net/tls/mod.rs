@@ -12,6 +12,7 @@
 //! | `files` | PEM files, and what they hold when it is not what it should be |
 //! | `own` | the server's chain and key |
 //! | `clients` | the roots and revocation lists, made into a verifier |
+//! | `standard` | the verification of version 3 |
 //! | `legacy` | the rule for client certificates of version 1 |
 //! | `x509` | what is read of a certificate of any version |
 //! | [`audience()`] | which clients will accept the server's certificate |
@@ -27,6 +28,7 @@ mod identity;
 pub(crate) mod legacy;
 mod own;
 mod refusal;
+mod standard;
 #[cfg(test)]
 mod tests;
 pub(crate) mod x509;

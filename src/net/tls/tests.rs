@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 
 use super::x509::{Certificate, Malformed, RevocationList, SERVER_AUTH, Version, common_name};
@@ -53,6 +53,20 @@ fn authorities_and_purposes_are_told() {
     ] {
         let der = made(|params| params.is_ca = is_ca);
         assert_eq!(read(&der).is_authority(), expected, "{is_ca:?}");
+    }
+    let ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (is_ca, usages, expected) in [
+        (ca, vec![KeyUsagePurpose::KeyCertSign], true),
+        (ca, vec![KeyUsagePurpose::CrlSign], false),
+        (IsCa::NoCa, vec![KeyUsagePurpose::DigitalSignature], false),
+        (IsCa::NoCa, vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign], true),
+        (IsCa::ExplicitNoCa, vec![KeyUsagePurpose::KeyCertSign], false),
+    ] {
+        let der = made(|params| {
+            params.is_ca = is_ca;
+            params.key_usages = usages.clone();
+        });
+        assert_eq!(read(&der).is_authority(), expected, "{is_ca:?} {usages:?}");
     }
     for (purposes, expected) in [
         (vec![], true),

@@ -31,6 +31,7 @@ impl From<der::Error> for Malformed {
 pub(crate) const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 0x25, 0];
 
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 17];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
 const CRL_NUMBER: &[u8] = &[0x55, 0x1d, 20];
@@ -125,20 +126,23 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// Whether it can have signed others: version 3 says so, before that every one that signed
-    /// itself can.
+    /// Whether it can have signed others, as OpenSSL decides it: by version 3 it is to say so, in
+    /// the basic constraints or without those in the key usage, and the key usage is not to deny
+    /// it; before that every one that signed itself can.
     pub(crate) fn is_authority(&self) -> bool {
-        match self.version {
-            Version::V1 | Version::V2 => self.is_self_issued(),
-            Version::V3 => self.extension(BASIC_CONSTRAINTS).is_some_and(|value| {
-                let first = Fields::of(value).and_then(|mut value| {
-                    let constraints = value.next(Tag::Sequence)?;
-                    Fields::of(constraints.value)?.next(Tag::Boolean)
-                });
-                // Absent means false.
-                first.is_ok_and(|is_authority| is_authority.value == [0xff])
-            }),
+        if self.version != Version::V3 {
+            return self.is_self_issued();
         }
+        let usage = self.extension(KEY_USAGE).map(may_sign_certificates);
+        let constraints = self.extension(BASIC_CONSTRAINTS).map(|value| {
+            let first = Fields::of(value).and_then(|mut value| {
+                let constraints = value.next(Tag::Sequence)?;
+                Fields::of(constraints.value)?.next(Tag::Boolean)
+            });
+            // Absent means false.
+            first.is_ok_and(|is_authority| is_authority.value == [0xff])
+        });
+        usage != Some(false) && constraints.or(usage) == Some(true)
     }
 
     /// Whether subject and issuer are the same.
@@ -269,6 +273,13 @@ fn extensions(field: Option<Field<'_>>) -> Result<Vec<Extension<'_>>, Malformed>
         extension.end()?;
     }
     Ok(found)
+}
+
+/// The bit `keyCertSign` (RFC 5280, section 4.2.1.3), the sixth from the left.
+fn may_sign_certificates(usage: &[u8]) -> bool {
+    let bits = Fields::of(usage).and_then(|mut usage| usage.next(Tag::BitString));
+    // The first octet says how many bits of the last are unused.
+    bits.is_ok_and(|bits| bits.value.get(1).is_some_and(|octet| octet & 0x04 != 0))
 }
 
 fn purposes(value: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
