@@ -263,8 +263,6 @@ fn what_will_keep_clients_away_is_a_warning() {
     let now = Timestamp::now();
     let quiet = tls::load(&folder.sound(), now).unwrap();
     assert_eq!(quiet.warnings, Vec::<String>::new());
-    let [(chain, expires), (roots, _)] = &quiet.not_after[..] else { panic!("{quiet:?}") };
-    assert_eq!((chain, roots), (&folder.at("server.crt"), &folder.at("ca.crt")));
 
     let authority = certs::write(folder.0.path());
     let names = ["localhost".to_owned()];
@@ -292,7 +290,8 @@ fn what_will_keep_clients_away_is_a_warning() {
         let [warning] = &warnings[..] else { panic!("{name}: {warnings:?}") };
         assert!(warning.contains(expected) && warning.contains(name), "{warning}");
     }
-    let late = *expires + jiff::SignedDuration::from_hours(1);
+    // Made certificates end with 4095.
+    let late = "4097-01-01T00:00:00Z".parse().unwrap();
     let warnings = tls::load(&folder.sound(), late).unwrap().warnings;
     assert!(warnings.iter().any(|warning| warning.contains("an authority in it expired")));
 
@@ -319,7 +318,6 @@ fn a_reload_that_fails_keeps_what_is_in_force() {
     let error = current.reload(&folder.sound()).unwrap_err().to_string();
     assert!(error.contains("grpc.cert_chain"), "{error}");
     assert!(Arc::ptr_eq(&current.config(), &second), "the old are still in force");
-    assert_eq!(current.not_after().len(), 2);
 }
 
 /// Handshakes that fail for another reason than the client's certificate.

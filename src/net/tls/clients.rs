@@ -26,7 +26,7 @@ use super::files::{Shown, Source, TlsError};
 use super::legacy::{Rule, Verifier, verify};
 use super::standard::Standard;
 use super::x509::{Certificate, RevocationList};
-use super::{Findings, TlsFiles, identity};
+use super::{TlsFiles, identity};
 
 /// Reads the roots and the lists.
 pub(super) fn load(
@@ -34,14 +34,14 @@ pub(super) fn load(
     own: &CertifiedKey,
     provider: &Arc<CryptoProvider>,
     now: Timestamp,
-    findings: &mut Findings,
+    warnings: &mut Vec<String>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let source = Source::read("grpc.root_certs", &files.root_certs)?;
     let certificates = source.certificates()?;
-    let (authorities, alone) = roots(&source, certificates, own, now, findings)?;
+    let (authorities, alone) = roots(&source, certificates, own, now, warnings)?;
     let mut lists = Vec::new();
     for path in &files.crls {
-        let found = revocation_lists(path, now, findings)?;
+        let found = revocation_lists(path, now, warnings)?;
         lists.extend(found.into_iter().map(|list| (path.as_path(), list)));
     }
     lists.sort_by_cached_key(|(_, list)| {
@@ -49,7 +49,7 @@ pub(super) fn load(
     });
     let algorithms = provider.signature_verification_algorithms;
     if !lists.is_empty() {
-        warn_of_uncovered(&source, &authorities, &lists, &algorithms, findings);
+        warn_of_uncovered(&source, &authorities, &lists, &algorithms, warnings);
     }
 
     let lists: Vec<_> = lists.into_iter().map(|(_, list)| list).collect();
@@ -71,35 +71,33 @@ fn roots(
     certificates: Vec<CertificateDer<'static>>,
     own: &CertifiedKey,
     now: Timestamp,
-    findings: &mut Findings,
+    warnings: &mut Vec<String>,
 ) -> Result<Roots, TlsError> {
     let not_x509 = || {
         source
             .wrong("a certificate in it is not X.509; take it out, make it again, or copy it again")
     };
     let (mut authorities, mut alone) = (RootCertStore::empty(), Vec::new());
-    let (mut signers, mut ends) = (Vec::new(), Vec::new());
+    let mut signers = Vec::new();
     let is_own = certificates.first() == own.cert.first();
     for der in certificates {
         let root = Certificate::read(&der).map_err(|_| not_x509())?;
-        ends.push(root.not_after);
         if !root.is_authority() && !root.is_self_issued() {
             let signer = identity::of_name(root.issuer).unwrap_or_else(|| "its signer".into());
-            findings.warnings.push(source.warning(format_args!(
+            warnings.push(source.warning(format_args!(
                 "one certificate in it is not an authority's, \"{signer}\" signed it; it is left \
                  out and nothing it signed gets in; take it out"
             )));
             signers.push(signer);
             continue;
         }
-        warn_of_root(source, &root, now, findings);
+        warn_of_root(source, &root, now, warnings);
         if root.is_authority() {
             authorities.add(der.clone()).map_err(|_| not_x509())?;
         } else {
             alone.push(der.clone());
         }
     }
-    findings.not_after.extend(ends.into_iter().min().map(|time| (source.path.into(), time)));
     if authorities.is_empty() && alone.is_empty() {
         let signer = signers.first().map_or("its signer", String::as_str);
         let what = if is_own { "the server's own certificate" } else { "no authority's" };
@@ -115,16 +113,16 @@ fn warn_of_root(
     source: &Source<'_>,
     root: &Certificate<'_>,
     now: Timestamp,
-    findings: &mut Findings,
+    warnings: &mut Vec<String>,
 ) {
     if !root.is_authority() {
         let name = identity::of_name(root.subject).unwrap_or_else(|| "without a name".into());
-        findings.warnings.push(source.warning(format_args!(
+        warnings.push(source.warning(format_args!(
             "\"{name}\" signed itself and is not an authority's, so it gets in itself and nothing it \
              signed does; if it is to sign, make it again with basicConstraints=CA:TRUE"
         )));
     } else if now > root.not_after {
-        findings.warnings.push(source.warning(format_args!(
+        warnings.push(source.warning(format_args!(
             "an authority in it expired on {}, so clients refuse what it signed; make it again \
              and sign all certificates anew, or `falconer certs init DIR`",
             root.not_after
@@ -135,7 +133,7 @@ fn warn_of_root(
 fn revocation_lists(
     path: &Path,
     now: Timestamp,
-    findings: &mut Findings,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
     let source = Source::read("falconer.tls.crls", path)?;
     let lists = source.revocation_lists()?;
@@ -148,9 +146,8 @@ fn revocation_lists(
             ));
         };
         let Some(next) = read.next_update else { continue };
-        findings.not_after.push((path.into(), next));
         if now > next {
-            findings.warnings.push(source.warning(format_args!(
+            warnings.push(source.warning(format_args!(
                 "a newer revocation list was due on {next}; what was revoked since is not known \
                  here; fetch the newest"
             )));
@@ -165,7 +162,7 @@ fn warn_of_uncovered(
     roots: &RootCertStore,
     lists: &[(&Path, CertificateRevocationListDer<'_>)],
     algorithms: &WebPkiSupportedAlgorithms,
-    findings: &mut Findings,
+    warnings: &mut Vec<String>,
 ) {
     let lists: Vec<_> = lists
         .iter()
@@ -175,7 +172,7 @@ fn warn_of_uncovered(
         let name = identity::of_name(&root.subject).unwrap_or_else(|| "without a name".into());
         let mut its = lists.iter().filter(|(_, list)| list.issuer == root.subject.as_ref());
         let Some((newest, list)) = its.next() else {
-            findings.warnings.push(source.warning(format_args!(
+            warnings.push(source.warning(format_args!(
                 "falconer.tls.crls has no list of the authority \"{name}\", so every certificate \
                  it signed is refused; add its list"
             )));
@@ -183,7 +180,7 @@ fn warn_of_uncovered(
         };
         if verify(&list.signed, &webpki::spki_for_anchor(root), algorithms).is_err() {
             let older: String = its.map(|(path, _)| format!(" and before {path}")).collect();
-            findings.warnings.push(source.warning(format_args!(
+            warnings.push(source.warning(format_args!(
                 "the newest list of the authority \"{name}\" is {newest}{older}, and a certificate \
                  of that name has another key than the one that signed it, so every version 3 \
                  certificate of that key is refused; sign those anew, or give the two authorities \

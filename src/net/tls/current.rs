@@ -5,7 +5,6 @@
 //! 2. A connection keeps the configuration it began with; the next one has the new.
 //! 3. The lock is held for a copy of a pointer, never while files are read.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -15,13 +14,7 @@ use super::{Loaded, TlsError, TlsFiles, load};
 
 /// A TLS configuration that can be replaced.
 #[derive(Debug)]
-pub struct Current(Mutex<InForce>);
-
-#[derive(Debug)]
-struct InForce {
-    config: Arc<ServerConfig>,
-    not_after: Vec<(PathBuf, Timestamp)>,
-}
+pub struct Current(Mutex<Arc<ServerConfig>>);
 
 impl Current {
     /// Loads the files; gives the warnings about them too.
@@ -29,20 +22,14 @@ impl Current {
     /// # Errors
     /// When they cannot be used.
     pub fn new(files: &TlsFiles) -> Result<(Self, Vec<String>), TlsError> {
-        let Loaded { config, warnings, not_after } = load(files, Timestamp::now())?;
-        Ok((Self(Mutex::new(InForce { config, not_after })), warnings))
+        let Loaded { config, warnings } = load(files, Timestamp::now())?;
+        Ok((Self(Mutex::new(config)), warnings))
     }
 
     /// What the next connection is served with.
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
-        self.in_force().config.clone()
-    }
-
-    /// When the first certificate of each file expires, as far as it is in force.
-    #[must_use]
-    pub fn not_after(&self) -> Vec<(PathBuf, Timestamp)> {
-        self.in_force().not_after.clone()
+        self.in_force().clone()
     }
 
     /// Loads the files again, or others; gives the warnings about them.
@@ -50,13 +37,13 @@ impl Current {
     /// # Errors
     /// When they cannot be used; what was in force stays.
     pub fn reload(&self, files: &TlsFiles) -> Result<Vec<String>, TlsError> {
-        let Loaded { config, warnings, not_after } = load(files, Timestamp::now())?;
-        *self.in_force() = InForce { config, not_after };
+        let Loaded { config, warnings } = load(files, Timestamp::now())?;
+        *self.in_force() = config;
         Ok(warnings)
     }
 
     /// Nothing panics while it is held, so a poisoned lock has nothing half done.
-    fn in_force(&self) -> MutexGuard<'_, InForce> {
+    fn in_force(&self) -> MutexGuard<'_, Arc<ServerConfig>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,7 +33,6 @@ mod standard;
 mod tests;
 pub(crate) mod x509;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -57,15 +56,6 @@ pub struct Loaded {
     pub config: Arc<ServerConfig>,
     /// What will keep clients away now or later, a sentence each, with the file and the remedy.
     pub warnings: Vec<String>,
-    /// When the first certificate of each file expires, or the next revocation list is due.
-    pub not_after: Vec<(PathBuf, Timestamp)>,
-}
-
-/// What is found out about files that can be used.
-#[derive(Debug, Default)]
-struct Findings {
-    warnings: Vec<String>,
-    not_after: Vec<(PathBuf, Timestamp)>,
 }
 
 /// Reads the files and makes a server configuration of them; `now` decides what has expired.
@@ -74,9 +64,9 @@ struct Findings {
 /// When a file cannot be read, or is not what it should be, or they do not go together.
 pub fn load(files: &TlsFiles, now: Timestamp) -> Result<Loaded, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut findings = Findings::default();
-    let own = own::load(files, &provider, now, &mut findings)?;
-    let verifier = clients::load(files, &own, &provider, now, &mut findings)?;
+    let mut warnings = Vec::new();
+    let own = own::load(files, &provider, now, &mut warnings)?;
+    let verifier = clients::load(files, &own, &provider, now, &mut warnings)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| TlsError::of_chain(files, error.to_string()))?
@@ -85,8 +75,7 @@ pub fn load(files: &TlsFiles, now: Timestamp) -> Result<Loaded, TlsError> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    let Findings { warnings, not_after } = findings;
-    Ok(Loaded { config: Arc::new(config), warnings, not_after })
+    Ok(Loaded { config: Arc::new(config), warnings })
 }
 
 /// A resolver, since rustls would have to read the certificate otherwise.

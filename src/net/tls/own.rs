@@ -12,10 +12,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SigningKey};
 
+use super::TlsFiles;
 use super::files::{Shown, Source, TlsError};
 use super::legacy::Refused;
 use super::x509::{Certificate, SERVER_AUTH, Version};
-use super::{Findings, TlsFiles};
 
 /// How certificates are made that every client takes.
 pub(super) const REMEDY: &str = "make new ones with `falconer certs init DIR`, or sign it again \
@@ -26,35 +26,32 @@ pub(super) fn load(
     files: &TlsFiles,
     provider: &CryptoProvider,
     now: Timestamp,
-    findings: &mut Findings,
+    warnings: &mut Vec<String>,
 ) -> Result<CertifiedKey, TlsError> {
-    let key = private_key(files, provider, findings)?;
+    let key = private_key(files, provider, warnings)?;
     let source = Source::read("grpc.cert_chain", &files.cert_chain)?;
     let chain = source.certificates()?;
     if let Some(reason) = mismatch(&chain, key.as_ref(), files) {
         return Err(source.wrong(reason));
     }
-    let read = chain.iter().filter_map(|certificate| Certificate::read(certificate).ok());
-    if let Some(first) = read.clone().next() {
+    if let Some(first) = chain.iter().find_map(|first| Certificate::read(first).ok()) {
         if first.version != Version::V3 && !files.legacy_v1_certs {
             return Err(source.wrong(Refused.to_string()));
         }
         let found = shortcomings(&first, now).into_iter();
-        findings.warnings.extend(found.map(|found| source.warning(found)));
+        warnings.extend(found.map(|found| source.warning(found)));
     }
-    let not_after = read.map(|certificate| certificate.not_after).min();
-    findings.not_after.extend(not_after.map(|time| (files.cert_chain.clone(), time)));
     Ok(CertifiedKey::new(chain, key))
 }
 
 fn private_key(
     files: &TlsFiles,
     provider: &CryptoProvider,
-    findings: &mut Findings,
+    warnings: &mut Vec<String>,
 ) -> Result<Arc<dyn SigningKey>, TlsError> {
     let source = Source::read("grpc.private_key", &files.private_key)?;
     if let Some(mode) = source.open_to_others() {
-        findings.warnings.push(source.warning(format_args!(
+        warnings.push(source.warning(format_args!(
             "others than its owner may read the server's private key (mode {mode:04o}); write \
              `chmod 600 {}`, or defaultMode: 0400 for a secret in Kubernetes",
             Shown(source.path)

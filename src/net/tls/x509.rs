@@ -171,16 +171,30 @@ impl<'a> Certificate<'a> {
 
     /// The first of the alternative names that is one of a host, an address, a mailbox or a URI.
     pub(crate) fn alternative_name(&self) -> Option<String> {
-        let mut value = Fields::of(self.extension(SUBJECT_ALTERNATIVE_NAME)?).ok()?;
-        let mut names = Fields::of(value.next(Tag::Sequence).ok()?.value).ok()?;
+        self.alternative_names().into_iter().next().map(|(_, name)| name)
+    }
+
+    /// The alternative names of hosts and addresses, which are what a client can ask for.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let names = self.alternative_names().into_iter();
+        names.filter(|(number, _)| [HOST, ADDRESS].contains(number)).map(|(_, name)| name).collect()
+    }
+
+    fn alternative_names(&self) -> Vec<(u32, String)> {
+        let mut found = Vec::new();
+        let names = self.extension(SUBJECT_ALTERNATIVE_NAME).and_then(|value| {
+            let mut value = Fields::of(value).ok()?;
+            Fields::of(value.next(Tag::Sequence).ok()?.value).ok()
+        });
+        let Some(mut names) = names else { return found };
         while let Ok(name) = names.any() {
             if let Tag::ContextSpecific { constructed: false, number } = name.tag
-                && let Some(text) = general_name(number, name.value)
+                && let Some(text) = general_name(number.value(), name.value)
             {
-                return Some(text);
+                found.push((number.value(), text));
             }
         }
-        None
+        found
     }
 
     fn extension(&self, id: &[u8]) -> Option<&'a [u8]> {
@@ -322,12 +336,16 @@ fn text(field: Field<'_>) -> String {
     String::from_utf8_lossy(field.value).into_owned()
 }
 
-/// RFC 5280, section 4.2.1.6.
-fn general_name(number: TagNumber, value: &[u8]) -> Option<String> {
-    match number.value() {
-        // A mailbox, a host, a URI.
-        1 | 2 | 6 => Some(String::from_utf8_lossy(value).into_owned()),
-        7 => match value.len() {
+/// The kinds of alternative names (RFC 5280, section 4.2.1.6).
+const MAILBOX: u32 = 1;
+const HOST: u32 = 2;
+const URI: u32 = 6;
+const ADDRESS: u32 = 7;
+
+fn general_name(number: u32, value: &[u8]) -> Option<String> {
+    match number {
+        MAILBOX | HOST | URI => Some(String::from_utf8_lossy(value).into_owned()),
+        ADDRESS => match value.len() {
             4 => <[u8; 4]>::try_from(value).ok().map(|octets| Ipv4Addr::from(octets).to_string()),
             _ => <[u8; 16]>::try_from(value).ok().map(|octets| Ipv6Addr::from(octets).to_string()),
         },
