@@ -1,6 +1,6 @@
 //! The pieces of an alert's path, each by itself: `cargo bench --bench pieces`.
 //!
-//! Reading a line, writing its frame, appending a batch, reading a block. The field benchmark says
+//! Reading a line, writing its frame, asking a filter, appending a batch, reading a block. The field benchmark says
 //! how they do together; this one, which of them changed.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
@@ -8,7 +8,8 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use falconer::event;
+use falconer::event::{self, Event};
+use falconer::filter::Filter;
 use falconer::hub::{Batch, Config, Epoch, Hub, Next};
 use falconer::ingest::{self, Lines};
 
@@ -74,6 +75,50 @@ fn decode_and_encode(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Falco's own example lines: the shapes that filters meet.
+const EXAMPLES: &str = include_str!("../tests/data/falco-example-lines.jsonl");
+
+/// Hands over what the lines are, read once; an alert lives no longer than its reading.
+fn decoded<'l>(
+    mut lines: impl Iterator<Item = &'l str>,
+    events: Vec<Event<'_>>,
+    then: &mut dyn FnMut(&[Event<'_>]),
+) {
+    let Some(line) = lines.next() else { return then(&events) };
+    let read = |record: event::Record<'_>| {
+        let mut events: Vec<Event<'_>> = events;
+        events.push(record.event);
+        let lines: Box<dyn Iterator<Item = &str>> = Box::new(lines);
+        decoded(lines, events, then);
+    };
+    event::read(line.as_bytes(), || unreachable!(), read).unwrap();
+}
+
+fn filter(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("filter");
+    group.throughput(Throughput::Elements(EXAMPLES.lines().count() as u64));
+    decoded(EXAMPLES.lines(), Vec::new(), &mut |events| {
+        for text in [
+            "priority >= warning",
+            "proc.name = cat",
+            "rule contains shell and not k8s.ns.name exists",
+            "shell",
+            "fd.name glob /etc/*",
+        ] {
+            let filter: Filter = text.parse().unwrap();
+            group.bench_function(text, |bencher| {
+                bencher.iter(|| events.iter().filter(|event| filter.matches(*event)).count());
+            });
+        }
+    });
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("parse", |bencher| {
+        let text = "rule contains shell and not k8s.ns.name exists";
+        bencher.iter(|| black_box(text).parse::<Filter>().unwrap());
+    });
+    group.finish();
+}
+
 fn append(criterion: &mut Criterion) {
     let lines = lines();
     let mut group = criterion.benchmark_group("hub");
@@ -117,5 +162,5 @@ fn read_blocks(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(pieces, cut_lines, decode_and_encode, append, read_blocks);
+criterion_group!(pieces, cut_lines, decode_and_encode, filter, append, read_blocks);
 criterion_main!(pieces);
