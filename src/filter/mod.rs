@@ -9,7 +9,7 @@
 //! 4. [`print`](mod@print) writes the tree as text that reads as the same tree.
 //!
 //! Refused, as a [`SyntaxError`]: text beyond [`MAX_TEXT`], [`MAX_DEPTH`], [`MAX_COMPARISONS`],
-//! [`MAX_VALUES`] or [`MAX_REGEXES`], and all that is not the grammar below. There are no macros,
+//! [`MAX_VALUES`], [`MAX_REGEXES`] or [`MAX_WILDCARDS`], and all that is not the grammar below. There are no macros,
 //! lists by name, transformers (`tolower()`) or `val()`: they belong to rules.
 //!
 //! # Grammar
@@ -107,6 +107,10 @@ pub const MAX_VALUES: usize = 1024;
 
 /// How many comparisons may be `regex`: each may take [`test::REGEX_SIZE`] bytes.
 pub const MAX_REGEXES: usize = 16;
+
+/// How many components of `pmatch` paths may have wildcards, together: each is a pattern of its own,
+/// and a filter's text has room for thousands.
+pub const MAX_WILDCARDS: usize = 64;
 
 /// A condition on alerts.
 ///

@@ -13,7 +13,7 @@
 use super::error::{SyntaxError, nearest};
 use super::test::{Test, Unfit};
 use super::tree::{Comparison, Field, Kind, Operator, Own, Takes, Term};
-use super::{MAX_COMPARISONS, MAX_DEPTH, MAX_REGEXES, MAX_TEXT, MAX_VALUES};
+use super::{MAX_COMPARISONS, MAX_DEPTH, MAX_REGEXES, MAX_TEXT, MAX_VALUES, MAX_WILDCARDS, path};
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
@@ -29,7 +29,8 @@ const FOLLOWS: &str = "`and`, `or` or the end";
 /// The first mistake.
 pub(super) fn filter(text: &str) -> Result<Term> {
     within_bound(text, text.len(), "bytes")?;
-    let mut parser = Parser { text, at: 0, depth: 0, comparisons: 0, values: 0, regexes: 0 };
+    let mut parser =
+        Parser { text, at: 0, depth: 0, comparisons: 0, values: 0, regexes: 0, wildcards: 0 };
     let root = parser.or()?;
     if !parser.rest().is_empty() {
         return Err(parser.unexpected(FOLLOWS));
@@ -90,6 +91,7 @@ struct Parser<'t> {
     comparisons: usize,
     values: usize,
     regexes: usize,
+    wildcards: usize,
 }
 
 impl<'t> Parser<'t> {
@@ -245,6 +247,13 @@ impl<'t> Parser<'t> {
             if self.regexes > MAX_REGEXES {
                 let expected = format!("at most {MAX_REGEXES} comparisons by `regex`");
                 return Err(self.error(at, "one more", expected));
+            }
+        }
+        if operator == Operator::Pmatch {
+            self.wildcards += words.iter().map(|word| path::wildcards(&word.text)).sum::<usize>();
+            if self.wildcards > MAX_WILDCARDS {
+                let expected = format!("at most {MAX_WILDCARDS} components with wildcards");
+                return Err(self.error(at, &self.wildcards.to_string(), expected));
             }
         }
         let places: Vec<usize> = words.iter().map(|word| word.at).collect();

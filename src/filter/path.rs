@@ -52,6 +52,11 @@ impl Prefix {
     }
 }
 
+/// How many components of a path have wildcards.
+pub(super) fn wildcards(path: &str) -> usize {
+    components(path).filter(|component| glob::has_wildcards(component)).count()
+}
+
 fn is_absolute(path: &str) -> bool {
     path.starts_with('/')
 }

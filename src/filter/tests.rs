@@ -118,6 +118,10 @@ fn everything_is_bounded() {
             with(MAX_REGEXES - 1, "a regex a or ") + "a regex a",
             with(MAX_REGEXES, "a regex a or ") + "a regex a",
         ),
+        (
+            format!("a pmatch ({})", with(MAX_WILDCARDS, "/*/x")),
+            format!("a pmatch (/*) or a pmatch ({}, /x)", with(MAX_WILDCARDS, "/*")),
+        ),
         // The longer text is within the bound until it is printed, with its spaces.
         (
             format!("a in ({}a)", with(1022, "aa,")),
@@ -176,6 +180,16 @@ fn parts_are_what_and_joins_at_the_top() {
         let parts = filter(text).parts();
         assert_eq!(parts.into_iter().map(|part| &text[part]).collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn of_a_field_that_comes_twice_the_last_counts() {
+    let line = r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output_fields":{"a":1,"a":2}}"#;
+    let matches = |text| {
+        let matches = |record: event::Record<'_>| filter(text).matches(&record.event);
+        event::read(line.as_bytes(), || unreachable!(), matches).unwrap()
+    };
+    assert!(matches("a = 2") && !matches("a = 1"));
 }
 
 /// What stands on the left or the right.
