@@ -123,8 +123,8 @@ pub type Open<'a> = &'a dyn Fn(&Path) -> io::Result<Found>;
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Every file it came from: the main file, each include, and each directory whose files were
-    /// included. What is changed in or among them changes the configuration.
+    /// Every file it came from: the main file, each include, there or not, and each directory whose
+    /// files were included. What is changed in or among them changes the configuration.
     pub files: Vec<PathBuf>,
     /// What is probably not as it was meant.
     pub warnings: Vec<Finding>,

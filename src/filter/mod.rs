@@ -9,8 +9,9 @@
 //! 4. [`print`](mod@print) writes the tree as text that reads as the same tree.
 //!
 //! Refused, as a [`SyntaxError`]: text beyond [`MAX_TEXT`], [`MAX_DEPTH`], [`MAX_COMPARISONS`],
-//! [`MAX_VALUES`], [`MAX_REGEXES`] or [`MAX_WILDCARDS`], and all that is not the grammar below. There are no macros,
-//! lists by name, transformers (`tolower()`) or `val()`: they belong to rules.
+//! [`MAX_VALUES`], [`MAX_REGEXES`] or [`MAX_WILDCARDS`], which together keep a filter below some
+//! megabytes, and all that is not the grammar below. There are no macros, lists by name,
+//! transformers (`tolower()`) or `val()`: they belong to rules.
 //!
 //! # Grammar
 //!
@@ -106,11 +107,11 @@ pub const MAX_COMPARISONS: usize = 256;
 pub const MAX_VALUES: usize = 1024;
 
 /// How many comparisons may be `regex`: each may take [`test::REGEX_SIZE`] bytes.
-pub const MAX_REGEXES: usize = 16;
+pub const MAX_REGEXES: usize = 8;
 
 /// How many components of `pmatch` paths may have wildcards, together: each is a pattern of its own,
 /// and a filter's text has room for thousands.
-pub const MAX_WILDCARDS: usize = 64;
+pub const MAX_WILDCARDS: usize = 16;
 
 /// A condition on alerts.
 ///

@@ -20,7 +20,7 @@ use super::tree::{Field, Operator, Own};
 use crate::event::{Priority, Time};
 
 /// How large a compiled pattern may be, in bytes; what it remembers while it searches, as well.
-pub(super) const REGEX_SIZE: usize = 1 << 20;
+pub(super) const REGEX_SIZE: usize = 512 << 10;
 
 /// One value of an alert.
 #[derive(Debug, Clone, Copy)]
