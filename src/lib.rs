@@ -12,7 +12,8 @@
 //!                                   ▲
 //!                                 config ◄── falco.yaml, -o, environment
 //!
-//!            filter ──► event: Falco's condition language, for service
+//!            query ──► filter, hub, event: what may be asked of the log, for service and server
+//!            filter ──► event: Falco's condition language, for query
 //!
 //!   for the command line alone:
 //!            check: what a start would find wrong      certs: certificates for mutual TLS
@@ -32,8 +33,8 @@
 //! # Who may import whom
 //!
 //! `certs`, `event`, `grpc`, `net` and the `gateway` crate import nothing of ours. `filter` and `hub`
-//! may import `event`; `ingest` may import `event` and `hub`; `service` may import `event`, `filter`,
-//! `hub` and `grpc`; `config` sees each room's own `Config` and nothing else; `check` may import
+//! may import `event`; `ingest` may import `event` and `hub`; `query` may import `event`, `filter` and
+//! `hub`; `service` may import these four and `grpc`; `config` sees each room's own `Config` and nothing else; `check` may import
 //! `config` and what it names (`ingest`, `net`) and `grpc`; `server` may import everything but the
 //! commands.
 
@@ -46,6 +47,7 @@ pub mod grpc;
 pub mod hub;
 pub mod ingest;
 pub mod net;
+pub mod query;
 pub mod server;
 pub mod service;
 

@@ -48,13 +48,38 @@ fn expressions_match_the_lines_they_should() {
 }
 
 #[test]
-fn output_fields_are_needed_only_when_named() {
-    for (expression, needed) in [
-        ("priority >= warning and rule contains x and not (source = y or hostname exists)", false),
-        ("shell or tags = x or time > 2026-01-01 or output exists", false),
-        ("priority >= warning and not (rule = x or proc.name = cat)", true),
-        ("\"priority\" = warning", true),
+fn what_labels_decide_is_what_the_whole_alert_would() {
+    let mut decided = 0;
+    for (_, expression) in rows() {
+        let filter: Filter = expression.parse().unwrap();
+        for line in LINES.lines() {
+            let read = |record: event::Record<'_>| {
+                (filter.decide(&record.event), filter.matches(&record.event))
+            };
+            let (by_labels, whole) = event::read(line.as_bytes(), || unreachable!(), read).unwrap();
+            assert!(by_labels.is_none_or(|known| known == whole), "{expression}: {line}");
+            decided += usize::from(by_labels.is_some());
+        }
+    }
+    assert!(decided > 1_000, "{decided}");
+}
+
+#[test]
+fn the_whole_alert_is_read_only_where_labels_do_not_decide() {
+    let line = r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","tags":["t"]}"#;
+    for (expression, decided) in [
+        ("priority >= warning and rule contains r and not (source = y or hostname exists)", true),
+        ("tags = t or time > 2026-01-01 or output exists", true),
+        ("priority = debug and proc.name = cat", true),
+        ("priority = error or proc.name = cat", true),
+        ("not (rule = r and shell)", false),
+        ("rule = r and shell", false),
+        ("rule = r and not proc.name = cat", false),
+        ("\"priority\" = error", false),
     ] {
-        assert_eq!(expression.parse::<Filter>().unwrap().needs_fields(), needed, "{expression}");
+        let filter: Filter = expression.parse().unwrap();
+        let known =
+            event::read(line.as_bytes(), || unreachable!(), |record| filter.decide(&record.event));
+        assert_eq!(known.unwrap().is_some(), decided, "{expression}");
     }
 }

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, and what it may import of ours. `proto` is made from `proto/` and belongs to nobody.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("certs", &[]),
     ("event", &[]),
     ("filter", &["event"]),
@@ -20,10 +20,11 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("net", &[]),
     ("hub", &["event"]),
     ("ingest", &["event", "hub"]),
-    ("service", &["event", "filter", "grpc", "hub", "proto"]),
+    ("query", &["event", "filter", "hub"]),
+    ("service", &["event", "filter", "grpc", "hub", "proto", "query"]),
     ("check", &["config", "grpc", "ingest", "net", "proto"]),
     ("config", &["hub", "ingest", "net", "service"]),
-    ("server", &["config", "event", "grpc", "hub", "ingest", "net", "proto", "service"]),
+    ("server", &["config", "event", "grpc", "hub", "ingest", "net", "proto", "query", "service"]),
 ];
 
 /// What is at the top and no room: the map, the program, and the door for fuzzing.

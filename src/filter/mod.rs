@@ -5,7 +5,8 @@
 //! 1. [`parse`] reads the text, once from left to right, into a [`tree`].
 //! 2. Each comparison is prepared while it is read ([`test`](mod@test)): numbers, times and priorities read,
 //!    patterns compiled. What cannot be prepared is a mistake in the text, told with its column.
-//! 3. The tree is asked about an alert through a [`View`], left to right, no further than needed.
+//! 3. The tree is asked about an alert through a [`View`], left to right, no further than needed;
+//!    or first about its [`Labels`], which decide most alerts that are not meant.
 //! 4. [`print`](mod@print) writes the tree as text that reads as the same tree.
 //!
 //! Refused, as a [`SyntaxError`]: text beyond [`MAX_TEXT`], [`MAX_DEPTH`], [`MAX_COMPARISONS`],
@@ -136,10 +137,11 @@ impl Filter {
         self.root.matches(alert)
     }
 
-    /// Whether [`View::field`] may be asked: the condition names output fields.
+    /// What the condition comes to by an alert's labels alone; `None` when the rest has to be
+    /// read. What [`Self::matches`] says of the whole alert is the same.
     #[must_use]
-    pub fn needs_fields(&self) -> bool {
-        self.root.needs_fields()
+    pub fn decide(&self, alert: &impl Labels) -> Option<bool> {
+        self.root.decide(alert)
     }
 
     /// Where the parts that `and` joins at the top stand in the text that was read, in bytes; the
@@ -161,9 +163,8 @@ impl FromStr for Filter {
     }
 }
 
-/// What a filter asks of an alert. A filter asks for what it names and no more, so an implementation
-/// may read a part when it is asked for.
-pub trait View {
+/// What a filter asks of an alert that a log may know without reading it again.
+pub trait Labels {
     /// How severe it is.
     fn priority(&self) -> Priority;
     /// When it happened.
@@ -174,15 +175,20 @@ pub trait View {
     fn source(&self) -> &str;
     /// The machine, where it is known.
     fn hostname(&self) -> Option<&str>;
-    /// The alert as a line of text; empty when there is none.
-    fn output(&self) -> &str;
     /// The rule's tags.
     fn tags(&self) -> impl Iterator<Item = &str>;
+}
+
+/// All that a filter asks of an alert. A filter asks for what it names and no more, so an
+/// implementation may read a part when it is asked for.
+pub trait View: Labels {
+    /// The alert as a line of text; empty when there is none.
+    fn output(&self) -> &str;
     /// The output field of this name.
     fn field(&self, name: &str) -> Option<&Value<'_>>;
 }
 
-impl View for Event<'_> {
+impl Labels for Event<'_> {
     fn priority(&self) -> Priority {
         self.priority
     }
@@ -203,12 +209,14 @@ impl View for Event<'_> {
         self.hostname.as_deref()
     }
 
-    fn output(&self) -> &str {
-        &self.output
-    }
-
     fn tags(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().map(AsRef::as_ref)
+    }
+}
+
+impl View for Event<'_> {
+    fn output(&self) -> &str {
+        &self.output
     }
 
     /// Of a name that comes twice the last counts, as in most JSON readers.

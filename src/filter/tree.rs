@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use super::View;
 use super::test::{Item, Test, elements};
+use super::{Labels, View};
 use crate::event::Value;
 
 /// A part of a filter, and where it stands in the text, in bytes, parentheses included.
@@ -42,13 +42,31 @@ impl Term {
         }
     }
 
-    pub(super) fn needs_fields(&self) -> bool {
+    /// What it comes to as far as labels tell; nothing when that is not far enough.
+    pub(super) fn decide(&self, alert: &impl Labels) -> Option<bool> {
         match &self.kind {
-            Kind::And(terms) | Kind::Or(terms) => terms.iter().any(Self::needs_fields),
-            Kind::Not(term) => term.needs_fields(),
-            Kind::Compare(comparison) => matches!(comparison.field, Field::Output(_)),
+            Kind::And(terms) => all(terms.iter().map(|term| term.decide(alert))),
+            // One of them holds unless all of them do not.
+            Kind::Or(terms) => {
+                all(terms.iter().map(|term| Some(!term.decide(alert)?))).map(|none| !none)
+            }
+            Kind::Not(term) => term.decide(alert).map(|holds| !holds),
+            Kind::Compare(comparison) => match &comparison.field {
+                Field::Own(own) => comparison.label(*own, alert),
+                Field::Output(_) => None,
+            },
         }
     }
+}
+
+/// Whether all hold, where that is known: one that does not is enough to know.
+fn all(mut terms: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut known = Some(true);
+    let one_fails = terms.any(|term| {
+        known = known.and(term);
+        term == Some(false)
+    });
+    if one_fails { Some(false) } else { known }
 }
 
 /// A field, an operator and its values; equal when these are, whatever they were prepared to.
@@ -69,17 +87,22 @@ impl PartialEq for Comparison {
 impl Comparison {
     fn holds(&self, alert: &impl View) -> bool {
         match &self.field {
-            Field::Own(own) => match own {
-                Own::Priority => self.found(self.test.takes_priority(alert.priority())),
-                Own::Time => self.found(self.test.takes_time(alert.time())),
-                Own::Rule => self.text(alert.rule()),
-                Own::Source => self.text(alert.source()),
-                Own::Hostname => self.text(alert.hostname().unwrap_or_default()),
-                Own::Output => self.text(alert.output()),
-                Own::Tags => self.any(alert.tags().map(Item::text)),
-            },
+            Field::Own(own) => self.label(*own, alert).unwrap_or_else(|| self.text(alert.output())),
             Field::Output(name) => alert.field(name).is_some_and(|value| self.value(value)),
         }
+    }
+
+    /// What it comes to for a label; nothing for `output`, which is none.
+    fn label(&self, own: Own, alert: &impl Labels) -> Option<bool> {
+        Some(match own {
+            Own::Priority => self.found(self.test.takes_priority(alert.priority())),
+            Own::Time => self.found(self.test.takes_time(alert.time())),
+            Own::Rule => self.text(alert.rule()),
+            Own::Source => self.text(alert.source()),
+            Own::Hostname => self.text(alert.hostname().unwrap_or_default()),
+            Own::Tags => self.any(alert.tags().map(Item::text)),
+            Own::Output => return None,
+        })
     }
 
     /// An alert's own text: empty is missing.

@@ -9,12 +9,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::labels::{LabelSet, Labels};
 use crate::event::{self, Event, Priority, Time};
 
 /// A block is closed when its frames reach this many bytes, and small ones are merged up to it:
 /// large enough that one write carries many alerts, small enough that a reader that stalls holds
 /// little memory beyond what the log keeps anyway.
 pub(super) const BLOCK_BYTES: usize = 64 << 10;
+
+/// A number for each priority, most severe first.
+pub type PriorityCounts = [u64; Priority::ALL.len()];
 
 /// Alerts on their way into the log.
 #[derive(Debug, Default)]
@@ -28,6 +32,7 @@ struct Open {
     frames: Vec<u8>,
     lines: Vec<u8>,
     index: Vec<Entry>,
+    labels: LabelSet,
 }
 
 /// Some consecutive alerts, in both encodings.
@@ -40,6 +45,7 @@ pub(super) struct Block {
     frames: Bytes,
     lines: Bytes,
     index: Box<[Entry]>,
+    labels: LabelSet,
     /// The latest time of its alerts: looking for a time passes over blocks that end before.
     latest: Time,
 }
@@ -52,6 +58,8 @@ struct Entry {
     frame_end: u32,
     /// Where its line ends in the block's lines.
     line_end: u32,
+    /// Which of the block's labels it has.
+    labels: u16,
     priority: Priority,
 }
 
@@ -65,8 +73,14 @@ pub struct Slice {
 /// One alert of a slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Alert<'a> {
+    /// Its number in the log.
+    pub sequence: u64,
+    /// When it happened.
+    pub time: Time,
     /// How severe it is.
     pub priority: Priority,
+    /// Its rule, source, hostname and tags.
+    pub labels: &'a Labels,
     /// As a gRPC frame.
     pub frame: &'a [u8],
     /// As the JSON line it came as.
@@ -85,6 +99,7 @@ impl Batch {
             time: event.time,
             frame_end: offset(self.open.frames.len()),
             line_end: offset(self.open.lines.len()),
+            labels: self.open.labels.of(event, hostname),
             priority: event.priority,
         });
         if self.open.frames.len() >= BLOCK_BYTES || self.open.lines.len() >= BLOCK_BYTES {
@@ -121,6 +136,7 @@ impl Batch {
             frames: Bytes::copy_from_slice(&self.open.frames),
             lines: Bytes::copy_from_slice(&self.open.lines),
             index: self.open.index.as_slice().into(),
+            labels: self.open.labels.take(),
             latest: latest.unwrap_or(Time::FIRST),
         });
         self.open.frames.clear();
@@ -148,7 +164,11 @@ impl Block {
     pub(super) fn bytes(&self) -> usize {
         /// The block itself, its reference counts and its place in the log.
         const OVERHEAD: usize = size_of::<Block>() + 64;
-        self.frames.len() + self.lines.len() + size_of_val(&*self.index) + OVERHEAD
+        self.frames.len()
+            + self.lines.len()
+            + size_of_val(&*self.index)
+            + self.labels.bytes()
+            + OVERHEAD
     }
 
     /// These consecutive blocks as one of the next level; `None` when they are not all of one
@@ -165,14 +185,18 @@ impl Block {
             frames: Vec::with_capacity(frames),
             lines: Vec::with_capacity(lines),
             index: Vec::with_capacity(total(Self::len)),
+            labels: LabelSet::default(),
         };
         for block in blocks.clone() {
             let (frames, lines) = (offset(open.frames.len()), offset(open.lines.len()));
             open.frames.extend_from_slice(&block.frames);
             open.lines.extend_from_slice(&block.lines);
+            let adopted: Vec<u16> =
+                block.labels.iter().map(|labels| open.labels.adopt(labels)).collect();
             open.index.extend(block.index.iter().map(|entry| Entry {
                 frame_end: entry.frame_end + frames,
                 line_end: entry.line_end + lines,
+                labels: adopted.get(usize::from(entry.labels)).copied().unwrap_or(u16::MAX),
                 ..*entry
             }));
         }
@@ -182,6 +206,7 @@ impl Block {
             frames: open.frames.into(),
             lines: open.lines.into(),
             index: open.index.into(),
+            labels: open.labels.take(),
             latest: blocks.map(|block| block.latest).max()?,
         })
     }
@@ -202,6 +227,25 @@ impl Block {
         let rest = self.index.get(start..).filter(|rest| !rest.is_empty())?;
         let fitting = rest.partition_point(|entry| entry.frame_end as usize <= limit);
         Some(Slice { block: self.clone(), range: start..start + fitting.max(1) })
+    }
+
+    /// The alerts before sequence number `end`, and from `start` on: all that the block has.
+    pub(super) fn within(self: &Arc<Self>, start: u64, end: u64) -> Option<Slice> {
+        let at = |sequence: u64| {
+            let position = sequence.clamp(self.first, self.end()) - self.first;
+            usize::try_from(position).unwrap_or(usize::MAX)
+        };
+        let range = at(start)..at(end);
+        (!range.is_empty()).then(|| Slice { block: self.clone(), range })
+    }
+
+    /// How many alerts of each priority it has.
+    pub(super) fn count(&self, counts: &mut PriorityCounts) {
+        for entry in &self.index {
+            if let Some(count) = counts.get_mut(entry.priority as usize) {
+                *count += 1;
+            }
+        }
     }
 
     fn frame_start(&self, position: usize) -> usize {
@@ -238,13 +282,17 @@ impl Slice {
     }
 
     /// Each alert by itself.
-    pub fn alerts(&self) -> impl Iterator<Item = Alert<'_>> {
+    pub fn alerts(&self) -> impl DoubleEndedIterator<Item = Alert<'_>> {
         let block = &self.block;
         self.range.clone().filter_map(|position| {
             let frame = block.frame_start(position)..block.frame_start(position + 1);
             let line = block.line_start(position)..block.line_start(position + 1);
+            let entry = block.index.get(position)?;
             Some(Alert {
-                priority: block.index.get(position)?.priority,
+                sequence: block.first + position as u64,
+                time: entry.time,
+                priority: entry.priority,
+                labels: block.labels.get(entry.labels)?,
                 frame: block.frames.get(frame)?,
                 line: block.lines.get(line)?,
             })

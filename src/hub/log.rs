@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::block::{Batch, Block, Slice};
+use super::block::{Batch, Block, PriorityCounts, Slice};
 use crate::event::Time;
 
 /// How many blocks of a level become one of the next. More means less copying and more small blocks
@@ -24,6 +24,7 @@ pub(super) struct Log {
     next: u64,
     bytes: usize,
     retain: usize,
+    counts: PriorityCounts,
 }
 
 /// What a reader finds at its place in the log.
@@ -56,7 +57,7 @@ impl Gap {
 
 impl Log {
     pub(super) fn new(retain: u64) -> Self {
-        Self { blocks: VecDeque::new(), next: 1, bytes: 0, retain: bound(retain) }
+        Self { blocks: VecDeque::new(), next: 1, bytes: 0, retain: bound(retain), counts: [0; 8] }
     }
 
     /// Appends, and hands back what was evicted: freeing memory can wait until the lock is gone.
@@ -85,6 +86,7 @@ impl Log {
 
     fn push(&mut self, mut block: Block) {
         block.first = self.next;
+        block.count(&mut self.counts);
         self.next = block.end();
         self.bytes += block.bytes();
         self.blocks.push_back(Arc::new(block));
@@ -130,6 +132,34 @@ impl Log {
             .get(at)
             .and_then(|block| block.slice(from, budget))
             .map_or(Next::CaughtUp, Next::Alerts)
+    }
+
+    /// The first alerts from sequence number `start` on and before `end`: those of one block.
+    pub(super) fn first_of(&self, start: u64, end: u64) -> Option<Slice> {
+        let at = self.blocks.partition_point(|block| block.end() <= start);
+        self.blocks.get(at)?.within(start, end)
+    }
+
+    /// The last alerts from sequence number `start` on and before `end`: those of one block.
+    pub(super) fn last_of(&self, start: u64, end: u64) -> Option<Slice> {
+        let at = self.blocks.partition_point(|block| block.first < end).checked_sub(1)?;
+        self.blocks.get(at)?.within(start, end)
+    }
+
+    /// The bound, in bytes.
+    pub(super) fn retain(&self) -> usize {
+        self.retain
+    }
+
+    /// How many alerts of each priority were ever appended.
+    pub(super) fn counts(&self) -> PriorityCounts {
+        self.counts
+    }
+
+    /// The time of the oldest alert kept.
+    pub(super) fn oldest_time(&self) -> Option<Time> {
+        let slice = self.blocks.front()?.slice(self.oldest(), 0)?;
+        slice.alerts().next().map(|alert| alert.time)
     }
 
     /// The number of the first alert kept that happened at or after `time`, or the head.

@@ -11,6 +11,7 @@
 mod block;
 mod cursor;
 mod groups;
+mod labels;
 mod log;
 
 use std::ops::Range;
@@ -19,9 +20,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-pub use block::{Alert, Batch, Slice};
+pub use block::{Alert, Batch, PriorityCounts, Slice};
 pub use cursor::{Cursor, Epoch, NotACursor};
 pub use groups::{DEFAULT as DEFAULT_GROUP, GroupError, MAX_GROUP_NAME, MAX_GROUPS};
+pub use labels::Labels;
 pub use log::{Gap, Next};
 
 use crate::event::Time;
@@ -68,6 +70,12 @@ pub struct Stats {
     pub retained: u64,
     /// Bytes kept.
     pub retained_bytes: usize,
+    /// Bytes that may be kept.
+    pub retain: usize,
+    /// When the oldest alert kept happened.
+    pub oldest: Option<Time>,
+    /// Alerts of each priority since the start.
+    pub priorities: PriorityCounts,
     /// Alerts that readers missed because they were evicted first, summed over readers.
     pub lost: u64,
 }
@@ -127,6 +135,19 @@ impl Hub {
         let next = self.state().log.next(from, budget);
         self.count_lost(&next);
         next
+    }
+
+    /// Alerts kept from sequence number `start` on and before `end`: the first ones, for reading
+    /// on at [`Slice::end`]. Looking back counts as no loss: it is [`Self::next`] that does.
+    #[must_use]
+    pub fn first_of(&self, start: u64, end: u64) -> Option<Slice> {
+        self.state().log.first_of(start, end)
+    }
+
+    /// The last ones, for reading backwards from [`Slice::first`].
+    #[must_use]
+    pub fn last_of(&self, start: u64, end: u64) -> Option<Slice> {
+        self.state().log.last_of(start, end)
     }
 
     /// Watches the sequence number the next alert will get.
@@ -202,6 +223,9 @@ impl Hub {
             received: state.log.head() - 1,
             retained: state.log.head() - state.log.oldest(),
             retained_bytes: state.log.bytes(),
+            retain: state.log.retain(),
+            oldest: state.log.oldest_time(),
+            priorities: state.log.counts(),
             lost: self.lost.load(Ordering::Relaxed),
         }
     }

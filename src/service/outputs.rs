@@ -7,6 +7,7 @@ use super::reader::{Reader, Wanted};
 use super::{Caller, Context};
 use crate::grpc::{Method, Request, Requests, Status, method};
 use crate::proto::falco::outputs::Request as Empty;
+use crate::query::Selection;
 
 /// What the group has not read up to now, then OK.
 pub(super) fn get(context: Context) -> Method {
@@ -36,13 +37,14 @@ pub(super) fn sub(context: Context) -> Method {
 
 fn start<T>(context: &Context, request: &Request<T>) -> Result<(Wanted, Option<Caller>), Status> {
     let position = Position::of(&request.metadata, &context.hub, (context.now)())?;
-    let filter = position::filter(&request.metadata)?;
+    let selection =
+        Selection { filter: position::filter(&request.metadata)?, ..Selection::default() };
     let caller = request.extensions.get::<Caller>().cloned();
     tracing::debug!(
         peer = caller.as_ref().map(|caller| &*caller.name),
         ?position,
-        filter = filter.as_ref().map(ToString::to_string),
+        filter = selection.filter.as_ref().map(ToString::to_string),
         "call begins"
     );
-    Ok((Wanted { position, filter }, caller))
+    Ok((Wanted { position, selection }, caller))
 }

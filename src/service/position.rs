@@ -14,15 +14,13 @@
 //! INVALID_ARGUMENT: a reader that gets other alerts than it asked for is worse off than one that
 //! is told.
 
-use std::time::Duration;
-
 use http::HeaderMap;
-use jiff::Timestamp;
 
 use crate::event::Time;
 use crate::filter::Filter;
 use crate::grpc::{Code, Status};
-use crate::hub::{Cursor, DEFAULT_GROUP, GroupError, Hub};
+use crate::hub::{DEFAULT_GROUP, GroupError, Hub};
+use crate::query::{self, PositionError};
 
 /// Where a call starts, and whose mark it moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +46,10 @@ impl Position {
         }
         let group = text(metadata, GROUP)?;
         let starts = [
-            text(metadata, AFTER)?.map(|value| after(value, hub)),
-            text(metadata, SINCE)?.map(|value| since(value, hub, now)),
-            text(metadata, LAST)?.map(|value| last(value, hub)),
+            text(metadata, AFTER)?.map(|value| named(AFTER, query::after(value, hub))),
+            text(metadata, SINCE)?
+                .map(|value| named(SINCE, query::time(value, now)).map(|time| hub.since(time))),
+            text(metadata, LAST)?.map(|value| named(LAST, query::last(value, hub))),
         ];
         let mut starts = starts.into_iter().flatten();
         let position = match (starts.next(), starts.next()) {
@@ -115,65 +114,21 @@ fn text<'a>(metadata: &'a HeaderMap, key: &str) -> Result<Option<&'a str>, Statu
     }
 }
 
-fn after(value: &str, hub: &Hub) -> Result<u64, Status> {
-    let cursor: Cursor =
-        value.parse().map_err(|error| invalid(format!("{AFTER}: {value:?} is {error}")))?;
-    if cursor.epoch != hub.epoch() {
-        return Err(Status::new(
-            Code::OutOfRange,
-            format!(
-                "{AFTER}: {cursor} belongs to an earlier run of the server, whose alerts are gone; \
-                 leave the key out to start with the oldest kept, {}",
-                hub.cursor(hub.oldest())
-            ),
-        ));
-    }
-    if cursor.sequence >= hub.head() {
-        return Err(Status::new(
-            Code::OutOfRange,
-            format!("{AFTER}: there is no alert {cursor} yet"),
-        ));
-    }
-    Ok(cursor.sequence + 1)
-}
-
-fn since(value: &str, hub: &Hub, now: Time) -> Result<u64, Status> {
-    let time = match (age(value), value.parse::<Timestamp>()) {
-        (Some(age), _) => now.before(age),
-        (None, Ok(time)) => Time::from(time),
-        (None, Err(_)) => {
-            return Err(invalid(format!(
-                "{SINCE}: {value:?} is neither a time such as 2026-01-30T18:00:00Z nor an age such \
-                 as 90s, 10m, 24h or 7d"
-            )));
-        }
-    };
-    Ok(hub.since(time))
-}
-
-fn last(value: &str, hub: &Hub) -> Result<u64, Status> {
-    let count: u64 = value
-        .parse()
-        .map_err(|_| invalid(format!("{LAST}: {value:?} is not a number of alerts")))?;
-    Ok(hub.head().saturating_sub(count).max(hub.oldest()))
-}
-
-/// `90s`, `10m`, `24h`, `7d`.
-fn age(text: &str) -> Option<Duration> {
-    let unit = text.chars().next_back()?;
-    let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
+/// What a key's value was read as, or what is wrong with it.
+fn named<T>(key: &str, read: Result<T, PositionError>) -> Result<T, Status> {
+    read.map_err(|error| {
+        let code = match error {
+            PositionError::EarlierRun { .. } | PositionError::NotYet(_) => Code::OutOfRange,
+            _ => Code::InvalidArgument,
+        };
+        Status::new(code, format!("{key}: {error}"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::event;
     use crate::hub::{Batch, Config, Epoch};

@@ -16,8 +16,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,10 +23,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::position::{Position, group_status};
 use super::{Caller, Config, Context, Delivery, LostEvents, Subscribed};
-use crate::event::{self, Record};
-use crate::filter::Filter;
+use crate::event;
 use crate::grpc::{Code, Status};
-use crate::hub::{Alert, Gap, Next, Slice};
+use crate::hub::{Gap, Next, Slice};
+use crate::query::Selection;
 
 /// How many bytes of frames go out at once. hyper holds a chunk until flow control lets it
 /// leave, so this times the open calls is the memory stalled readers cost.
@@ -52,8 +50,7 @@ pub(super) type Drain = AbortOnDropHandle<Result<(), Status>>;
 /// What a call asks for.
 pub(super) struct Wanted {
     pub(super) position: Position,
-    /// Only alerts for which it holds.
-    pub(super) filter: Option<Filter>,
+    pub(super) selection: Selection,
 }
 
 /// Reads the log for one call.
@@ -62,7 +59,7 @@ pub(super) struct Reader {
     /// As it was when the call began.
     config: Config,
     place: Place,
-    filter: Option<Filter>,
+    selection: Selection,
     end: End,
     head: watch::Receiver<u64>,
     /// What was found behind the last chunk and has not been sent.
@@ -120,7 +117,7 @@ impl Reader {
 
     fn new(
         context: Context,
-        Wanted { position, filter }: Wanted,
+        Wanted { position, selection }: Wanted,
         end: End,
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
@@ -143,7 +140,7 @@ impl Reader {
             context,
             config,
             place,
-            filter,
+            selection,
             end,
             head,
             found: None,
@@ -168,7 +165,7 @@ impl Reader {
     async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
             self.confirm();
-            if self.filter.is_some() {
+            if !self.selection.is_all() {
                 // Asking a filter takes its time, and a long way may hold nothing that passes.
                 tokio::task::yield_now().await;
             }
@@ -207,7 +204,7 @@ impl Reader {
         let first = self.sent(slice);
         let mut gathered = BytesMut::new();
         // What is claimed from a shared group is nobody else's any more: never more than is sent.
-        let may_look_on = matches!(self.place, Place::Own { .. }) && self.filter.is_none();
+        let may_look_on = matches!(self.place, Place::Own { .. }) && self.selection.is_all();
         while may_look_on && first.len().max(gathered.len()) < SMALL {
             match self.look()? {
                 Next::Alerts(more) if more.frames().len() < SMALL => {
@@ -234,26 +231,14 @@ impl Reader {
             "alerts sent"
         );
         self.moved_to(slice.end());
-        match &self.filter {
-            None => slice.frames(),
-            Some(filter) => {
-                let mut passed = BytesMut::new();
-                for alert in slice.alerts().filter(|alert| self.passes(filter, alert)) {
-                    passed.extend_from_slice(alert.frame);
-                }
-                passed.freeze()
-            }
+        if self.selection.is_all() {
+            return slice.frames();
         }
-    }
-
-    fn passes(&self, filter: &Filter, alert: &Alert<'_>) -> bool {
-        // Every line that is kept was read as an alert before, and has its time in full.
-        let now = || Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
-        let passes = |Record { mut event, .. }: Record<'_>| {
-            event.hostname.get_or_insert_with(|| self.context.hostname.to_string().into());
-            filter.matches(&event)
-        };
-        event::read(alert.line, now, passes).unwrap_or(false)
+        let mut passed = BytesMut::new();
+        for alert in slice.alerts().filter(|alert| self.selection.takes(alert)) {
+            passed.extend_from_slice(alert.frame);
+        }
+        passed.freeze()
     }
 
     /// What there is at this reader's place, no further than its end.

@@ -1,0 +1,102 @@
+//! Places in the log, as texts name them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::event::Time;
+use crate::hub::{Cursor, Hub, NotACursor};
+
+/// A text names no place in the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PositionError {
+    /// It is none of the forms of a time.
+    #[error(
+        "{0:?} is neither a time such as 2026-01-30T18:00:00Z nor an age such as 90s, 10m, 24h or 7d"
+    )]
+    Time(String),
+    /// It is no number.
+    #[error("{0:?} is not a number of alerts")]
+    Number(String),
+    /// It is no cursor.
+    #[error("{0:?} is {1}")]
+    Cursor(String, NotACursor),
+    /// The cursor is of another run.
+    #[error(
+        "{cursor} belongs to an earlier run of the server, whose alerts are gone; leave the key \
+         out to start with the oldest kept, {oldest}"
+    )]
+    EarlierRun {
+        /// What was asked for.
+        cursor: Cursor,
+        /// The oldest alert kept, or the next one where there is none.
+        oldest: Cursor,
+    },
+    /// The cursor is ahead of the log.
+    #[error("there is no alert {0} yet")]
+    NotYet(Cursor),
+}
+
+/// The sequence number behind the alert with this cursor.
+///
+/// # Errors
+/// When it is no cursor of this run, or of no alert so far.
+pub fn after(text: &str, hub: &Hub) -> Result<u64, PositionError> {
+    let cursor = cursor(text, hub)?;
+    if cursor.sequence >= hub.head() {
+        return Err(PositionError::NotYet(cursor));
+    }
+    Ok(cursor.sequence + 1)
+}
+
+/// The sequence number of the alert with this cursor, which need not have come yet.
+///
+/// # Errors
+/// When it is no cursor of this run.
+pub fn before(text: &str, hub: &Hub) -> Result<u64, PositionError> {
+    cursor(text, hub).map(|cursor| cursor.sequence)
+}
+
+fn cursor(text: &str, hub: &Hub) -> Result<Cursor, PositionError> {
+    let cursor: Cursor =
+        text.parse().map_err(|error| PositionError::Cursor(text.to_owned(), error))?;
+    if cursor.epoch != hub.epoch() {
+        return Err(PositionError::EarlierRun { cursor, oldest: hub.cursor(hub.oldest()) });
+    }
+    Ok(cursor)
+}
+
+/// The sequence number of the first of so many alerts, the newest ones.
+///
+/// # Errors
+/// When it is no number.
+pub fn last(text: &str, hub: &Hub) -> Result<u64, PositionError> {
+    let count: u64 = text.parse().map_err(|_| PositionError::Number(text.to_owned()))?;
+    Ok(hub.head().saturating_sub(count).max(hub.oldest()))
+}
+
+/// A time, or one that is an age before `now`.
+///
+/// # Errors
+/// When it is neither.
+pub fn time(text: &str, now: Time) -> Result<Time, PositionError> {
+    match (age(text), text.parse::<Timestamp>()) {
+        (Some(age), _) => Ok(now.before(age)),
+        (None, Ok(time)) => Ok(Time::from(time)),
+        (None, Err(_)) => Err(PositionError::Time(text.to_owned())),
+    }
+}
+
+/// `90s`, `10m`, `24h`, `7d`.
+fn age(text: &str) -> Option<Duration> {
+    let unit = text.chars().next_back()?;
+    let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}

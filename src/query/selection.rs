@@ -1,0 +1,81 @@
+//! Which alerts are meant.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::event::{self, Event, Priority, Record, Time};
+use crate::filter::{self, Filter};
+use crate::hub::Alert;
+
+/// The alerts of a time that satisfy a condition; the default is all of them.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Only alerts for which it holds.
+    pub filter: Option<Filter>,
+    /// Only alerts that happened then or later.
+    pub since: Option<Time>,
+    /// Only alerts that happened earlier.
+    pub until: Option<Time>,
+}
+
+impl Selection {
+    /// Whether there is nothing to ask.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.filter.is_none() && self.since.is_none() && self.until.is_none()
+    }
+
+    /// Whether `alert` is meant.
+    #[must_use]
+    pub fn takes(&self, alert: &Alert<'_>) -> bool {
+        let in_time = self.since.is_none_or(|since| alert.time >= since)
+            && self.until.is_none_or(|until| alert.time < until);
+        in_time
+            && self.filter.as_ref().is_none_or(|filter| {
+                filter
+                    .decide(&Indexed(alert))
+                    .or_else(|| read(alert, |event| filter.matches(event)))
+                    .unwrap_or(false)
+            })
+    }
+}
+
+/// Hands an alert of the log to `look`, read again from its line.
+pub fn read<T>(alert: &Alert<'_>, look: impl FnOnce(&Event<'_>) -> T) -> Option<T> {
+    // Every line that is kept was read as an alert before, and has its time in full.
+    let now = || Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
+    let completed = |Record { mut event, .. }: Record<'_>| {
+        event.hostname.get_or_insert_with(|| alert.labels.hostname().to_owned().into());
+        look(&event)
+    };
+    event::read(alert.line, now, completed).ok()
+}
+
+/// An alert as far as the index knows it.
+struct Indexed<'a>(&'a Alert<'a>);
+
+impl filter::Labels for Indexed<'_> {
+    fn priority(&self) -> Priority {
+        self.0.priority
+    }
+
+    fn time(&self) -> Time {
+        self.0.time
+    }
+
+    fn rule(&self) -> &str {
+        self.0.labels.rule()
+    }
+
+    fn source(&self) -> &str {
+        self.0.labels.source()
+    }
+
+    fn hostname(&self) -> Option<&str> {
+        Some(self.0.labels.hostname())
+    }
+
+    fn tags(&self) -> impl Iterator<Item = &str> {
+        self.0.labels.tags()
+    }
+}
