@@ -1,0 +1,260 @@
+// The alerts the page holds: loads the newest that match, follows the live stream, lets older ones
+// in on demand, and freezes the view while somebody reads. One feed at a time; a new filter or
+// range begins a new one.
+
+import { batch, computed, signal } from "@preact/signals";
+import { Problem, request, type Params } from "./model/api";
+import { cursorOf, readItem, type Item } from "./model/alert";
+import { splitItems } from "./model/items";
+import { Live, type Phase } from "./model/live";
+import { ALERT, LOST, RESTART, Ring } from "./model/ring";
+import type { Stats } from "./model/wire";
+import { say } from "./state";
+
+export const KEPT_ROWS = 100_000;
+const HELD_ROWS = 20_000;
+const FIRST_PAGE = 200;
+const OLDER_PAGE = 500;
+const PARSED_KEPT = 400;
+
+export const ring = new Ring(KEPT_ROWS);
+/** Moves once a frame at most, when the rows have changed. */
+export const changed = signal(0);
+export const phase = signal<Phase | undefined>(undefined);
+export const stats = signal<Stats | undefined>(undefined);
+export const rate = signal(0);
+export const lostSeen = signal(0);
+export const loading = signal(false);
+export const failure = signal<Problem | undefined>(undefined);
+/** The first page is there: what is empty now is empty indeed. */
+export const loaded = signal(false);
+/** Where the rows older than the oldest kept begin; null when there are none. */
+export const olderFrom = signal<string | null>(null);
+export const lastAlertAt = signal(0);
+
+/** While held, rows from `top` on wait; what is read stays also when the ring goes round. */
+export interface Hold {
+  top: number;
+  why: "scroll" | "key" | "detail";
+  copy: Ring;
+}
+export const hold = signal<Hold | undefined>(undefined);
+
+export const top = computed(() => (changed.value, hold.value?.top ?? ring.high));
+export const bottom = computed(() => {
+  changed.value;
+  const held = hold.value?.copy;
+  return held && ring.low > held.low ? held.low : ring.low;
+});
+export const waiting = computed(() => (changed.value, hold.value ? ring.high - hold.value.top : 0));
+
+export function pause(why: Hold["why"]): void {
+  const now = hold.value;
+  if (now) {
+    if (now.why === "scroll" && why !== "scroll") hold.value = { ...now, why };
+    return;
+  }
+  hold.value = { top: ring.high, why, copy: ring.copy(HELD_ROWS) };
+}
+
+export function resume(): void {
+  hold.value = undefined;
+}
+
+const parsed = new Map<number, { text: string; item: Item }>();
+
+export function kindAt(row: number): number {
+  const from = ring.has(row) ? ring : hold.value?.copy;
+  return from?.has(row) ? from.kind(row) : ALERT;
+}
+
+export function textAt(row: number): string | undefined {
+  return ring.text(row) ?? hold.value?.copy.text(row);
+}
+
+/** A row's alert, read when it is first painted; the last few hundred are remembered. */
+export function itemAt(row: number): Item | undefined {
+  const text = textAt(row);
+  if (text === undefined) return undefined;
+  const known = parsed.get(row);
+  if (known?.text === text) return known.item;
+  const item = readItem(text);
+  if (parsed.size >= PARSED_KEPT) {
+    for (const oldest of [...parsed.keys()].slice(0, PARSED_KEPT / 2)) parsed.delete(oldest);
+  }
+  parsed.set(row, { text, item });
+  return item;
+}
+
+/** The row an alert is in, if the page holds it. */
+export function rowOf(cursor: string): number | undefined {
+  const start = `{"cursor":"${cursor}"`;
+  for (let row = ring.high - 1; row >= ring.low; row -= 1) {
+    if (ring.text(row)?.startsWith(start)) return row;
+  }
+  const held = hold.value?.copy;
+  for (let row = (held?.high ?? 0) - 1; held && row >= held.low; row -= 1) {
+    if (held.text(row)?.startsWith(start)) return row;
+  }
+  return undefined;
+}
+
+/** The next alert of the same rule, towards older (1) or newer (-1). */
+export function sameRule(row: number, towards: 1 | -1): number | undefined {
+  const rule = itemAt(row)?.alert.rule;
+  if (rule === undefined) return undefined;
+  const piece = `"rule":${JSON.stringify(rule)}`;
+  for (let next = row - towards; next >= bottom.value && next < top.value; next -= towards) {
+    if (kindAt(next) === ALERT && textAt(next)?.includes(piece)) return next;
+  }
+  return undefined;
+}
+
+let frame = 0;
+function touch(): void {
+  if (frame !== 0) return;
+  const run = (): void => {
+    frame = 0;
+    changed.value += 1;
+  };
+  // A hidden page gets no frames; it still counts what comes.
+  frame = document.hidden ? window.setTimeout(run, 1000) : requestAnimationFrame(run);
+}
+
+let live: Live | undefined;
+let opening = new AbortController();
+let params: Params = {};
+
+export function close(): void {
+  opening.abort();
+  live?.stop();
+  live = undefined;
+}
+
+export async function open(filter: string, since: string, until: string): Promise<void> {
+  close();
+  const here = (opening = new AbortController());
+  params = { filter, since, until };
+  batch(() => {
+    ring.clear();
+    parsed.clear();
+    hold.value = undefined;
+    loaded.value = false;
+    failure.value = undefined;
+    olderFrom.value = null;
+    lostSeen.value = 0;
+    changed.value += 1;
+  });
+  const newest = await fill(here.signal);
+  if (here.signal.aborted || failure.value?.status === 400) return;
+  if (until !== "") {
+    phase.value = undefined;
+    return;
+  }
+  const start: Params = since === "" ? { last: 1000 } : { since };
+  live = new Live(filter, start, newest, hooks());
+}
+
+/** The newest page, and more while it is short; the cursor of the newest alert found. */
+async function fill(signal: AbortSignal): Promise<string> {
+  loading.value = true;
+  let newest = "";
+  try {
+    let before: string | undefined;
+    for (let asked = 0; asked < 20; asked += 1) {
+      const page = await older(before, FIRST_PAGE, signal);
+      newest ||= page.newest;
+      olderFrom.value = page.next;
+      if (page.next === null || ring.size >= 50) break;
+      before = page.next;
+    }
+    loaded.value = true;
+  } catch (error) {
+    if (!signal.aborted && error instanceof Problem) {
+      failure.value = error;
+      loaded.value = error.status !== 0;
+    }
+  } finally {
+    if (!signal.aborted) loading.value = false;
+  }
+  return newest;
+}
+
+async function older(before: string | undefined, limit: number, signal: AbortSignal) {
+  const answer = await request("/api/v1/events", { ...params, before, limit }, { signal });
+  const text = await answer.text();
+  if (signal.aborted) throw new DOMException("stopped", "AbortError");
+  const items = splitItems(text);
+  for (const item of items) ring.unshift(ALERT, item);
+  // Only the small end of the page is read: the items stay text.
+  const end = /"next"\s*:\s*(?:"([^"]*)"|null)/.exec(text.slice(text.lastIndexOf("]")));
+  changed.value += 1;
+  return { newest: items[0] ? cursorOf(items[0]) : "", next: end?.[1] ?? null };
+}
+
+/** Called when somebody scrolls to the oldest row held. */
+export async function loadOlder(): Promise<void> {
+  const from = olderFrom.value;
+  if (from === null || loading.value || ring.full) return;
+  loading.value = true;
+  const { signal } = opening;
+  try {
+    olderFrom.value = (await older(from, OLDER_PAGE, signal)).next;
+  } catch (error) {
+    if (!signal.aborted && error instanceof Problem) say(error.message);
+  } finally {
+    if (!signal.aborted) loading.value = false;
+  }
+}
+
+export function reconnect(): void {
+  live?.now();
+}
+
+let caughtUp = 0;
+let before: { received: number; at: number } | undefined;
+let firstBuild = "";
+
+function hooks() {
+  return {
+    rows: (items: string[]) => {
+      for (const item of items) ring.push(ALERT, item);
+      caughtUp += items.length;
+      lastAlertAt.value = Date.now();
+      touch();
+    },
+    lost: (lost: { count: number }, text: string) => {
+      ring.push(LOST, text);
+      lostSeen.value += lost.count;
+      touch();
+    },
+    stats: (next: Stats) => {
+      const at = Date.parse(next.time) || Date.now();
+      if (before && at > before.at && next.received >= before.received) {
+        rate.value = ((next.received - before.received) * 1000) / (at - before.at);
+      }
+      before = { received: next.received, at };
+      if (firstBuild === "") firstBuild = next.build;
+      else if (firstBuild !== next.build) {
+        firstBuild = next.build;
+        say("The server was updated.", { name: "Reload", run: () => location.reload() }, true);
+      }
+      stats.value = next;
+      failure.value = undefined;
+      loaded.value = true;
+    },
+    phase: (next: Phase) => {
+      phase.value = next;
+      if (next.name !== "live") before = undefined;
+    },
+    resumed: () => {
+      caughtUp = 0;
+      setTimeout(() => say(`Connected again; ${caughtUp.toLocaleString("en")} alerts caught up, none missed in silence.`), 1500);
+    },
+    restarted: () => {
+      ring.push(RESTART, JSON.stringify({ at: Date.now() }));
+      olderFrom.value = null;
+      touch();
+    },
+  };
+}

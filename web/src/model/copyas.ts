@@ -1,0 +1,130 @@
+// What "Copy as" gives: commands and texts built from an alert, the filter and the server's own
+// address. Everything from an alert is quoted for the place it goes to; nothing is executed here.
+
+import { display, type Alert, type FieldValue } from "./alert";
+import { fieldName, joined, quote, writable } from "./filter";
+import { address } from "./api";
+
+/** One word of a POSIX shell. */
+export function shellQuote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** The live stream of this filter on the command line. */
+export function curlStream(origin: string, filter: string, withToken: boolean): string {
+  return [
+    "curl -N -H 'Accept: application/x-ndjson'",
+    ...(withToken ? ['-H "Authorization: Bearer $TOKEN"'] : []),
+    shellQuote(origin + address("/api/v1/events/stream", { filter })),
+  ].join(" ");
+}
+
+/** One alert on the command line. */
+export function curlAlert(origin: string, cursor: string, withToken: boolean): string {
+  return [
+    "curl -s",
+    ...(withToken ? ['-H "Authorization: Bearer $TOKEN"'] : []),
+    shellQuote(`${origin}/api/v1/events/${cursor}`),
+  ].join(" ");
+}
+
+/**
+ * Falco's own `sub` through this server's gRPC listener. A unix socket is plain; over TCP Falco's
+ * gRPC always wants a client certificate. Empty when gRPC is off.
+ */
+export function grpcurl(grpc: string, filter: string): string {
+  if (grpc === "") return "";
+  const header = filter.trim() === "" ? "" : ` -H ${shellQuote(`falconer-filter: ${filter.trim()}`)}`;
+  const socket = /^unix:(?:\/\/)?(\/.*)$/.exec(grpc);
+  if (socket) return `grpcurl -plaintext -unix${header} ${shellQuote(socket[1] ?? "")} falco.outputs.service/sub`;
+  const reachable = grpc.replace(/^(?:0\.0\.0\.0|\[::\])(?=:)/, "localhost");
+  return `grpcurl -cacert ca.crt -cert client.crt -key client.key${header} ${shellQuote(reachable)} falco.outputs.service/sub`;
+}
+
+/** A filter that finds alerts like this one. */
+export function filterOf(alert: Alert, fields: string[]): string {
+  const found: string[] = [];
+  if (alert.rule !== "" && writable(alert.rule)) found.push(`rule = ${quote(alert.rule)}`);
+  for (const field of fields) {
+    const value = alert.fields[field];
+    if (value === null || value === undefined || typeof value === "object") continue;
+    const text = display(value);
+    if (writable(text)) found.push(`${fieldName(field, false)} = ${quote(text)}`);
+  }
+  return joined(found);
+}
+
+/** Actor, action and target: what an exception usually names. */
+const USUAL = ["proc.name", "proc.exepath", "fd.name", "container.image.repository"];
+
+export function usualFields(alert: Alert): string[] {
+  return USUAL.filter((field) => isPlain(alert.fields[field]));
+}
+
+/** Fields whose value an exception can compare with `=`. */
+export function isPlain(value: FieldValue | undefined): boolean {
+  return value !== null && value !== undefined && typeof value !== "object" && value !== "" && value !== "<NA>";
+}
+
+/** A rule exception for Falco (0.36 or newer), to append to a rules file of one's own. */
+export function exceptionYaml(alert: Alert, fields: string[], name = "from_falconer"): string {
+  const used = fields.filter((field) => isPlain(alert.fields[field]));
+  const list = used.map(yamlText).join(", ");
+  const values = used.map((field) => yamlText(display(alert.fields[field]))).join(", ");
+  return [
+    "# A new exception needs fields and comps; to add values to one the rule has already, keep its",
+    "# name and leave fields and comps out. Check with: falco -V FILE",
+    `- rule: ${yamlText(alert.rule)}`,
+    "  exceptions:",
+    `    - name: ${yamlText(name)}`,
+    `      fields: [${list}]`,
+    `      comps: [${used.map(() => '"="').join(", ")}]`,
+    "      values:",
+    `        - [${values}]`,
+    "  override:",
+    "    exceptions: append",
+    "",
+  ].join("\n");
+}
+
+/** A YAML scalar that reads as this text and as nothing else: JSON's strings are YAML's. */
+export function yamlText(text: string): string {
+  const plain = /^[A-Za-z][\w.]*(?:[ /-][\w.]+)*$/.test(text) && !/^(?:true|false|yes|no|on|off|null|y|n)$/i.test(text);
+  if (plain) return text;
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** The three ways to wire Falco to this server. */
+export function wiring(origin: string, host: string): { title: string; text: string }[] {
+  return [
+    {
+      title: "Falco posts its alerts (falco.yaml)",
+      text: `json_output: true\njson_include_output_fields_property: true\nhttp_output:\n  enabled: true\n  url: ${origin}/\n`,
+    },
+    {
+      title: "Falco starts a program (falco.yaml)",
+      text: "json_output: true\nprogram_output:\n  enabled: true\n  keep_alive: true\n  program: falconer ingest\n",
+    },
+    {
+      title: `Falconer follows Falco's file (configuration on ${host})`,
+      text: "falconer:\n  inputs:\n    files: [/var/log/falco/events.json]\n",
+    },
+  ];
+}
+
+/** An invented alert that says it is one. */
+export function testAlert(now: Date): string {
+  return JSON.stringify({
+    hostname: "dashboard",
+    output: `${now.toISOString()}: Notice Test alert sent from the Falconer dashboard (nothing happened)`,
+    output_fields: { "evt.time.iso8601": now.toISOString(), "proc.name": "falconer", "user.name": "dashboard" },
+    priority: "Notice",
+    rule: "Falconer test alert",
+    source: "internal",
+    tags: ["test"],
+    time: now.toISOString(),
+  });
+}

@@ -1,0 +1,176 @@
+// The text of a filter in Falco's condition language: quoting, and adding and taking away terms by
+// a click. It never judges a filter: the server reads it and says what is wrong, with the column.
+
+/** The fields that are an alert's own; every other name is an output field. */
+export const OWN_FIELDS = ["priority", "rule", "source", "hostname", "tags", "output", "time"] as const;
+
+export const OPERATORS = [
+  "=", "!=", "<", "<=", ">", ">=", "contains", "icontains", "bcontains", "startswith", "endswith",
+  "glob", "regex", "in", "intersects", "pmatch", "exists",
+] as const;
+
+const WORDS = new Set(["and", "or", "not", ...OPERATORS.filter((each) => /^[a-z]/.test(each))]);
+const BARE_VALUE = /^[\w./:@%+*~^$#-]+$/;
+const BARE_FIELD = /^[A-Za-z_][\w.-]*(\[[\w.:-]+\])?[\w.-]*$/;
+
+/** A value as the language writes it: bare where that reads the same, else quoted. */
+export function quote(value: string): string {
+  if (BARE_VALUE.test(value) && !WORDS.has(value.toLowerCase())) return value;
+  return quoteAlways(value);
+}
+
+/** A field's name. `own` says it is the alert's own; an output field named like one is quoted. */
+export function fieldName(field: string, own = isOwn(field)): string {
+  if (own) return field;
+  const bare = BARE_FIELD.test(field) && field.includes(".") && !WORDS.has(field.toLowerCase());
+  return bare ? field : quoteAlways(field);
+}
+
+export function isOwn(field: string): boolean {
+  return (OWN_FIELDS as readonly string[]).includes(field);
+}
+
+/** Whether the language can write this value at all: control characters it refuses. */
+export function writable(value: string): boolean {
+  return !/[\u0000-\u001f\u007f-\u009f]/.test(value) && value.length <= 2048;
+}
+
+/** The terms of the outermost `and`, as they are written; one term when there is an `or`. */
+export function terms(filter: string): string[] {
+  const found: string[] = [];
+  let start = 0;
+  let depth = 0;
+  for (const token of tokens(filter)) {
+    if (token.text === "(") depth += 1;
+    else if (token.text === ")") depth -= 1;
+    else if (depth === 0 && /^or$/i.test(token.text)) return [filter.trim()];
+    else if (depth === 0 && /^and$/i.test(token.text)) {
+      found.push(filter.slice(start, token.at).trim());
+      start = token.at + token.text.length;
+    }
+  }
+  found.push(filter.slice(start).trim());
+  return found.filter((term) => term !== "");
+}
+
+export function joined(parts: string[]): string {
+  return parts.join(" and ");
+}
+
+export function without(filter: string, term: string): string {
+  return joined(terms(filter).filter((each) => each !== term));
+}
+
+export interface Simple {
+  not: boolean;
+  field: string;
+  values: string[];
+}
+
+/** A term of the kind a click makes: `f = v`, `f in (v, w)`, either with `not`; else undefined. */
+export function simple(term: string): Simple | undefined {
+  const list = tokens(term);
+  const not = /^not$/i.test(list[0]?.text ?? "");
+  if (not) list.shift();
+  const [field, operator, ...rest] = list;
+  if (field === undefined || operator === undefined) return undefined;
+  const name = isQuoted(field.text) ? `"${unquote(field.text)}"` : field.text;
+  if (operator.text === "=" || operator.text === "==") {
+    return rest.length === 1 && rest[0] ? { not, field: name, values: [unquote(rest[0].text)] } : undefined;
+  }
+  if (!/^in$/i.test(operator.text) || rest[0]?.text !== "(" || rest.at(-1)?.text !== ")") return undefined;
+  const inner = rest.slice(1, -1).filter((token) => token.text !== ",");
+  if (inner.some((token) => token.text === "(" || token.text === ")")) return undefined;
+  return { not, field: name, values: inner.map((token) => unquote(token.text)) };
+}
+
+export function written({ not, field, values }: Simple): string {
+  const start = not ? `not ${field}` : field;
+  if (values.length === 1) return `${start} = ${quote(values[0] ?? "")}`;
+  return `${start} in (${values.map(quote).join(", ")})`;
+}
+
+/** The filter with one more value wanted (or, with `not`, unwanted). */
+export function add(filter: string, field: string, value: string, not = false): string {
+  const name = fieldName(field);
+  const parts = terms(filter).map(bracketed);
+  const at = parts.findIndex((part) => {
+    const term = simple(part);
+    return term !== undefined && term.field === name && term.not === not;
+  });
+  const term = at < 0 ? undefined : simple(parts[at] ?? "");
+  if (term === undefined) return joined([...parts, written({ not, field: name, values: [value] })]);
+  if (!term.values.includes(value)) term.values.push(value);
+  parts[at] = written(term);
+  return joined(parts);
+}
+
+/** The filter without that value: the term goes with its last value. */
+export function remove(filter: string, field: string, value: string, not = false): string {
+  const name = fieldName(field);
+  return joined(terms(filter).flatMap((part) => {
+    const term = simple(part);
+    if (term === undefined || term.field !== name || term.not !== not) return [part];
+    const values = term.values.filter((each) => each !== value);
+    return values.length === 0 ? [] : [written({ ...term, values })];
+  }));
+}
+
+export function toggle(filter: string, field: string, value: string, not = false): string {
+  return chosen(filter, field, value) === (not ? "not" : "yes")
+    ? remove(filter, field, value, not)
+    : add(remove(filter, field, value, !not), field, value, not);
+}
+
+/** Whether a click has wanted or refused this value before. */
+export function chosen(filter: string, field: string, value: string): "yes" | "not" | "" {
+  const name = fieldName(field);
+  for (const part of terms(filter)) {
+    const term = simple(part);
+    if (term?.field === name && term.values.includes(value)) return term.not ? "not" : "yes";
+  }
+  return "";
+}
+
+/** The filter with its priority threshold set, as the keys 1 to 8 do. */
+export function threshold(filter: string, priority: string): string {
+  const rest = terms(filter).map(bracketed).filter((part) => !/^priority\s*>=/i.test(part));
+  return joined([...rest, `priority >= ${priority.toLowerCase()}`]);
+}
+
+/** A term that holds an outermost `or` needs brackets before another is put beside it. */
+function bracketed(term: string): string {
+  let depth = 0;
+  for (const token of tokens(term)) {
+    if (token.text === "(") depth += 1;
+    else if (token.text === ")") depth -= 1;
+    else if (depth === 0 && /^or$/i.test(token.text)) return `(${term})`;
+  }
+  return term;
+}
+
+export interface Token {
+  text: string;
+  at: number;
+}
+
+const TOKEN = /"(?:[^"\\]|\\[\s\S])*"?|'(?:[^'\\]|\\[\s\S])*'?|[(),]|[<>!=]=?|(?:[^\s(),="'<>!]|!(?!=))+/g;
+
+export function tokens(filter: string): Token[] {
+  return [...filter.matchAll(TOKEN)].map((match) => ({ text: match[0], at: match.index }));
+}
+
+function isQuoted(text: string): boolean {
+  return text.startsWith('"') || text.startsWith("'");
+}
+
+export function unquote(text: string): string {
+  if (!isQuoted(text)) return text;
+  const mark = text[0] ?? '"';
+  const end = text.length > 1 && text.endsWith(mark) ? -1 : undefined;
+  return text.slice(1, end).replace(/\\(["'\\])/g, (both, next) => (next === mark || next === "\\" ? next : both));
+}
+
+function quoteAlways(text: string): string {
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+}

@@ -1,0 +1,54 @@
+// The address bar is the state: what page, filter, range, columns and chosen alert are shown. Pure
+// reading and writing of paths; unknown pages become the live page, unknown parameters are dropped.
+
+export type Page = "live" | "rules" | "nodes" | "status" | "event";
+
+export interface Place {
+  page: Page;
+  filter: string;
+  since: string;
+  until: string;
+  /** Cursor of the alert that is open beside the table, or that the event page shows. */
+  event: string;
+  columns: string[];
+}
+
+export const DEFAULT_SINCE = "15m";
+export const DEFAULT_COLUMNS = ["time", "priority", "hostname", "rule", "output"];
+
+export function read(path: string, query: string): Place {
+  const params = new URLSearchParams(query);
+  const pages: Record<string, Page> = { "/rules": "rules", "/nodes": "nodes", "/status": "status" };
+  const single = /^\/event\/([^/]+)\/?$/.exec(path);
+  const columns = (params.get("cols") ?? "").split(",").filter((each) => each !== "");
+  return {
+    page: single ? "event" : (pages[path.replace(/\/$/, "")] ?? "live"),
+    filter: params.get("filter") ?? "",
+    since: params.get("since") ?? DEFAULT_SINCE,
+    until: params.get("until") ?? "",
+    event: single ? decode(single[1] ?? "") : (params.get("event") ?? ""),
+    columns: columns.length > 0 ? columns.slice(0, 12) : DEFAULT_COLUMNS,
+  };
+}
+
+export function write(place: Place): string {
+  const params = new URLSearchParams();
+  if (place.filter !== "") params.set("filter", place.filter);
+  if (place.since !== DEFAULT_SINCE) params.set("since", place.since);
+  if (place.until !== "") params.set("until", place.until);
+  if (place.event !== "" && place.page === "live") params.set("event", place.event);
+  if (place.columns.join() !== DEFAULT_COLUMNS.join()) params.set("cols", place.columns.join());
+  const path =
+    place.page === "live" ? "/" : place.page === "event" ? `/event/${encodeURIComponent(place.event)}` : `/${place.page}`;
+  // Spaces as %20 and not +, and what a filter is made of left as it reads.
+  const query = params.toString().replaceAll("+", "%20");
+  return query === "" ? path : `${path}?${query}`;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

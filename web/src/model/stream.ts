@@ -1,0 +1,65 @@
+// The live stream's text to what happened: rows, losses, counts, a new position. Pure but for the
+// hooks it calls; a message it does not know, or that does not parse, is passed over.
+
+import { createParser } from "eventsource-parser";
+import { cursorOf } from "./alert";
+import type { Lost, Stats } from "./wire";
+
+export interface Hooks {
+  rows: (items: string[]) => void;
+  lost: (lost: Lost, text: string) => void;
+  stats: (stats: Stats) => void;
+  bye: (reason: string) => void;
+  retry: (milliseconds: number) => void;
+  /** Everything up to this cursor was looked at: where to go on after a cut. */
+  position: (cursor: string) => void;
+}
+
+export function streamReader(hooks: Hooks): (chunk: string) => void {
+  const parser = createParser({
+    onRetry: hooks.retry,
+    onEvent: ({ event, id, data }) => {
+      switch (event) {
+        case "batch": {
+          const items = data.split("\n").filter((line) => line !== "");
+          if (items.length > 0) hooks.rows(items);
+          const last = items.at(-1);
+          if (!id && last !== undefined) hooks.position(cursorOf(last));
+          break;
+        }
+        case "lost": {
+          const lost = read<Lost>(data);
+          if (lost && typeof lost.count === "number") {
+            hooks.lost(lost, data);
+            if (!id && typeof lost.last === "string") hooks.position(lost.last);
+          }
+          break;
+        }
+        case "stats": {
+          const stats = read<Stats>(data);
+          if (stats && typeof stats.received === "number") hooks.stats(stats);
+          break;
+        }
+        case "bye":
+          hooks.bye(read<{ reason?: string }>(data)?.reason ?? "");
+          break;
+      }
+      if (id) hooks.position(id);
+    },
+  });
+  return (chunk) => parser.feed(chunk.length < 256 ? withPositions(chunk) : chunk);
+}
+
+/** The parser keeps quiet about a block that is only an id; the server sends such blocks alone. */
+function withPositions(chunk: string): string {
+  return chunk.replace(/(^|\n)(id:[^\n]*\n)(?=\n)/g, "$1$2data:\n");
+}
+
+function read<T>(text: string): T | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as T) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+// Alert text is the attacker's: control, bidi and invisible characters are shown by name or by
+// their control picture, never acted on. Pure; gives pieces that a view puts into text nodes.
+
+export interface Piece {
+  text: string;
+  /** Whether it stands for a character that would not be seen, or would move others. */
+  odd: boolean;
+}
+
+// C0, DEL, C1, soft hyphen, Arabic letter mark, Mongolian vowel separator, zero width and bidi
+// marks, line and paragraph separators, invisible operators, byte order mark, interlinear marks,
+// Hangul fillers, variation selectors, lone surrogates, tag characters.
+const ODD = new RegExp(
+  "[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f" +
+  "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb" +
+  "\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]|\\p{Surrogate}", "gu");
+
+/** The text cut into what can be shown as it is and what is shown by name. */
+export function pieces(text: string): Piece[] {
+  const found: Piece[] = [];
+  let at = 0;
+  for (const match of text.matchAll(ODD)) {
+    if (match.index > at) found.push({ text: text.slice(at, match.index), odd: false });
+    found.push({ text: name(match[0]), odd: true });
+    at = match.index + match[0].length;
+  }
+  if (at < text.length || found.length === 0) found.push({ text: text.slice(at), odd: false });
+  return found;
+}
+
+/** The same as one text, for places that hold only text. */
+export function visible(text: string): string {
+  return text.replace(ODD, name);
+}
+
+export function hasOdd(text: string): boolean {
+  return text.search(ODD) >= 0;
+}
+
+function name(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+  if (code === 0x7f) return "\u2421";
+  return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+}

@@ -1,0 +1,125 @@
+// What the whole page shares, as signals: the place (mirrored in the address bar), preferences
+// (kept in local storage), the toast. Holds no alert; those are in feed.ts.
+
+import { computed, effect, signal } from "@preact/signals";
+import { keepToken, token, whenRefused, type Problem } from "./model/api";
+import { read, write, type Place } from "./model/place";
+import { type Zone } from "./model/time";
+import type { Status } from "./model/wire";
+
+export const place = signal<Place>(read(location.pathname, location.search));
+
+/** Goes somewhere: a new entry in the history, or with `quiet` the same one. */
+export function go(change: Partial<Place>, quiet = false): void {
+  const next = { ...place.value, ...change };
+  const path = write(next);
+  if (path !== location.pathname + location.search) {
+    if (quiet) history.replaceState(null, "", path);
+    else history.pushState(null, "", path);
+  }
+  place.value = next;
+}
+
+export function href(change: Partial<Place>): string {
+  return write({ ...place.value, event: "", ...change });
+}
+
+/** A link within the dashboard: plain clicks stay on the page, others are the browser's. */
+export function follow(change: Partial<Place>): (event: MouseEvent) => void {
+  return (event) => {
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    go({ event: "", ...change });
+  };
+}
+
+addEventListener("popstate", () => {
+  place.value = read(location.pathname, location.search);
+});
+
+export const filter = computed(() => place.value.filter);
+export const range = computed(() => ({ since: place.value.since, until: place.value.until }));
+/** Without an end the page follows what comes. */
+export const isLive = computed(() => place.value.until === "");
+
+export type Theme = "system" | "light" | "dark";
+
+export const zone = kept<Zone>("zone", "local", ["local", "utc"]);
+export const theme = kept<Theme>("theme", "system", ["system", "light", "dark"]);
+export const singleKeys = kept<"on" | "off">("keys", "on", ["on", "off"]);
+export const facetsShown = kept<"on" | "off">("facets", "on", ["on", "off"]);
+
+function kept<T extends string>(name: string, otherwise: T, allowed: T[]) {
+  let first = otherwise;
+  try {
+    const found = localStorage.getItem(`falconer.${name}`);
+    if (found !== null && (allowed as string[]).includes(found)) first = found as T;
+  } catch {
+    // Without storage a preference lasts as long as the page.
+  }
+  const value = signal<T>(first);
+  effect(() => {
+    try {
+      localStorage.setItem(`falconer.${name}`, value.value);
+    } catch {
+      // The same.
+    }
+  });
+  return value;
+}
+
+const darkScheme = matchMedia("(prefers-color-scheme: dark)");
+const systemDark = signal(darkScheme.matches);
+darkScheme.addEventListener("change", (event) => (systemDark.value = event.matches));
+export const dark = computed(() => (theme.value === "system" ? systemDark.value : theme.value === "dark"));
+effect(() => {
+  document.documentElement.dataset.theme = dark.value ? "dark" : "light";
+});
+
+const narrowScreen = matchMedia("(max-width: 640px)");
+export const narrow = signal(narrowScreen.matches);
+narrowScreen.addEventListener("change", (event) => (narrow.value = event.matches));
+
+/** Says something for a while, also to a screen reader. */
+export const toast = signal<{ text: string; action?: { name: string; run: () => void } } | undefined>(undefined);
+let toastTimer: ReturnType<typeof setTimeout> | undefined;
+export function say(text: string, action?: { name: string; run: () => void }, lasting = false): void {
+  clearTimeout(toastTimer);
+  toast.value = action ? { text, action } : { text };
+  if (!lasting) toastTimer = setTimeout(() => (toast.value = undefined), 4000);
+}
+
+/** The cursor of the alert an exception is being written for. */
+export const excepting = signal("");
+export const helpOpen = signal(false);
+export const serverStatus = signal<Status | undefined>(undefined);
+
+/** Set when the server wants a credential: nothing else is shown then. */
+export const refused = signal<Problem | undefined>(undefined);
+whenRefused((problem) => (refused.value = problem));
+
+export const hasToken = signal(token() !== "");
+export function signIn(value: string): void {
+  keepToken(value);
+  hasToken.value = value !== "";
+  refused.value = undefined;
+  place.value = { ...place.value };
+  location.reload();
+}
+
+/** Copies text; where the browser has no clipboard (plain HTTP from afar) says so. */
+export async function copy(text: string, what: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`${what} copied`);
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "offscreen";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    say(done ? `${what} copied` : "This browser lets nothing be copied from a page without TLS.");
+  }
+}

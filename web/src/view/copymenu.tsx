@@ -1,0 +1,103 @@
+// "Copy as": an alert as JSON, as commands that fetch it or its like, as a link, as a filter, or as
+// a Falco rule exception with the fields ticked. Builds text only; runs nothing.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { status } from "../model/api";
+import { display, type Item } from "../model/alert";
+import { curlAlert, curlStream, exceptionYaml, filterOf, grpcurl, isPlain, usualFields } from "../model/copyas";
+import { copy, filter, hasToken, href, serverStatus } from "../state";
+import { Snippet, Text } from "./text";
+
+export async function grpcAddress(): Promise<string> {
+  serverStatus.value ??= await status().catch(() => undefined);
+  return serverStatus.value?.grpc ?? "";
+}
+
+export function CopyMenu({ item }: { item: Item }) {
+  const [open, setOpen] = useState(false);
+  const [excepting, setExcepting] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!open) return undefined;
+    const away = (event: MouseEvent): void => {
+      if (!box.current?.contains(event.target as Node)) setOpen(false);
+    };
+    addEventListener("mousedown", away);
+    box.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+    return () => removeEventListener("mousedown", away);
+  }, [open]);
+  const { alert, cursor, json } = item;
+  const origin = location.origin;
+  const entries: [string, () => string | Promise<string>][] = [
+    ["JSON", () => json],
+    ["Permalink", () => origin + href({ page: "event", event: cursor })],
+    ["curl, this alert", () => curlAlert(origin, cursor, hasToken.value)],
+    ["curl, live with this filter", () => curlStream(origin, filter.value, hasToken.value)],
+    ["grpcurl, live with this filter", async () => grpcurl(await grpcAddress(), filter.value) || "# gRPC is off on this server (grpc.enabled)"],
+    ["Filter for alerts like this", () => filterOf(alert, usualFields(alert))],
+  ];
+  const move = (event: KeyboardEvent): void => {
+    const all = [...(box.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
+    const at = all.indexOf(document.activeElement as HTMLElement);
+    if (event.key === "Escape") {
+      setOpen(false);
+      box.current?.querySelector("button")?.focus();
+    } else if (event.key === "ArrowDown") all[(at + 1) % all.length]?.focus();
+    else if (event.key === "ArrowUp") all[(at - 1 + all.length) % all.length]?.focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div class="menu" ref={box} onKeyDown={open ? move : undefined}>
+      <button type="button" aria-haspopup="menu" aria-expanded={open} onClick={() => setOpen(!open)}>Copy as ▾</button>
+      {open && (
+        <div class="popover list" role="menu" aria-label="Copy as">
+          {entries.map(([name, make]) => (
+            <button key={name} type="button" role="menuitem" onClick={() => {
+              setOpen(false);
+              void Promise.resolve(make()).then((text) => copy(text, name));
+            }}>{name}</button>
+          ))}
+          <button type="button" role="menuitem" onClick={() => {
+            setOpen(false);
+            setExcepting(true);
+          }}>Falco rule exception…</button>
+        </div>
+      )}
+      {excepting && <Exception item={item} close={() => setExcepting(false)} />}
+    </div>
+  );
+}
+
+export function Exception({ item, close }: { item: Item; close: () => void }) {
+  const { alert } = item;
+  const [fields, setFields] = useState(usualFields(alert));
+  const [name, setName] = useState("from_falconer");
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const able = Object.keys(alert.fields).filter((field) => isPlain(alert.fields[field])).sort();
+  const clean = name.replace(/[^\w]/g, "_") || "from_falconer";
+  return (
+    <dialog ref={dialog} class="wide" onClose={close} aria-labelledby="exception-title">
+      <header><h2 id="exception-title">Falco rule exception</h2><button type="button" class="quiet" aria-label="Close" onClick={() => dialog.current?.close()}>✕</button></header>
+      <p>Tick what makes this harmless: who did it, what, and to what. All ticked fields must agree.</p>
+      <div class="exception">
+        <div class="ticks" role="group" aria-label="Fields of the exception" tabIndex={0}>
+          {able.map((field) => (
+            <label key={field}>
+              <input type="checkbox" checked={fields.includes(field)} onChange={(event) =>
+                setFields(event.currentTarget.checked ? [...fields, field] : fields.filter((each) => each !== field))} />
+              <span><b>{field}</b> <span class="mono soft"><Text text={display(alert.fields[field])} most={60} /></span></span>
+            </label>
+          ))}
+        </div>
+        <div>
+          <label class="name">Name of the exception <input value={name} onInput={(event) => setName(event.currentTarget.value)} /></label>
+          {fields.length === 0 ? <p class="notice">Without a field it would except every alert of the rule.</p>
+            : <Snippet text={exceptionYaml(alert, fields, clean)} what="Exception" />}
+        </div>
+      </div>
+    </dialog>
+  );
+}

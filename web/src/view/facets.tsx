@@ -1,0 +1,95 @@
+// How often each value occurs among the alerts of this filter and range. A click wants a value,
+// Alt-click (or the minus button) refuses it, a second click takes that back.
+
+import { signal } from "@preact/signals";
+import { useState } from "preact/hooks";
+import { facets as ask } from "../model/api";
+import { priorityOf } from "../model/alert";
+import { add, chosen, fieldName, joined, terms, toggle, writable } from "../model/filter";
+import type { Facet } from "../model/wire";
+import { filter, go, place } from "../state";
+import { usePolled } from "./polled";
+import { Priority, Text, number } from "./text";
+
+/** Values by field, newest answer: completion suggests them. */
+export const facetValues = signal(new Map<string, string[]>());
+
+const FEW = 5;
+
+export function Facets({ done }: { done?: () => void }) {
+  const { since, until } = place.value;
+  const key = JSON.stringify([filter.value, since, until]);
+  const { data, problem } = usePolled(key, until === "" ? 3000 : 0, async (signal) => {
+    const answer = await ask({ filter: filter.value, since, until }, signal);
+    facetValues.value = new Map(answer.facets.map(({ field, values }) => [field, values.map(({ value }) => value)]));
+    return answer;
+  });
+  return (
+    <aside class="facets" aria-label="Facets">
+      {done && <div class="drawer-head"><h2>Facets</h2><button type="button" onClick={done}>Done</button></div>}
+      {problem && !data && <p class="soft">{problem.message}</p>}
+      {data?.facets.map((facet) => <One key={facet.field} facet={facet} matched={data.matched} />)}
+      {data && <p class="soft foot">{number(data.matched)} of {number(data.scanned)} alerts match.<br />Alt-click excludes.</p>}
+    </aside>
+  );
+}
+
+function One({ facet, matched }: { facet: Facet; matched: number }) {
+  const [all, setAll] = useState(false);
+  const [open, setOpen] = useState(true);
+  const { field } = facet;
+  const values = all ? facet.values : facet.values.slice(0, FEW);
+  if (facet.values.length === 0 && facet.missing === 0) return null;
+  return (
+    <section class="facet">
+      <h3>
+        <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <span aria-hidden="true">{open ? "▾" : "▸"}</span> {field}
+        </button>
+      </h3>
+      {open && (
+        <ul>
+          {values.map(({ value, count }) => <Value key={value} field={field} value={value} count={count} matched={matched} />)}
+          {facet.values.length > FEW && (
+            <li><button type="button" class="link" onClick={() => setAll(!all)}>{all ? "fewer" : `${facet.values.length - FEW} more`}</button></li>
+          )}
+          {all && facet.other > 0 && <li class="rest"><span>other values</span><span>{number(facet.other)}</span></li>}
+          {facet.missing > 0 && (
+            <li class="rest">
+              <button type="button" class="link" title="Only alerts without this field" onClick={() => {
+                const term = `not ${fieldName(field)} exists`;
+                const parts = terms(filter.value);
+                go({ filter: parts.includes(term) ? joined(parts.filter((part) => part !== term)) : joined([...parts, term]) });
+              }}>missing</button>
+              <span>{number(facet.missing)}</span>
+            </li>
+          )}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Value({ field, value, count, matched }: { field: string; value: string; count: number; matched: number }) {
+  const state = chosen(filter.value, field, value);
+  const able = writable(value);
+  const click = (not: boolean): void => go({ filter: toggle(filter.value, field, value, not) });
+  return (
+    <li class={`value ${state}`}>
+      <button
+        type="button" class="pick" aria-pressed={state === "yes"} disabled={!able} title={`${field} = ${able ? value : "(cannot be written in a filter)"}\nAlt-click excludes`}
+        onClick={(event) => click(event.altKey)}
+      >
+        <span class="name">{field === "priority" ? <Priority priority={priorityOf(value)} /> : <Text text={value} most={120} />}</span>
+        <span class="count">{number(count)}</span>
+        <span class="bar" style={{ width: `${matched > 0 ? Math.max(1, Math.min(100, (count / matched) * 100)) : 0}%` }} />
+      </button>
+      <button type="button" class="out" disabled={!able} aria-pressed={state === "not"} aria-label={`Exclude ${field} ${value}`} title="Exclude" onClick={() => click(true)}>−</button>
+    </li>
+  );
+}
+
+/** The + and − beside a value elsewhere. */
+export function wantValue(field: string, value: string, not: boolean): void {
+  go({ page: "live", filter: add(filter.value, field, value, not), event: place.value.page === "live" ? place.value.event : "" });
+}

@@ -1,0 +1,68 @@
+// The live page: filter, histogram, facets, table, and beside it the alert that is open.
+
+import { signal } from "@preact/signals";
+import { bottom, failure, hold, loaded, lostSeen, pause, phase, ring, stats, top, waiting } from "../feed";
+import { excepting, facetsShown, go, isLive, narrow, place, zone } from "../state";
+import { Detail, useAlert } from "./detail";
+import { Empty } from "./empty";
+import { Export } from "./export";
+import { Facets } from "./facets";
+import { FilterBar } from "./filterbar";
+import { Histogram } from "./histogram";
+import { Columns, Table, toTop } from "./table";
+import { number } from "./text";
+import { Exception } from "./copymenu";
+import { clock } from "../model/time";
+
+const drawer = signal(false);
+
+export function LivePage() {
+  const open = place.value.event;
+  const rows = top.value - bottom.value;
+  const bare = rows === 0 && loaded.value && stats.value?.retained === 0 && stats.value.received === 0;
+  return (
+    <main class={`live${open === "" ? "" : " with-detail"}${facetsShown.value === "on" ? "" : " no-facets"}`}>
+      <FilterBar />
+      {!bare && <Histogram />}
+      {narrow.value ? drawer.value && <div class="drawer"><Facets done={() => (drawer.value = false)} /></div>
+        : facetsShown.value === "on" && !bare && <Facets />}
+      <section class="alerts" aria-label="Alerts">
+        <Bar rows={rows} />
+        {rows === 0 ? <Empty /> : <Table />}
+      </section>
+      {excepting.value !== "" && <Excepting cursor={excepting.value} />}
+      {open !== "" && <Detail cursor={open} close={() => go({ event: "" }, true)} />}
+    </main>
+  );
+}
+
+function Excepting({ cursor }: { cursor: string }) {
+  const { item } = useAlert(cursor);
+  return item ? <Exception item={item} close={() => (excepting.value = "")} /> : null;
+}
+
+function Bar({ rows }: { rows: number }) {
+  const held = hold.value;
+  const news = waiting.value;
+  const notKept = held && ring.low > held.top ? ring.low - held.top : 0;
+  const cut = phase.value?.name === "waiting" || (phase.value?.name === "connecting" && phase.value.attempt > 0);
+  return (
+    <div class="bar">
+      {narrow.value
+        ? <button type="button" class="small" onClick={() => (drawer.value = true)}>Facets</button>
+        : <button type="button" class="small" aria-pressed={facetsShown.value === "on"} onClick={() => (facetsShown.value = facetsShown.value === "on" ? "off" : "on")}>Facets</button>}
+      {isLive.value && (held
+        ? <button type="button" class="small main" id="resume" onClick={toTop} title="Follow what comes (Space)">▶ Follow</button>
+        : <button type="button" class="small" id="pause" onClick={() => pause("key")} title="Hold the view (Space)">❚❚ Pause</button>)}
+      <span class="count" aria-live="off">{number(rows)} {rows === 1 ? "alert" : "alerts"}</span>
+      {held && news > 0 && <button type="button" class="new" onClick={toTop}>▲ {number(news)} new</button>}
+      {lostSeen.value > 0 && <span class="lost some">▲ {number(lostSeen.value)} lost here</span>}
+      {notKept > 0 && <span class="soft">{number(notKept)} passed and are not kept in the browser</span>}
+      {cut && <span class="cut">Shown up to {clock(stats.value ? Date.parse(stats.value.time) : Date.now(), zone.value, false)}</span>}
+      {failure.value && rows > 0 && <span class="cut">{failure.value.message}</span>}
+      <span class="gap" />
+      <Export />
+      {!narrow.value && <Columns />}
+    </div>
+  );
+}

@@ -1,0 +1,76 @@
+// Shows text that an attacker may have written: as text nodes, with characters that would not be
+// seen drawn by name. Also the small things every page uses: priority, time, copy button.
+
+import type { ComponentChildren } from "preact";
+import { LETTERS, priorityName } from "../model/alert";
+import { age, clock, day, moment, short } from "../model/time";
+import { hasOdd, pieces } from "../model/visible";
+import { copy, zone } from "../state";
+
+/** `most` bounds what is put on the page; what is longer ends in an ellipsis. */
+export function Text({ text, most = 400 }: { text: string; most?: number }) {
+  const cut = text.length > most ? `${text.slice(0, most)}…` : text;
+  if (!hasOdd(cut)) return <>{cut}</>;
+  return (
+    <>
+      {pieces(cut).map((piece) =>
+        piece.odd ? <span class="odd" title="A character that would not be seen">{piece.text}</span> : piece.text,
+      )}
+    </>
+  );
+}
+
+export function Priority({ priority, short: brief = false }: { priority: number; short?: boolean }) {
+  return (
+    <span class={`pri p${priority}`}>
+      <b aria-hidden="true">{LETTERS[priority] ?? "?"}</b>
+      <span class={brief ? "offscreen" : ""}>{priorityName(priority)}</span>
+    </span>
+  );
+}
+
+/** The clock of a time, with everything about it in the title. */
+export function Time({ time, full = false }: { time: string | null | undefined; full?: boolean }) {
+  if (!time) return <span class="soft">never</span>;
+  const at = moment(time);
+  if (Number.isNaN(at)) return <span class="soft"><Text text={time} most={40} /></span>;
+  const text = full ? `${day(at, zone.value)} ${clock(at, zone.value)}` : short(at, zone.value, Date.now());
+  return <time dateTime={new Date(at).toISOString()} title={`${time} · ${age(at, Date.now())}`}>{text}</time>;
+}
+
+export function Ago({ time }: { time: string | null | undefined }) {
+  const at = moment(time ?? "");
+  return Number.isNaN(at) ? <span class="soft">never</span> : <time dateTime={time ?? ""} title={time ?? ""}>{age(at, Date.now())}</time>;
+}
+
+export function CopyButton({ text, what, children = "Copy" }: { text: string; what: string; children?: ComponentChildren }) {
+  return (
+    <button type="button" class="small" aria-label={`Copy ${what}`} onClick={() => void copy(text, what)}>
+      {children}
+    </button>
+  );
+}
+
+/** Something to paste, with its button. */
+export function Snippet({ text, what }: { text: string; what: string }) {
+  return (
+    <div class="snippet">
+      <pre tabIndex={0}>{text}</pre>
+      <CopyButton text={text} what={what} />
+    </div>
+  );
+}
+
+const digits = new Intl.NumberFormat("en");
+export const number = (value: number): string => digits.format(value);
+
+export function bytes(value: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  let rest = value;
+  while (rest >= 1024 && unit < units.length - 1) {
+    rest /= 1024;
+    unit += 1;
+  }
+  return `${rest >= 100 || unit === 0 ? Math.round(rest) : rest.toFixed(1)} ${units[unit]}`;
+}
