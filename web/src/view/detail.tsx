@@ -11,7 +11,7 @@ import { age, clock, day, moment } from "../model/time";
 import { follow, href, place } from "../state";
 import { CopyMenu } from "./copymenu";
 import { wantValue } from "./facets";
-import { CopyButton, Priority, Text } from "./text";
+import { CopyButton, CopyIcon, Priority, Text } from "./text";
 
 /** The alert of a cursor: from the rows held, else from the server. */
 export function useAlert(cursor: string): { item: Item | undefined; problem: Problem | undefined } {
@@ -120,7 +120,7 @@ function Field({ field, value }: { field: string; value: FieldValue }) {
       <Buttons>
         <button type="button" disabled={!able} title={`Only ${field} = this`} aria-label={`Filter ${field} to this value`} onClick={() => wantValue(field, text, false)}>+</button>
         <button type="button" disabled={!able} title={`Without ${field} = this`} aria-label={`Exclude this value of ${field}`} onClick={() => wantValue(field, text, true)}>−</button>
-        <CopyButton text={text} what={field}>⧉</CopyButton>
+        <CopyButton text={text} what={field}><CopyIcon /></CopyButton>
       </Buttons>
     </div>
   );

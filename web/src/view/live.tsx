@@ -8,7 +8,7 @@ import { Empty } from "./empty";
 import { Export } from "./export";
 import { Facets } from "./facets";
 import { FilterBar } from "./filterbar";
-import { Histogram } from "./histogram";
+import { Histogram, matched } from "./histogram";
 import { Columns, Table, toTop } from "./table";
 import { number } from "./text";
 import { Exception } from "./copymenu";
@@ -21,7 +21,7 @@ export function LivePage() {
   const rows = top.value - bottom.value;
   const bare = rows === 0 && loaded.value && stats.value?.retained === 0 && stats.value.received === 0;
   return (
-    <main class={`live${open === "" ? "" : " with-detail"}${facetsShown.value === "on" ? "" : " no-facets"}`}>
+    <main class={`live-page${open === "" ? "" : " with-detail"}${facetsShown.value === "on" ? "" : " no-facets"}`}>
       <FilterBar />
       {!bare && <Histogram />}
       {narrow.value ? drawer.value && <div class="drawer"><Facets done={() => (drawer.value = false)} /></div>
@@ -47,14 +47,14 @@ function Bar({ rows }: { rows: number }) {
   const notKept = held && ring.low > held.top ? ring.low - held.top : 0;
   const cut = phase.value?.name === "waiting" || (phase.value?.name === "connecting" && phase.value.attempt > 0);
   return (
-    <div class="bar">
+    <div class="toolbar">
       {narrow.value
         ? <button type="button" class="small" onClick={() => (drawer.value = true)}>Facets</button>
         : <button type="button" class="small" aria-pressed={facetsShown.value === "on"} onClick={() => (facetsShown.value = facetsShown.value === "on" ? "off" : "on")}>Facets</button>}
       {isLive.value && (held
         ? <button type="button" class="small main" id="resume" onClick={toTop} title="Follow what comes (Space)">▶ Follow</button>
         : <button type="button" class="small" id="pause" onClick={() => pause("key")} title="Hold the view (Space)">❚❚ Pause</button>)}
-      <span class="count" aria-live="off">{number(rows)} {rows === 1 ? "alert" : "alerts"}</span>
+      <span class="count" aria-live="off">{number(rows)}{!narrow.value && matched.value !== undefined && matched.value > rows ? ` of ${number(matched.value)}` : ""} {rows === 1 ? "alert" : "alerts"}</span>
       {held && news > 0 && <button type="button" class="new" onClick={toTop}>▲ {number(news)} new</button>}
       {lostSeen.value > 0 && <span class="lost some">▲ {number(lostSeen.value)} lost here</span>}
       {notKept > 0 && <span class="soft">{number(notKept)} passed and are not kept in the browser</span>}

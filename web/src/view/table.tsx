@@ -24,7 +24,7 @@ export let reveal: (row: number) => void = () => undefined;
 export let toTop: () => void = () => undefined;
 
 const WIDTHS: Record<string, string> = {
-  time: "6.8rem", priority: "7.4rem", hostname: "minmax(5rem, 8rem)", rule: "minmax(8rem, 17rem)", output: "minmax(8rem, 1fr)",
+  time: "6.8rem", priority: "7.4rem", hostname: "minmax(5rem, 8rem)", rule: "minmax(8rem, 17rem)", output: "minmax(min(16rem, 32%), 1fr)",
   source: "6rem", tags: "minmax(6rem, 12rem)",
 };
 

@@ -51,6 +51,15 @@ export function CopyButton({ text, what, children = "Copy" }: { text: string; wh
   );
 }
 
+export function CopyIcon() {
+  return (
+    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+      <rect x="5.5" y="5.5" width="8" height="8" rx="1.5" />
+      <path d="M10.500 5.500v-2a1 1 0 0 0-1-1h-6a1 1 0 0 0-1 1v6a1 1 0 0 0 1 1h2" />
+    </svg>
+  );
+}
+
 /** Something to paste, with its button. */
 export function Snippet({ text, what }: { text: string; what: string }) {
   return (

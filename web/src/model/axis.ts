@@ -1,0 +1,31 @@
+// Where the marks of an axis stand: round counts, and round times in the zone shown. Pure.
+
+import { clock, day, type Zone } from "./time";
+
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
+].map((seconds) => seconds * 1000);
+
+/** Marks between two moments, at most so many. */
+export function timeMarks(from: number, to: number, most: number, zone: Zone): { at: number; text: string }[] {
+  const step = STEPS.find((each) => (to - from) / each <= most) ?? Math.ceil((to - from) / most / 604_800_000) * 604_800_000;
+  const offset = zone === "utc" ? 0 : new Date(from).getTimezoneOffset() * 60_000;
+  const found: { at: number; text: string }[] = [];
+  for (let at = Math.ceil((from - offset) / step) * step + offset; at <= to; at += step) {
+    found.push({ at, text: step >= 86_400_000 ? day(at, zone).slice(5) : clock(at, zone, false).slice(0, step < 60_000 ? 8 : 5) });
+  }
+  return found;
+}
+
+/** Round counts from 0 to at least `highest`, at most so many steps. */
+export function countMarks(highest: number, most: number): number[] {
+  const rough = Math.max(1, highest) / Math.max(1, most);
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, rough)));
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough) ?? 10 * power;
+  return Array.from({ length: Math.floor(highest / step) + 1 }, (_, at) => at * step);
+}
+
+export function compact(value: number): string {
+  if (value >= 1e6) return `${value / 1e6}M`;
+  return value >= 1e4 ? `${value / 1e3}k` : String(value);
+}
