@@ -42,6 +42,6 @@ describe("a rule exception", () => {
 });
 
 it("wires Falco to this very server", () => {
-  expect(wiring("http://127.0.0.1:2804", "127.0.0.1")[0]?.text).toContain("url: http://127.0.0.1:2804/");
+  expect(wiring("http://127.0.0.1:2804")[0]?.text).toContain("url: http://127.0.0.1:2804/");
   expect(JSON.parse(testAlert(new Date(0)))).toMatchObject({ priority: "Notice", time: "1970-01-01T00:00:00.000Z" });
 });

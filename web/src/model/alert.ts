@@ -1,6 +1,8 @@
 // What an alert is to the dashboard: Falco's native JSON, of which any key may be missing or odd.
 // Reading never throws: what cannot be read becomes an empty alert whose output says so.
 
+import { longNumbersAsText } from "./items";
+
 export type FieldValue = string | number | boolean | null | FieldValue[] | { [key: string]: FieldValue };
 
 export interface Alert {
@@ -55,19 +57,10 @@ export function cursorOf(item: string): string {
   return item.slice(PREFIX.length, item.indexOf('"', PREFIX.length));
 }
 
-const LONG_NUMBER = /\d{16}/;
-type Reviver = (key: string, value: unknown) => unknown;
-
-/** Numbers beyond what a double holds (times in nanoseconds) stay the text they came as. */
-function exact(_key: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
-  return context?.source !== undefined && LONG_NUMBER.test(context.source) ? context.source : value;
-}
-
 export function readItem(text: string): Item {
   let value: unknown;
   try {
-    value = LONG_NUMBER.test(text) ? JSON.parse(text, exact as Reviver) : JSON.parse(text);
+    value = JSON.parse(longNumbersAsText(text));
   } catch {
     return { cursor: cursorOf(text), alert: readAlert(undefined), json: nativeJson(text) };
   }

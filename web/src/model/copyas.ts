@@ -98,19 +98,19 @@ export function yamlText(text: string): string {
 }
 
 /** The three ways to wire Falco to this server. */
-export function wiring(origin: string, host: string): { title: string; text: string }[] {
+export function wiring(origin: string): { title: string; text: string }[] {
   return [
     {
       title: "Falco posts its alerts (falco.yaml)",
-      text: `json_output: true\njson_include_output_fields_property: true\nhttp_output:\n  enabled: true\n  url: ${origin}/\n`,
+      text: `json_output: true\nhttp_output:\n  enabled: true\n  url: ${origin}/\n`,
     },
     {
       title: "Falco starts a program (falco.yaml)",
       text: "json_output: true\nprogram_output:\n  enabled: true\n  keep_alive: true\n  program: falconer ingest\n",
     },
     {
-      title: `Falconer follows Falco's file (configuration on ${host})`,
-      text: "falconer:\n  inputs:\n    files: [/var/log/falco/events.json]\n",
+      title: "Falconer follows Falco's file (falconer.yaml)",
+      text: "falconer:\n  inputs:\n    files:\n      - /var/log/falco/events.json\n",
     },
   ];
 }

@@ -23,6 +23,22 @@ export function splitItems(page: string): string[] {
   return found;
 }
 
+/** JSON whose numbers beyond what a double holds (times in nanoseconds) are text, so that none changes. */
+export function longNumbersAsText(json: string): string {
+  if (!/\d{16}/.test(json)) return json;
+  let out = "";
+  for (let at = 0; at < json.length; ) {
+    const quote = json.indexOf('"', at);
+    const end = quote < 0 ? json.length : quote;
+    out += json.slice(at, end).replace(/-?\d{16,}(?![\d.eE])/g, (long) => (Number.isSafeInteger(Number(long)) ? long : `"${long}"`));
+    if (quote < 0) break;
+    const close = endOfString(json, quote) + 1;
+    out += json.slice(quote, close);
+    at = close;
+  }
+  return out;
+}
+
 function endOfString(text: string, at: number): number {
   for (let end = text.indexOf('"', at + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let slashes = 0;

@@ -59,14 +59,14 @@ export function useCompletion(input: RefObject<HTMLInputElement | null>, set: (t
     const field = input.current;
     if (!field) return;
     const text = field.value.slice(0, suggestion.from) + suggestion.text + field.value.slice(suggestion.to);
-    set(text);
     const caret = suggestion.from + suggestion.text.length;
-    requestAnimationFrame(() => {
-      field.focus();
-      field.setSelectionRange(caret, caret);
-      if (suggestion.text.endsWith(" ")) offer();
-    });
+    // At once, so that what is typed next stands behind it.
+    field.value = text;
+    field.focus();
+    field.setSelectionRange(caret, caret);
+    set(text);
     hide();
+    if (/[ (]$/.test(suggestion.text)) offer();
   };
   return {
     shown, active, take,

@@ -13,6 +13,8 @@ import { CopyMenu } from "./copymenu";
 import { wantValue } from "./facets";
 import { CopyButton, CopyIcon, Priority, Text } from "./text";
 
+const LONG_JSON = 200_000;
+
 /** The alert of a cursor: from the rows held, else from the server. */
 export function useAlert(cursor: string): { item: Item | undefined; problem: Problem | undefined } {
   const [found, setFound] = useState<{ cursor: string; item?: Item; problem?: Problem }>({ cursor: "" });
@@ -77,7 +79,7 @@ export function Detail({ cursor, close }: { cursor: string; close?: () => void }
         ))}
       </div>
       <div id="panel" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
-        {tab === "fields" ? <Fields alert={alert} /> : <pre class="json mono"><Text text={pretty(item.json)} most={200_000} /></pre>}
+        {tab === "fields" ? <Fields alert={alert} /> : <pre class="json mono"><Text text={pretty(item.json)} most={LONG_JSON} /></pre>}
       </div>
     </article>
   );
@@ -141,6 +143,7 @@ function Tag({ tag }: { tag: string }) {
 
 /** Indented, without reading numbers: they stay as they came. */
 function pretty(json: string): string {
+  if (json.length > LONG_JSON) return json;
   const tokens = [...json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^"{}[\],:\s]+/g)].map(([token]) => token);
   let depth = 0;
   let out = "";

@@ -55,7 +55,7 @@ function Wiring() {
       <p>Falconer runs and waits for Falco. Wire it in one of three ways, or see that it works:</p>
       <div class="buttons"><button type="button" class="main" onClick={() => void sendTest()}>Send a test alert</button></div>
       <div class="cards">
-        {wiring(location.origin, location.hostname).map(({ title, text }) => (
+        {wiring(location.origin).map(({ title, text }) => (
           <section key={title}><h3>{title}</h3><Snippet text={text} what={title} /></section>
         ))}
       </div>

@@ -21,13 +21,13 @@ export function LivePage() {
   const rows = top.value - bottom.value;
   const bare = rows === 0 && loaded.value && stats.value?.retained === 0 && stats.value.received === 0;
   return (
-    <main class={`live-page${open === "" ? "" : " with-detail"}${facetsShown.value === "on" ? "" : " no-facets"}`}>
+    <main class={`live-page${open === "" ? "" : " with-detail"}${facetsShown.value === "on" && !bare ? "" : " no-facets"}`}>
       <FilterBar />
       {!bare && <Histogram />}
       {narrow.value ? drawer.value && <div class="drawer"><Facets done={() => (drawer.value = false)} /></div>
         : facetsShown.value === "on" && !bare && <Facets />}
       <section class="alerts" aria-label="Alerts">
-        <Bar rows={rows} />
+        {!bare && <Bar rows={rows} />}
         {rows === 0 ? <Empty /> : <Table />}
       </section>
       {excepting.value !== "" && <Excepting cursor={excepting.value} />}

@@ -1,0 +1,68 @@
+// Drives a real falconer (FALCONER_BIN) with a real browser, one test after another, each with a
+// server of its own. Prints what failed and leaves screenshots in shots/. Names as arguments select.
+
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { findFalconer, launch, openPage } from "./browser.mjs";
+import { front, isBuiltIn, startFalconer, wire } from "./server.mjs";
+import { tests as basics } from "./basics.mjs";
+import { tests as looks } from "./looks.mjs";
+import { tests as trouble } from "./trouble.mjs";
+
+const program = findFalconer();
+const browser = await launch();
+const shots = fileURLToPath(new URL("../shots/", import.meta.url));
+mkdirSync(shots, { recursive: true });
+const wanted = process.argv.slice(2);
+let failed = 0;
+let told = false;
+
+for (const [name, { options, run }] of Object.entries({ ...basics, ...trouble, ...looks })) {
+  if (wanted.length > 0 && !wanted.some((each) => name.includes(each))) continue;
+  const began = Date.now();
+  const ends = [];
+  const pages = [];
+  try {
+    let falconer;
+    const start = async (more = {}) => {
+      falconer = await startFalconer(program, { options: options?.() ?? [], ...more });
+      ends.push((server) => server.stop(), falconer);
+      return falconer;
+    };
+    await start();
+    let { port } = falconer;
+    if (!(await isBuiltIn(falconer.origin))) {
+      if (process.env.CI === "true") throw new Error("the binary was built without this web/dist");
+      if (!told) console.log("note: the binary has not this build of the page; web/dist is served in front of it");
+      told = true;
+      const before = await front(port);
+      ends.push((server) => server.stop(), before);
+      port = before.port;
+    }
+    const line = await wire(port);
+    ends.push((server) => server.stop(), line);
+    await run({
+      get falconer() { return falconer; },
+      line, start,
+      open: async (path = "/", how = {}) => {
+        const page = await openPage(browser, line.origin + path, how);
+        pages.push(page);
+        return page;
+      },
+      shot: (page, file) => page.screenshot({ path: `${shots}${file}.png` }),
+    });
+    const troubles = pages.flatMap((page) => page.troubles);
+    if (troubles.length > 0) throw new Error(`on the page: ${troubles.join("; ")}`);
+    console.log(`ok    ${name} (${Date.now() - began} ms)`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL  ${name}\n${String(error.stack ?? error).split("\n").slice(0, 12).join("\n")}`);
+    await pages.at(-1)?.screenshot({ path: `${shots}failed-${name.replace(/\W+/g, "-")}.png` }).catch(() => undefined);
+  } finally {
+    for (const page of pages) await page.context().close().catch(() => undefined);
+    for (let at = ends.length - 2; at >= 0; at -= 2) await ends[at](ends[at + 1]);
+  }
+}
+await browser.close();
+console.log(failed === 0 ? "all passed" : `${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
