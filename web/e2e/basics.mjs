@@ -169,7 +169,7 @@ export const tests = {
     const page = await open();
     await rows(page).first().waitFor();
     for (let turn = 0; turn < 6; turn += 1) {
-      await page.evaluate(() => (document.querySelector("#alerts").scrollTop = 1e9));
+      await page.evaluate(() => (document.querySelector(".table").scrollTop = 1e9));
       await page.waitForTimeout(250);
     }
     await page.getByText("Nothing older in this range.").waitFor();

@@ -128,7 +128,7 @@ function Field({ field, value }: { field: string; value: FieldValue }) {
   );
 }
 
-const Buttons = ({ children }: { children: ComponentChildren }) => <span class="field-buttons">{children}</span>;
+const Buttons = ({ children }: { children: ComponentChildren }) => <dd class="field-buttons">{children}</dd>;
 
 function Tag({ tag }: { tag: string }) {
   const technique = /^T(\d{4})(?:\.(\d{3}))?$/.exec(tag);

@@ -75,18 +75,20 @@ export function Table() {
   const activeRow = active.value;
   const seen = activeRow !== undefined && activeRow < newest - first && activeRow >= newest - first - count;
   return (
-    <div
-      class="table" role="grid" aria-label="Alerts, newest first" tabIndex={0} ref={scroller} onScroll={onScroll} id="alerts"
-      aria-rowcount={rows + 1} aria-colcount={columns.length} aria-activedescendant={seen ? `row${activeRow}` : undefined}
-    >
-      <div class="row head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
-        {columns.map((column) => <span key={column} role="columnheader">{column}</span>)}
-      </div>
-      <div class="rows" role="rowgroup" style={{ height: `${Math.max(rows * size, 1)}px` }}>
-        <div role="presentation" style={{ transform: `translateY(${first * size}px)` }}>
-          {Array.from({ length: count }, (_, index) => (
-            <Row key={index} row={newest - 1 - first - index} index={first + index} columns={columns} template={template} cards={narrow.value} />
-          ))}
+    <div class="table" ref={scroller} onScroll={onScroll}>
+      <div
+        id="alerts" role="grid" aria-label="Alerts, newest first" tabIndex={0}
+        aria-rowcount={rows + 1} aria-colcount={columns.length} aria-activedescendant={seen ? `row${activeRow}` : undefined}
+      >
+        <div class="row head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
+          {columns.map((column) => <span key={column} role="columnheader">{column}</span>)}
+        </div>
+        <div class="rows" role="rowgroup" style={{ height: `${Math.max(rows * size, 1)}px` }}>
+          <div role="presentation" style={{ transform: `translateY(${first * size}px)` }}>
+            {Array.from({ length: count }, (_, index) => (
+              <Row key={index} row={newest - 1 - first - index} index={first + index} columns={columns} template={template} cards={narrow.value} />
+            ))}
+          </div>
         </div>
       </div>
       <End rows={rows} />

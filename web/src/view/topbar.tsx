@@ -18,7 +18,7 @@ export function TopBar() {
   const next = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length] ?? "system";
   return (
     <header class="top">
-      <a class="brand" href={href({ page: "live" })} onClick={follow({ page: "live" })}>
+      <a class="brand" aria-label="Falconer, live page" href={href({ page: "live" })} onClick={follow({ page: "live" })}>
         <svg viewBox="0 0 32 32" aria-hidden="true">
           <rect width="32" height="32" rx="8" />
           <path d="M7 9c6 0 12 1 18 4-4 0-7 .5-9 2 3 0 5 .5 6 1.500-4 0-7 1-8 6-3-4-6-8-7-13.500z" />
