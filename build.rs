@@ -1,7 +1,13 @@
 //! Turns `proto/` into Rust types and the descriptor set that reflection serves, with protox: no
 //! protoc on the user's machine.
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use prost_build::Config;
 use protox::prost::Message as _;
@@ -19,6 +25,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         .file_descriptor_set();
     // prost comes without the comments' code blocks: rustdoc would try to compile them.
     Config::new().disable_comments(["."]).compile_fds(descriptors.clone())?;
+    println!("cargo:rustc-env=FALCONER_BUILD={}", build());
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     Ok(())
+}
+
+/// Changes with every build of what a browser is shown: pages of another one load themselves anew.
+fn build() -> String {
+    println!("cargo:rerun-if-changed=src");
+    println!("cargo:rerun-if-changed=gateway");
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let given = env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
+    format!("{:x}", given.unwrap_or_else(now))
 }

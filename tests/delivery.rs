@@ -20,6 +20,7 @@ use falconer::ingest::{Input, Intake, Line, now};
 use falconer::proto::falco::outputs::Response;
 use falconer::service::{
     self, Config, Context, Delivery, FalcoVersion, LostEvents, Settings, Subscribers,
+    subscribers::Kind,
 };
 use h2::SendStream;
 use prost::Message as _;
@@ -93,7 +94,7 @@ impl Falconer {
 
     async fn subscribers(&self, expected: usize) {
         let reached = async {
-            while self.context.subscribers.count() != expected {
+            while self.context.subscribers.of(Kind::Grpc) != expected {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

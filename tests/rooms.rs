@@ -24,7 +24,10 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("service", &["event", "filter", "grpc", "hub", "proto", "query"]),
     ("check", &["config", "grpc", "ingest", "net", "proto"]),
     ("config", &["hub", "ingest", "net", "service"]),
-    ("server", &["config", "event", "grpc", "hub", "ingest", "net", "proto", "query", "service"]),
+    (
+        "server",
+        &["config", "event", "filter", "grpc", "hub", "ingest", "net", "proto", "query", "service"],
+    ),
 ];
 
 /// What is at the top and no room: the map, the program, and the door for fuzzing.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::host::HostName;
+use crate::{host::HostName, token::Token};
 
 /// Settings of the gateway.
 #[derive(Clone, Debug)]
@@ -11,13 +11,16 @@ pub struct Config {
     pub ingest: bool,
     /// Names answered to besides the loopback ones (`falconer.gateway.allowed_hosts`).
     pub allowed_hosts: Vec<HostName>,
+    /// What clients have to know (`falconer.gateway.token_file`); nothing where no token is asked
+    /// for.
+    pub token: Option<Token>,
     /// Time and size limits; the defaults are meant for everyone.
     pub limits: Limits,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ingest: true, allowed_hosts: Vec::new(), limits: Limits::default() }
+        Self { ingest: true, allowed_hosts: Vec::new(), token: None, limits: Limits::default() }
     }
 }
 

@@ -3,7 +3,9 @@
 //! 1. The request's host name is ours (`host.rs`), or 400/403: DNS rebinding ends here.
 //! 2. A POST from a page comes from a page of ours, or 403 ([`cross_origin`]). No CORS header is
 //!    ever sent, so a foreign page cannot read an answer either.
-//! 3. A POST that failed, here or further in, is noted: alerts were in it.
+//! 3. Where a token is asked for, it is there, or 401; probes and the page itself, which shows
+//!    nothing by itself, go without.
+//! 4. A POST that failed, here or further in, is noted: alerts were in it.
 
 use axum::{
     extract::{Request, State},
@@ -15,7 +17,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::{host::Unwelcome, problem::Problem, state::Gateway};
 
-/// Steps 1 and 3.
+/// Steps 1 and 4.
 pub(crate) async fn known_host(
     State(gateway): State<Gateway>,
     request: Request,
@@ -37,6 +39,18 @@ pub(crate) async fn known_host(
         gateway.refusals.note(&*gateway.port, problem, request.headers().get(HOST));
     }
     problem.into_response()
+}
+
+/// Step 3.
+pub(crate) async fn authorized(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match &gateway.token {
+        Some(token) if !token.is_in(request.headers()) => Problem::UNAUTHORIZED.into_response(),
+        _ => next.run(request).await,
+    }
 }
 
 /// Step 2, by `Sec-Fetch-Site` and, from browsers too old for it, by `Origin`. Falco and curl

@@ -32,7 +32,9 @@ const PROTECTION: [(HeaderName, HeaderValue); 5] = [
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(crate) fn protect(headers: &mut HeaderMap) {
-    headers.extend(PROTECTION);
+    for (name, value) in PROTECTION {
+        headers.insert(name, value);
+    }
     headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
 }
 

@@ -1,4 +1,5 @@
-//! Falconer's HTTP side: takes the alerts Falco posts, answers probes, shows a page.
+//! Falconer's HTTP side: takes the alerts Falco posts, hands alerts out as they come or by the
+//! page, answers probes, shows the dashboard.
 //!
 //! The crate depends on nothing else of Falconer. What it needs from the server it is mounted in
 //! it asks through one small [`Port`]; what it may do is its own [`Config`].
@@ -8,11 +9,22 @@
 //! connection.rs  one connection: protocol, timeouts, limits
 //! router.rs      the whole HTTP surface, read top to bottom
 //! state.rs       what the handlers share
-//! guard.rs       which requests get in: Host and Origin
+//! guard.rs       which requests get in: Host, Origin, token
+//! token.rs       the word that lets clients in
 //! host.rs        the names this server answers to
 //! ingest.rs      POST: an alert comes in
 //! budget.rs      memory for the bodies being read
-//! status.rs      status JSON and probes
+//! ask.rs         questions as they stand in a URL
+//! stream.rs      alerts as they come: server-sent events, NDJSON
+//! events.rs      alerts that are kept, by the page; one alert
+//! export.rs      alerts that are kept, as a file
+//! histogram.rs   how many when          (span.rs: a time cut into parts)
+//! facets.rs      which values how often (count.rs: values and how often they came)
+//! rules.rs       which rules, where and when
+//! history.rs     looking at what is kept, away from the threads that serve
+//! status.rs      status JSON, probes, metrics
+//! openapi.rs     the API's description
+//! json.rs        a document as an answer
 //! page.rs        what `GET /` shows
 //! headers.rs     what every page and error carries
 //! problem.rs     errors, once, as RFC 9457 problem details
@@ -20,26 +32,41 @@
 //! paced.rs       log lines a client can cause, at most one a minute
 //! ```
 
+mod ask;
 mod budget;
 mod config;
 mod connection;
+mod count;
+mod events;
+mod export;
+mod facets;
 mod guard;
 mod headers;
+mod histogram;
+mod history;
 mod host;
 mod ingest;
+mod json;
+mod openapi;
 mod paced;
 mod page;
-mod port;
+pub mod port;
 mod problem;
 mod refusals;
 mod router;
+mod rules;
 mod serve;
+mod span;
 mod state;
 mod status;
+mod stream;
+mod token;
 
 pub use config::{Config, Limits};
 pub use host::{HostName, InvalidHost};
 pub use ingest::MAX_BODY;
+pub use openapi::openapi;
 pub use port::{Port, Status};
 pub use router::router;
 pub use serve::serve;
+pub use token::{BadToken, Token};

@@ -1,12 +1,18 @@
 //! What the gateway asks of the server it is mounted in.
 //!
-//! Everything here is called from request handlers: nothing may block, nothing may wait.
+//! Questions go over as the texts they came as: the words of the API mean the same everywhere, so
+//! the server reads them. What comes back are alerts as the log has them, looked at one by one and
+//! never copied: their labels, and Falco's JSON as it came.
+
+use std::{future::Future, ops::ControlFlow, pin::Pin};
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde::Serialize;
+use jiff::Timestamp;
 
-/// The server behind the gateway.
+pub use crate::status::{Certificate, Input, Readers, Status};
+
+/// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`].
 pub trait Port: Send + Sync + 'static {
     /// Takes a body Falco posted: one JSON object or NDJSON, not looked at so far. Must return at
     /// once; what cannot be read or held is counted here, Falco has no use for an error.
@@ -25,19 +31,213 @@ pub trait Port: Send + Sync + 'static {
 
     /// Small live numbers for the page and the status JSON.
     fn status(&self) -> Status;
+
+    /// Numbers that change with every alert, for the live stream.
+    fn pulse(&self) -> Pulse;
+
+    /// The alerts kept that are asked for.
+    ///
+    /// # Errors
+    /// When the question cannot be understood, or is about what is gone.
+    fn history(&self, ask: &Ask) -> Result<Box<dyn History>, Unanswerable>;
+
+    /// The alerts asked for, and those to come.
+    ///
+    /// # Errors
+    /// As [`Self::history`].
+    fn tail(&self, ask: &Ask, kind: ReaderKind) -> Result<Box<dyn Tail>, Unanswerable>;
+
+    /// The alert with this cursor.
+    ///
+    /// # Errors
+    /// When it is no cursor, or its alert is not there.
+    fn alert(&self, cursor: &str) -> Result<Box<dyn History>, Unanswerable>;
+
+    /// Everything countable, in Prometheus' text format.
+    fn metrics(&self) -> String;
 }
 
-/// What the status JSON shows, field for field.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// Falconer's own version.
-    pub version: String,
-    /// Alerts taken in since the start, from every input.
-    pub alerts_received: u64,
-    /// Alerts kept for readers to come.
-    pub alerts_retained: u64,
-    /// Readers connected now.
-    pub subscribers: u64,
-    /// Where gRPC is served, as in `grpc.bind_address`; empty when it is off.
-    pub grpc: String,
+/// Which alerts are asked for; every part is optional. In the words of the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// Only those for which this condition holds.
+    pub filter: Option<String>,
+    /// Only those of this time and later.
+    pub since: Option<String>,
+    /// Only earlier ones than this time.
+    pub until: Option<String>,
+    /// Only those behind the alert with this cursor.
+    pub after: Option<String>,
+    /// Only those before the alert with this cursor.
+    pub before: Option<String>,
+    /// Only so many of the newest, whether or not they pass the filter.
+    pub last: Option<String>,
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswerable {
+    /// A part of it cannot be understood.
+    Invalid {
+        /// Which one.
+        parameter: &'static str,
+        /// What is wrong with it, and what is right.
+        detail: String,
+        /// Where, if it is a filter.
+        mistake: Option<Mistake>,
+    },
+    /// It is about alerts that are no longer kept.
+    Gone {
+        /// Which, and what to do.
+        detail: String,
+        /// The oldest alert kept, if there is one.
+        oldest: Option<String>,
+    },
+    /// There is no such alert.
+    NotFound,
+}
+
+/// A mistake in a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where, in characters from 1.
+    pub column: usize,
+    /// What stands there.
+    pub found: String,
+    /// What should.
+    pub expected: String,
+    /// What was perhaps meant.
+    pub meant: Option<String>,
+}
+
+/// One alert of the log.
+pub trait Row {
+    /// Its cursor.
+    fn cursor(&self) -> String;
+    /// When it happened.
+    fn time(&self) -> Timestamp;
+    /// How severe it is, as a number: 0 is Emergency, 7 Debug.
+    fn priority(&self) -> usize;
+    /// The rule's name; empty for text alerts.
+    fn rule(&self) -> &str;
+    /// The event source's name.
+    fn source(&self) -> &str;
+    /// The machine; empty where it is not known.
+    fn hostname(&self) -> &str;
+    /// Hands over the rule's tags.
+    fn tags(&self, each: &mut dyn FnMut(&str));
+    /// Hands over the output fields of these names that are there, with their place among the
+    /// names and their display text; `output` is the alert's text.
+    fn fields(&self, names: &[String], each: &mut dyn FnMut(usize, &str));
+    /// Falco's JSON, as it came.
+    fn line(&self) -> &[u8];
+    /// As grpcurl prints it.
+    fn protojson(&self) -> String;
+}
+
+/// The names of the priorities, by their number.
+pub const PRIORITIES: [&str; 8] =
+    ["Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"];
+
+/// Alerts that are kept and asked for.
+pub trait History: Send {
+    /// Looks at them, at most `most` of them whether or not they pass, and hands over those that
+    /// pass until told to stop. Takes as long as that takes: not for a thread that serves others.
+    fn scan(
+        &mut self,
+        order: Order,
+        most: u64,
+        visit: &mut dyn FnMut(&dyn Row) -> ControlFlow<()>,
+    ) -> Scanned;
+
+    /// When the oldest alert kept happened.
+    fn oldest(&self) -> Option<Timestamp>;
+
+    /// From when on it is asked for, where a time is named.
+    fn since(&self) -> Option<Timestamp>;
+
+    /// Up to when it is asked for; now, where no time is named.
+    fn until(&self) -> Timestamp;
+}
+
+/// Which alerts come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// In the order they came.
+    OldestFirst,
+    /// The other way round.
+    NewestFirst,
+}
+
+/// How far a scan came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// How many alerts were looked at.
+    pub count: u64,
+    /// The cursor of the last one.
+    pub to: Option<String>,
+    /// Whether there are no more.
+    pub complete: bool,
+}
+
+/// What reads a [`Tail`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReaderKind {
+    /// `text/event-stream`.
+    Sse,
+    /// `application/x-ndjson`.
+    Ndjson,
+}
+
+/// A reader of the log that goes on: a place in it, and nothing else. Dropping it ends it.
+pub trait Tail: Send {
+    /// Hands over what is there and passes, of at most about `budget` bytes looked at.
+    fn read(&mut self, budget: usize, visit: &mut dyn FnMut(&dyn Row)) -> Progress;
+
+    /// Waits until there is more.
+    fn more(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// The cursor of the last alert looked at, from which another reader could go on.
+    fn position(&self) -> String;
+}
+
+/// What a reader found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Alerts, some of which perhaps passed.
+    Alerts,
+    /// Alerts that are gone before it read them.
+    Lost(Lost),
+    /// Nothing new.
+    CaughtUp,
+}
+
+/// Alerts that a reader missed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Lost {
+    /// How many.
+    pub count: u64,
+    /// The cursor of the first one.
+    pub first: String,
+    /// The cursor of the last one.
+    pub last: String,
+    /// Why they are gone.
+    pub cause: String,
+}
+
+/// Numbers that change with every alert, all of them since the server's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Pulse {
+    /// Alerts taken in.
+    pub received: u64,
+    /// Alerts kept.
+    pub retained: u64,
+    /// Alerts that readers missed, summed over readers.
+    pub lost: u64,
+    /// The cursor of the newest alert.
+    pub head: Option<String>,
+    /// Alerts taken in of each priority, Emergency to Debug.
+    pub priorities: [u64; 8],
+    /// Which build of the server, and so of its page, this is.
+    pub build: String,
 }

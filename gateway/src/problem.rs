@@ -8,10 +8,17 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::headers;
+use crate::{
+    headers,
+    port::{Mistake, Unanswerable},
+};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -62,6 +69,14 @@ impl Problem {
         status: StatusCode::METHOD_NOT_ALLOWED,
         detail: "This path does not have that method; the Allow header names those it has.",
     };
+    pub(crate) const NOT_KEPT: Self =
+        Self { status: StatusCode::GONE, detail: "The alert is no longer kept." };
+    pub(crate) const NO_ALERT: Self =
+        Self { status: StatusCode::NOT_FOUND, detail: "There is no alert with this cursor." };
+    pub(crate) const UNAUTHORIZED: Self = Self {
+        status: StatusCode::UNAUTHORIZED,
+        detail: "Send the token of falconer.gateway.token_file: Authorization: Bearer TOKEN.",
+    };
     pub(crate) const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         detail: "The server could not form its answer; its log says why.",
@@ -70,28 +85,130 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let document = Document {
-            kind: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: self.detail,
-        };
-        // Four plain fields always serialize; an empty body would still have the status.
-        let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
-        response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
-        headers::protect(response.headers_mut());
+        let mut response = document(self.status, &Document::new(self.status, self.detail.into()));
         response.extensions_mut().insert(self);
         response
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// An error that says more than its kind: what is wrong with this very question.
+#[derive(Debug)]
+pub(crate) struct Refusal(Box<(StatusCode, Document)>);
+
+impl Refusal {
+    /// A parameter's value is wrong.
+    pub(crate) fn parameter(name: &str, detail: String) -> Self {
+        let status = StatusCode::BAD_REQUEST;
+        let parameter = Some(name.to_owned());
+        Self(Box::new((status, Document { parameter, ..Document::new(status, detail) })))
+    }
+
+    pub(crate) fn unknown_parameter(name: &str, known: &[String]) -> Self {
+        let shown: String = name.chars().take(40).collect();
+        let detail = match known {
+            [] => format!("{shown:?} is not known here; there are no parameters"),
+            known => format!("{shown:?} is not known here; there are {}", known.join(", ")),
+        };
+        Self::parameter(&shown, detail)
+    }
+
+    /// The parameters cannot be read.
+    pub(crate) fn unreadable(error: &serde_urlencoded::de::Error) -> Self {
+        let status = StatusCode::BAD_REQUEST;
+        let shown: String = error.to_string().chars().take(200).collect();
+        let detail = format!("The parameters cannot be read: {shown}");
+        Self(Box::new((status, Document::new(status, detail))))
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(Problem { status, detail }: Problem) -> Self {
+        Self(Box::new((status, Document::new(status, detail.to_owned()))))
+    }
+}
+
+impl From<Unanswerable> for Refusal {
+    fn from(unanswerable: Unanswerable) -> Self {
+        match unanswerable {
+            Unanswerable::Invalid { parameter, detail, mistake } => {
+                let mut refusal = Self::parameter(parameter, format!("{parameter}: {detail}"));
+                if let Some(Mistake { column, found, expected, meant }) = mistake {
+                    let document = &mut refusal.0.1;
+                    document.column = Some(column);
+                    document.found = Some(found);
+                    document.expected = Some(expected);
+                    document.meant = meant;
+                }
+                refusal
+            }
+            Unanswerable::Gone { detail, oldest } => {
+                let status = StatusCode::GONE;
+                Self(Box::new((status, Document { oldest, ..Document::new(status, detail) })))
+            }
+            Unanswerable::NotFound => Problem::NO_ALERT.into(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        document(self.0.0, &self.0.1)
+    }
+}
+
+fn document(status: StatusCode, document: &Document) -> Response {
+    // Plain fields always serialize; an empty body would still have the status.
+    let body = serde_json::to_vec(document).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    headers::protect(response.headers_mut());
+    response
+}
+
+/// What is wrong (RFC 9457).
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct Document {
+    /// Always `about:blank`.
     #[serde(rename = "type")]
-    kind: &'a str,
-    title: &'a str,
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
     status: u16,
-    detail: &'a str,
+    /// What is wrong, and what to do.
+    detail: String,
+    /// Which parameter is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    /// Where in a filter, in characters from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    /// What stands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<String>,
+    /// What should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    /// What was perhaps meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meant: Option<String>,
+    /// The oldest alert kept, where one is asked for that is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<String>,
+}
+
+impl Document {
+    fn new(status: StatusCode, detail: String) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            ..Self::default()
+        }
+    }
 }

@@ -7,32 +7,42 @@ use axum::{
     middleware::{from_fn_with_state, map_response},
     routing::{get, post},
 };
+use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    config::Config, guard, headers, ingest, page, port::Port, problem::Problem, state::Gateway,
-    status,
+    config::Config, events, export, facets, guard, headers, histogram, ingest, json::Json,
+    openapi::openapi, page, port::Port, problem::Problem, rules, state::Gateway, status, stream,
 };
 
 /// Everything the gateway answers to, as a service without a socket.
 pub fn router(port: Arc<dyn Port>, config: Config) -> Router {
-    let gateway = Gateway::new(port, config);
+    routes(port, config, CancellationToken::new())
+}
+
+/// As [`router`]; live streams end when `stopping` is cancelled.
+pub(crate) fn routes(port: Arc<dyn Port>, config: Config, stopping: CancellationToken) -> Router {
+    let gateway = Gateway::new(port, config, stopping);
     let posting = match gateway.ingest {
         true => post(ingest::take),
         false => post(ingest::off),
     };
-    let documents = Router::new()
+    let open = Router::new()
         .route("/", get(page::index))
         .route("/placeholder.css", get(page::style))
         .route("/placeholder.js", get(page::script))
-        .route("/api/v1/status", get(status::status))
         .route("/livez", get(status::livez))
-        .route("/readyz", get(status::readyz))
-        .layer(map_response(headers::protected));
+        .route("/readyz", get(status::readyz));
+    let documents = Router::from(described())
+        .route("/api/openapi.json", get(async || Json(openapi())))
+        .route("/metrics", get(status::metrics));
     let intake = Router::new().route("/", posting.clone()).route("/api/v1/events", posting);
+    let authorized = from_fn_with_state(gateway.clone(), guard::authorized);
 
-    documents
-        .merge(intake)
+    open.merge(documents.layer(authorized.clone()))
+        .layer(map_response(headers::protected))
+        .merge(intake.layer(authorized))
         .fallback(async || Problem::NOT_FOUND)
         .method_not_allowed_fallback(async || Problem::WRONG_METHOD)
         .layer(
@@ -42,4 +52,17 @@ pub fn router(port: Arc<dyn Port>, config: Config) -> Router {
                 .layer(guard::cross_origin()),
         )
         .with_state(gateway)
+}
+
+/// What the API's description tells.
+pub(crate) fn described() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(events::page))
+        .routes(routes!(stream::stream))
+        .routes(routes!(events::one))
+        .routes(routes!(histogram::histogram))
+        .routes(routes!(facets::facets))
+        .routes(routes!(rules::rules))
+        .routes(routes!(export::export))
+        .routes(routes!(status::status))
 }

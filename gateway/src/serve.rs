@@ -15,9 +15,10 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{config::Config, connection::Protocol, paced::Paced, port::Port, router::router};
+use crate::{config::Config, connection::Protocol, paced::Paced, port::Port, router::routes};
 
 /// Pause after the first failed accept; doubles with each one that follows.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
@@ -34,7 +35,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let limits = config.limits;
     let protocol = Protocol::new(&limits);
-    let router = router(port, config);
+    let stopping = CancellationToken::new();
+    let router = routes(port, config, stopping.clone());
     let places = Places::new(limits.connections);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -57,6 +59,7 @@ pub async fn serve(
     }
 
     drop(listener);
+    stopping.cancel();
     if timeout(limits.grace, graceful.shutdown()).await.is_err() {
         tracing::warn!(grace = ?limits.grace, "requests cut off at shutdown");
     }

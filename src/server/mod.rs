@@ -193,7 +193,15 @@ impl Server {
             parts.spawn(well(listener.serve(handler(router), stop.clone())));
         }
         let grpc = config.grpc.as_ref().map(ToString::to_string).unwrap_or_default();
-        let feed = Feed { hub: hub.clone(), intake, subscribers, grpc, stop: stop_inputs.clone() };
+        let feed = Feed {
+            hub: hub.clone(),
+            intake,
+            subscribers,
+            grpc,
+            tls: tls.clone(),
+            started: Timestamp::now(),
+            stop: stop_inputs.clone(),
+        };
         let port = Arc::new(feed);
         if let Some(gateway) = &gateway {
             gateway.serve(&mut parts, port.clone())?;

@@ -10,10 +10,10 @@ pub mod mounted;
 mod outputs;
 mod position;
 mod reader;
+pub mod subscribers;
 pub mod version;
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,8 @@ use crate::event::Time;
 use crate::grpc::Router;
 use crate::hub::Hub;
 
+pub use reader::LOST_CAUSE;
+pub use subscribers::Subscribers;
 pub use version::FalcoVersion;
 
 /// How alerts are handed to readers, and whose version is told.
@@ -123,33 +125,6 @@ pub struct Caller {
     pub name: Arc<str>,
     /// Cancelled when the calls of the connection have to end.
     pub ending: CancellationToken,
-}
-
-/// Counts open subscriptions.
-#[derive(Debug, Clone, Default)]
-pub struct Subscribers(Arc<AtomicUsize>);
-
-impl Subscribers {
-    /// How many are open.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn enter(&self) -> Subscribed {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Subscribed(self.clone())
-    }
-}
-
-/// An open subscription; dropping it ends it.
-#[derive(Debug)]
-struct Subscribed(Subscribers);
-
-impl Drop for Subscribed {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Falco's services, answering from `context`.

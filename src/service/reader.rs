@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::position::{Position, group_status};
-use super::{Caller, Config, Context, Delivery, LostEvents, Subscribed};
+use super::subscribers::{Kind, Subscribed};
+use super::{Caller, Config, Context, Delivery, LostEvents};
 use crate::event;
 use crate::grpc::{Code, Status};
 use crate::hub::{Gap, Next, Slice};
@@ -41,7 +42,7 @@ const SMALL: usize = 16 << 10;
 const LAST_TIME: Duration = Duration::from_secs(2);
 
 /// Why alerts are missing, as `lost.cause` tells it.
-const CAUSE: &str =
+pub const LOST_CAUSE: &str =
     "evicted by falconer.outputs.retain before they were read; read faster or retain more";
 
 /// The requests of a `sub`, being read and forgotten beside it.
@@ -110,7 +111,7 @@ impl Reader {
         requests: Drain,
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
-        let _subscribed = context.subscribers.enter();
+        let _subscribed = context.subscribers.enter(Kind::Grpc);
         let end = End::Never { requests: Some(requests), last: None, _subscribed };
         Self::new(context, wanted, end, caller)
     }
@@ -324,7 +325,7 @@ impl Reader {
             gap.count(),
             &first.to_string(),
             &last.to_string(),
-            CAUSE,
+            LOST_CAUSE,
         );
         let mut frame = Vec::new();
         event::encode(&event, &self.context.hostname, &mut frame);

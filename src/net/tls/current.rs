@@ -5,6 +5,7 @@
 //! 2. A connection keeps the configuration it began with; the next one has the new.
 //! 3. The lock is held for a copy of a pointer, never while files are read.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::{Loaded, TlsError, TlsFiles, load};
 
 /// A TLS configuration that can be replaced.
 #[derive(Debug)]
-pub struct Current(Mutex<Arc<ServerConfig>>);
+pub struct Current(Mutex<Loaded>);
 
 impl Current {
     /// Loads the files; gives the warnings about them too.
@@ -22,14 +23,21 @@ impl Current {
     /// # Errors
     /// When they cannot be used.
     pub fn new(files: &TlsFiles) -> Result<(Self, Vec<String>), TlsError> {
-        let Loaded { config, warnings } = load(files, Timestamp::now())?;
-        Ok((Self(Mutex::new(config)), warnings))
+        let mut loaded = load(files, Timestamp::now())?;
+        let warnings = std::mem::take(&mut loaded.warnings);
+        Ok((Self(Mutex::new(loaded)), warnings))
     }
 
     /// What the next connection is served with.
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
-        self.in_force().clone()
+        self.in_force().config.clone()
+    }
+
+    /// Until when the certificates count, and their files.
+    #[must_use]
+    pub fn expiries(&self) -> Vec<(PathBuf, Timestamp)> {
+        self.in_force().expiries.clone()
     }
 
     /// Loads the files again, or others; gives the warnings about them.
@@ -37,13 +45,14 @@ impl Current {
     /// # Errors
     /// When they cannot be used; what was in force stays.
     pub fn reload(&self, files: &TlsFiles) -> Result<Vec<String>, TlsError> {
-        let Loaded { config, warnings } = load(files, Timestamp::now())?;
-        *self.in_force() = config;
+        let mut loaded = load(files, Timestamp::now())?;
+        let warnings = std::mem::take(&mut loaded.warnings);
+        *self.in_force() = loaded;
         Ok(warnings)
     }
 
     /// Nothing panics while it is held, so a poisoned lock has nothing half done.
-    fn in_force(&self) -> MutexGuard<'_, Arc<ServerConfig>> {
+    fn in_force(&self) -> MutexGuard<'_, Loaded> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,6 +33,7 @@ mod standard;
 mod tests;
 pub(crate) mod x509;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -56,6 +57,8 @@ pub struct Loaded {
     pub config: Arc<ServerConfig>,
     /// What will keep clients away now or later, a sentence each, with the file and the remedy.
     pub warnings: Vec<String>,
+    /// Until when the server's own certificates count, and their file.
+    pub expiries: Vec<(PathBuf, Timestamp)>,
 }
 
 /// Reads the files and makes a server configuration of them; `now` decides what has expired.
@@ -66,6 +69,7 @@ pub fn load(files: &TlsFiles, now: Timestamp) -> Result<Loaded, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut warnings = Vec::new();
     let own = own::load(files, &provider, now, &mut warnings)?;
+    let expiries = expiries(files, &own);
     let verifier = clients::load(files, &own, &provider, now, &mut warnings)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -75,7 +79,15 @@ pub fn load(files: &TlsFiles, now: Timestamp) -> Result<Loaded, TlsError> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(Loaded { config: Arc::new(config), warnings })
+    Ok(Loaded { config: Arc::new(config), warnings, expiries })
+}
+
+/// Until when the server's own certificates count.
+fn expiries(files: &TlsFiles, own: &rustls::sign::CertifiedKey) -> Vec<(PathBuf, Timestamp)> {
+    let read = own.cert.iter().filter_map(|der| x509::Certificate::read(der).ok());
+    // The first of them to expire is the one that ends it.
+    let first = read.map(|certificate| certificate.not_after).min();
+    first.map(|not_after| (files.cert_chain.clone(), not_after)).into_iter().collect()
 }
 
 /// A resolver, since rustls would have to read the certificate otherwise.

@@ -1,0 +1,214 @@
+//! `GET /api/v1/events` and `/api/v1/events/{cursor}`: alerts that are kept, a page at a time.
+//!
+//! Pages are cut by cursors, not by numbers: alerts that arrive meanwhile move nothing. A page
+//! looks at [`LOOKED_AT`] alerts at most, so that a filter that hardly anything passes answers in
+//! time too; `next` goes on from where it stopped.
+
+use std::ops::ControlFlow;
+
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    ask::{Asked, Nothing, Range},
+    history::scan,
+    json::Json,
+    port::{self, Ask, Row},
+    problem::{Document, Problem, Refusal},
+    state::Gateway,
+};
+
+/// Alerts that one page looks at.
+const LOOKED_AT: u64 = 200_000;
+
+/// Alerts on a page: unless told, and at most.
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1000;
+
+/// Which page.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Page {
+    /// Alerts behind the one with this cursor.
+    after: Option<String>,
+    /// Alerts before the one with this cursor.
+    before: Option<String>,
+    /// Of the newest so many only.
+    last: Option<String>,
+    /// How many alerts at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+    /// Which alerts come first.
+    #[param(inline)]
+    order: Option<Order>,
+    /// How an alert is written.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+/// Which alerts come first.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Order {
+    /// Newest first.
+    #[default]
+    Desc,
+    /// Oldest first.
+    Asc,
+}
+
+/// How an alert is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// As Falco wrote it, byte for byte.
+    #[default]
+    Native,
+    /// As grpcurl prints what gRPC sends.
+    Protojson,
+}
+
+impl Format {
+    /// Appends the alert's JSON.
+    pub(crate) fn write(self, row: &dyn Row, out: &mut Vec<u8>) {
+        match self {
+            Self::Native => {
+                // A posted object may stand on several lines, only ever between its parts.
+                out.extend(row.line().iter().map(|byte| match byte {
+                    b'\n' | b'\r' => b' ',
+                    byte => *byte,
+                }));
+            }
+            Self::Protojson => out.extend_from_slice(row.protojson().as_bytes()),
+        }
+    }
+}
+
+/// An alert and its place.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Item {
+    /// Names the alert; `<epoch>.<sequence>`, opaque.
+    cursor: String,
+    /// The alert, as Falco wrote it.
+    #[schema(value_type = Object)]
+    event: Box<RawValue>,
+}
+
+impl Item {
+    /// Nothing, where the line is not valid JSON after all.
+    fn of(row: &dyn Row, format: Format) -> Option<Self> {
+        let mut json = Vec::new();
+        format.write(row, &mut json);
+        let event = RawValue::from_string(String::from_utf8(json).ok()?).ok()?;
+        Some(Self { cursor: row.cursor(), event })
+    }
+
+    /// Appends what [`Item`] serializes to, without copying the alert twice.
+    pub(crate) fn write(row: &dyn Row, format: Format, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"cursor":""#);
+        out.extend_from_slice(row.cursor().as_bytes());
+        out.extend_from_slice(br#"","event":"#);
+        format.write(row, out);
+        out.push(b'}');
+    }
+}
+
+/// Some alerts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Items {
+    /// The alerts, in the order asked for.
+    items: Vec<Item>,
+    /// Where the next page begins: give it as `before`, or with `order=asc` as `after`.
+    next: Option<String>,
+    /// The last alert that was looked at.
+    scanned_to: Option<String>,
+    /// Whether there are no more.
+    complete: bool,
+}
+
+/// Alerts that are kept, a page at a time.
+#[utoipa::path(
+    get, path = "/api/v1/events", tag = "alerts", params(Range, Page),
+    responses(
+        (status = 200, description = "A page of alerts", body = Items),
+        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+        (status = 410, description = "The cursor is of an earlier run of the server", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn page(
+    State(gateway): State<Gateway>,
+    Asked(range, page): Asked<Range, Page>,
+) -> Result<Json<Items>, Refusal> {
+    let Page { after, before, last, limit, order, format } = page;
+    let limit = match limit.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => limit as usize,
+        other => {
+            let detail = format!("limit: {other} is not between 1 and {MAX_LIMIT}");
+            return Err(Refusal::parameter("limit", detail));
+        }
+    };
+    let history = gateway.port.history(&Ask { after, before, last, ..range.into() })?;
+    let order = match order.unwrap_or_default() {
+        Order::Desc => port::Order::NewestFirst,
+        Order::Asc => port::Order::OldestFirst,
+    };
+    let format = format.unwrap_or_default();
+    let page = scan(&gateway, history, move |scan| {
+        let mut items = Vec::new();
+        let scanned = scan.some(order, LOOKED_AT, &mut |row| {
+            items.extend(Item::of(row, format));
+            if items.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        Items {
+            items,
+            next: if scanned.complete { None } else { scanned.to.clone() },
+            scanned_to: scanned.to,
+            complete: scanned.complete,
+        }
+    });
+    page.await.map(Json)
+}
+
+/// How one alert is written.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct As {
+    /// How the alert is written.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+/// One alert.
+#[utoipa::path(
+    get, path = "/api/v1/events/{cursor}", tag = "alerts",
+    params(As, ("cursor" = String, Path, description = "The alert's cursor")),
+    responses(
+        (status = 200, description = "The alert", body = Item),
+        (status = 400, description = "It is no cursor", body = Document, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such alert", body = Document, content_type = "application/problem+json"),
+        (status = 410, description = "It is no longer kept", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn one(
+    State(gateway): State<Gateway>,
+    Path(cursor): Path<String>,
+    Asked(As { format }, Nothing {}): Asked<As>,
+) -> Result<Response, Refusal> {
+    let mut history = gateway.port.alert(&cursor)?;
+    let mut json = Vec::new();
+    history.scan(port::Order::OldestFirst, 1, &mut |row| {
+        Item::write(row, format.unwrap_or_default(), &mut json);
+        ControlFlow::Break(())
+    });
+    if json.is_empty() {
+        // It was evicted between the two looks.
+        return Err(Problem::NOT_KEPT.into());
+    }
+    Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
+}

@@ -1,0 +1,221 @@
+//! `GET /api/v1/export`: alerts that are kept as a file, NDJSON or CSV.
+//!
+//! 1. Written as it is read from: a page of alerts at a time, as fast as the connection takes them.
+//!    Alerts that are evicted before their page comes are left out.
+//! 2. CSV is RFC 4180. A cell that a spreadsheet would take for a formula gets an apostrophe in
+//!    front: command lines in alerts are written by attackers.
+
+use std::{convert::Infallible, ops::ControlFlow};
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{
+    HeaderValue,
+    header::{CONTENT_DISPOSITION, CONTENT_TYPE},
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    ask::{Asked, Range},
+    events::Format,
+    history::scan,
+    port::{Ask, Order, PRIORITIES, Row},
+    problem::{Document, Refusal},
+    state::Gateway,
+};
+
+/// Bytes of a part, about: what an export holds at a time.
+const PART: usize = 256 << 10;
+/// Alerts that one part looks at.
+const LOOKED_AT: u64 = 50_000;
+/// Columns of a CSV that are output fields.
+const MAX_COLUMNS: usize = 32;
+/// What is before them, in this order.
+const COLUMNS: [&str; 8] =
+    ["cursor", "time", "priority", "source", "rule", "hostname", "tags", "output"];
+
+/// Which file.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// What kind of file.
+    #[param(inline)]
+    format: Option<File>,
+    /// Names of output fields that are columns of their own, separated by commas; at most 32.
+    columns: Option<String>,
+}
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum File {
+    /// Falco's JSON, a line for each alert.
+    #[default]
+    Ndjson,
+    /// A table.
+    Csv,
+}
+
+/// Alerts that are kept, as a file, oldest first.
+#[utoipa::path(
+    get, path = "/api/v1/export", tag = "alerts", params(Range, Wanted),
+    responses(
+        (status = 200, description = "The file", content((String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn export(
+    State(gateway): State<Gateway>,
+    Asked(range, Wanted { format, columns }): Asked<Range, Wanted>,
+) -> Result<Response, Refusal> {
+    let format = format.unwrap_or_default();
+    let columns = match columns.as_deref() {
+        None | Some("") => Vec::new(),
+        Some(names) => names.split(',').map(|name| name.trim().to_owned()).collect(),
+    };
+    if columns.len() > MAX_COLUMNS || columns.iter().any(String::is_empty) {
+        let detail = format!("columns: up to {MAX_COLUMNS} names, separated by commas");
+        return Err(Refusal::parameter("columns", detail));
+    }
+    let ask = Ask::from(range);
+    // A wrong question is told before the file begins.
+    gateway.port.history(&ask)?;
+    let (content_type, name, begin) = match format {
+        File::Ndjson => ("application/x-ndjson", "falco-alerts.ndjson", Vec::new()),
+        File::Csv => ("text/csv; charset=utf-8", "falco-alerts.csv", header(&columns)),
+    };
+    let export = Export { gateway, ask, format, columns, begin: Some(begin), complete: false };
+    let parts = stream::unfold(export, |mut export| async {
+        export.next().await.map(|part| (Ok::<_, Infallible>(part), export))
+    });
+    let mut response = Body::from_stream(parts).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+struct Export {
+    gateway: Gateway,
+    ask: Ask,
+    format: File,
+    columns: Vec<String>,
+    begin: Option<Vec<u8>>,
+    complete: bool,
+}
+
+impl Export {
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(begin) = self.begin.take()
+            && !begin.is_empty()
+        {
+            return Some(begin.into());
+        }
+        while !self.complete && !self.gateway.stopping.is_cancelled() {
+            let history = self.gateway.port.history(&self.ask).ok()?;
+            let (format, columns) = (self.format, self.columns.clone());
+            let part = scan(&self.gateway, history, move |scan| {
+                let mut part = Vec::new();
+                let scanned = scan.some(Order::OldestFirst, LOOKED_AT, &mut |row| {
+                    match format {
+                        File::Ndjson => {
+                            Format::Native.write(row, &mut part);
+                            part.push(b'\n');
+                        }
+                        File::Csv => record(row, &columns, &mut part),
+                    }
+                    if part.len() < PART {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    }
+                });
+                (part, scanned)
+            });
+            let (part, scanned) = part.await.ok()?;
+            self.complete = scanned.complete;
+            self.ask.after = scanned.to.or(self.ask.after.take());
+            if !part.is_empty() {
+                return Some(part.into());
+            }
+        }
+        None
+    }
+}
+
+fn header(columns: &[String]) -> Vec<u8> {
+    let mut line = Vec::new();
+    let names = COLUMNS.into_iter().chain(columns.iter().map(String::as_str));
+    cells(names, &mut line);
+    line
+}
+
+fn record(row: &dyn Row, columns: &[String], out: &mut Vec<u8>) {
+    let mut tags = Vec::new();
+    row.tags(&mut |tag| tags.push(tag.to_owned()));
+    let mut names = vec!["output".to_owned()];
+    names.extend_from_slice(columns);
+    let mut fields = vec![String::new(); names.len()];
+    row.fields(&names, &mut |at, value| {
+        if let Some(field) = fields.get_mut(at) {
+            value.clone_into(field);
+        }
+    });
+    let own = [
+        row.cursor(),
+        row.time().to_string(),
+        PRIORITIES.get(row.priority()).copied().unwrap_or_default().to_owned(),
+        row.source().to_owned(),
+        row.rule().to_owned(),
+        row.hostname().to_owned(),
+        tags.join(" "),
+    ];
+    cells(own.iter().chain(&fields).map(String::as_str), out);
+}
+
+/// One record.
+fn cells<'c>(cells: impl Iterator<Item = &'c str>, out: &mut Vec<u8>) {
+    for (at, cell) in cells.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+        if formula || cell.contains(['"', ',', '\n', '\r']) {
+            out.push(b'"');
+            if formula {
+                out.push(b'\'');
+            }
+            out.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
+            out.push(b'"');
+        } else {
+            out.extend_from_slice(cell.as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_no_formula() {
+        let mut out = Vec::new();
+        cells(
+            ["a", "a,b", "say \"x\"", "=1+1", "@SUM(A1)", "-1", "+1", "two\nlines", ""].into_iter(),
+            &mut out,
+        );
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "a,\"a,b\",\"say \"\"x\"\"\",\"'=1+1\",\"'@SUM(A1)\",\"'-1\",\"'+1\",\"two\nlines\",\r\n"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! `GET /api/v1/facets`: the most frequent values of some fields, for a filter and a time.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    ask::{Asked, Range},
+    count::{Counted, Counter},
+    history::scan,
+    json::Json,
+    port::{PRIORITIES, Row},
+    problem::{Document, Refusal},
+    state::Gateway,
+};
+
+/// What most people sort alerts by.
+const DEFAULT_FIELDS: [&str; 9] = [
+    "priority",
+    "rule",
+    "source",
+    "hostname",
+    "tags",
+    "k8s.ns.name",
+    "container.image.repository",
+    "proc.name",
+    "user.name",
+];
+
+/// Fields that one question may name.
+const MAX_FIELDS: usize = 16;
+/// Values of a field: unless told, and at most.
+const DEFAULT_TOP: u32 = 10;
+const MAX_TOP: u32 = 1000;
+
+/// Which facets.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// Names of fields, separated by commas; at most 16. Unless told: `priority`, `rule`, `source`,
+    /// `hostname`, `tags`, `k8s.ns.name`, `container.image.repository`, `proc.name`, `user.name`.
+    fields: Option<String>,
+    /// Values of each field.
+    #[param(minimum = 1, maximum = 1000, default = 10)]
+    top: Option<u32>,
+}
+
+/// The most frequent values of some fields.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Facets {
+    /// In the order asked for.
+    facets: Vec<Facet>,
+    /// Alerts that were counted.
+    matched: u64,
+    /// Alerts that were looked at.
+    scanned: u64,
+}
+
+/// The most frequent values of a field.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Facet {
+    /// The field's name.
+    field: String,
+    /// Most frequent first.
+    values: Vec<Counted>,
+    /// How often other values came.
+    other: u64,
+    /// Alerts without the field.
+    missing: u64,
+}
+
+/// The most frequent values of some fields.
+#[utoipa::path(
+    get, path = "/api/v1/facets", tag = "numbers", params(Range, Wanted),
+    responses(
+        (status = 200, description = "The values, most frequent first", body = Facets),
+        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn facets(
+    State(gateway): State<Gateway>,
+    Asked(range, Wanted { fields, top }): Asked<Range, Wanted>,
+) -> Result<Json<Facets>, Refusal> {
+    let fields = names(fields.as_deref())?;
+    let top = match top.unwrap_or(DEFAULT_TOP) {
+        top @ 1..=MAX_TOP => top as usize,
+        other => {
+            let detail = format!("top: {other} is not between 1 and {MAX_TOP}");
+            return Err(Refusal::parameter("top", detail));
+        }
+    };
+    let history = gateway.port.history(&range.into())?;
+    let facets = scan(&gateway, history, move |scan| {
+        let mut tally = Tally::new(fields);
+        let scanned = scan.all(|row| tally.count(row));
+        tally.facets(top, scanned)
+    });
+    facets.await.map(Json)
+}
+
+fn names(fields: Option<&str>) -> Result<Vec<String>, Refusal> {
+    let Some(fields) = fields else {
+        return Ok(DEFAULT_FIELDS.map(str::to_owned).to_vec());
+    };
+    let fields: Vec<String> = fields.split(',').map(|name| name.trim().to_owned()).collect();
+    if fields.len() > MAX_FIELDS || fields.iter().any(String::is_empty) {
+        let detail = format!("fields: up to {MAX_FIELDS} names, separated by commas");
+        return Err(Refusal::parameter("fields", detail));
+    }
+    Ok(fields)
+}
+
+/// Counts in the making.
+struct Tally {
+    /// Fields that the index knows, and the others, whose names stand in `named`.
+    columns: Vec<Column>,
+    /// Where each of `named` stands among the columns.
+    places: Vec<usize>,
+    named: Vec<String>,
+    matched: u64,
+}
+
+struct Column {
+    field: String,
+    counter: Counter,
+    present: u64,
+}
+
+impl Tally {
+    fn new(fields: Vec<String>) -> Self {
+        let indexed = ["priority", "rule", "source", "hostname", "tags"];
+        let others = || fields.iter().enumerate().filter(|(_, f)| !indexed.contains(&f.as_str()));
+        Self {
+            places: others().map(|(place, _)| place).collect(),
+            named: others().map(|(_, name)| name.clone()).collect(),
+            columns: fields
+                .into_iter()
+                .map(|field| Column { field, counter: Counter::default(), present: 0 })
+                .collect(),
+            matched: 0,
+        }
+    }
+
+    fn count(&mut self, row: &dyn Row) {
+        self.matched += 1;
+        let time = row.time();
+        for column in &mut self.columns {
+            let Column { field, counter, present } = column;
+            let mut value = |value: &str| {
+                if !value.is_empty() {
+                    *present += 1;
+                    counter.add(value, time);
+                }
+            };
+            match field.as_str() {
+                "priority" => value(PRIORITIES.get(row.priority()).unwrap_or(&"")),
+                "rule" => value(row.rule()),
+                "source" => value(row.source()),
+                "hostname" => value(row.hostname()),
+                "tags" => {
+                    // An alert has several, and is present once.
+                    let before = *present;
+                    let mut any = false;
+                    row.tags(&mut |tag| {
+                        any = true;
+                        counter.add(tag, time);
+                    });
+                    *present = before + u64::from(any);
+                }
+                _ => {}
+            }
+        }
+        if !self.named.is_empty() {
+            row.fields(&self.named, &mut |at, value| {
+                let place = self.places.get(at).copied().unwrap_or(usize::MAX);
+                if let Some(column) = self.columns.get_mut(place) {
+                    column.present += 1;
+                    column.counter.add(value, time);
+                }
+            });
+        }
+    }
+
+    fn facets(self, top: usize, scanned: u64) -> Facets {
+        let matched = self.matched;
+        let facet = |Column { field, counter, present }: Column| {
+            let (values, other) = counter.top(top);
+            Facet { field, values, other, missing: matched.saturating_sub(present) }
+        };
+        Facets { facets: self.columns.into_iter().map(facet).collect(), matched, scanned }
+    }
+}

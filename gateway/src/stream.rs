@@ -1,0 +1,330 @@
+//! `GET /api/v1/events/stream`: alerts as they come, as server-sent events or as NDJSON.
+//!
+//! 1. A reader is a place in the log: alerts are written out as fast as its connection takes them,
+//!    [`CHUNK`] at a time, and nothing waits for it. What it was too slow for it is told (`lost`).
+//! 2. Every block of server-sent events carries the cursor of the last alert looked at, so that a
+//!    client resumes exactly behind it; also when nothing passed its filter for a while.
+//! 3. With `batch=1` the alerts of [`BATCH_EVERY`] come together, and numbers every second: a page
+//!    that is shown need not wake up for each.
+//! 4. At shutdown what is there is sent, then `bye`, then the stream ends.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    ask::{Asked, Nothing},
+    events::{Format, Item},
+    port::{Ask, Lost, Progress, Pulse, ReaderKind, Tail},
+    problem::{Document, Refusal},
+    state::Gateway,
+};
+
+/// Bytes looked at before they are handed to the connection: what a stalled reader holds.
+const CHUNK: usize = 64 << 10;
+/// How often a batch comes, at most. A page draws 20 times a second at best.
+const BATCH_EVERY: Duration = Duration::from_millis(50);
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// Proxies give up a silent connection after 60 s.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// After how long an `EventSource` comes back.
+const RETRY: &str = "retry: 2000\n\n";
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Which alerts, and how they come.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// Falco's condition language: `priority >= warning and proc.name in (bash, sh)`.
+    #[param(max_length = 4096)]
+    filter: Option<String>,
+    /// Begin behind the alert with this cursor. `Last-Event-ID` does the same.
+    after: Option<String>,
+    /// Begin with alerts of this time (RFC 3339), or of this age (`90s`, `10m`, `24h`, `7d`).
+    since: Option<String>,
+    /// Begin so many alerts before the newest.
+    last: Option<String>,
+    /// `1`: alerts together, each with its cursor, and numbers every second.
+    #[param(minimum = 0, maximum = 1)]
+    batch: Option<u8>,
+    /// `1`: each line of NDJSON has its cursor.
+    #[param(minimum = 0, maximum = 1)]
+    envelope: Option<u8>,
+    /// How an alert is written.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+/// Numbers every second.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Stats {
+    #[serde(flatten)]
+    pulse: Pulse,
+    /// When they were so.
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+}
+
+/// Alerts as they come: server-sent events, or NDJSON with `Accept: application/x-ndjson`.
+///
+/// Unnamed events are alerts, `id` their cursors. Named events: `lost` (alerts that this reader
+/// missed), `bye` (the server stops), and with `batch=1` also `batch` (items, one a line) and
+/// `stats`.
+#[utoipa::path(
+    get, path = "/api/v1/events/stream", tag = "alerts",
+    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "As `after`, sent by browsers that come back")),
+    responses(
+        (status = 200, description = "Alerts, without end", content((String = "text/event-stream"), (String = "application/x-ndjson"))),
+        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+        (status = 410, description = "The cursor is of an earlier run of the server", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn stream(
+    State(gateway): State<Gateway>,
+    Asked(wanted, Nothing {}): Asked<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let Wanted { filter, after, since, last, batch, envelope, format } = wanted;
+    let resumed = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
+    let after = resumed.filter(|id| !id.is_empty()).map(str::to_owned).or(after);
+    // The header wins over where the URL began: the client is further already.
+    let (since, last) = if resumed.is_some() { (None, None) } else { (since, last) };
+    let filter = filter.filter(|text| !text.trim().is_empty());
+    let ask = Ask { filter, after, since, last, ..Ask::default() };
+    let format = format.unwrap_or_default();
+    let flag = |given: Option<u8>| given.is_some_and(|given| given > 0);
+    let ndjson = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/x-ndjson"));
+    let (kind, shape) = match ndjson {
+        true => (ReaderKind::Ndjson, Shape::Lines { envelope: flag(envelope) }),
+        false if flag(batch) => (ReaderKind::Sse, Shape::Batches),
+        false => (ReaderKind::Sse, Shape::Events),
+    };
+    let tail = gateway.port.tail(&ask, kind)?;
+    Ok(answer(shape, Live::new(gateway, tail, shape, format)))
+}
+
+fn answer(shape: Shape, live: Live) -> Response {
+    let chunks = stream::unfold(live, |mut live| async {
+        live.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), live))
+    });
+    let content_type = match shape {
+        Shape::Lines { .. } => "application/x-ndjson",
+        Shape::Events | Shape::Batches => "text/event-stream",
+    };
+    let mut response = Body::from_stream(chunks).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // nginx would collect it otherwise.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// How alerts come.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// A server-sent event for each.
+    Events,
+    /// Several in one server-sent event.
+    Batches,
+    /// A line for each.
+    Lines { envelope: bool },
+}
+
+/// One reader.
+struct Live {
+    gateway: Gateway,
+    tail: Box<dyn Tail>,
+    shape: Shape,
+    format: Format,
+    begun: bool,
+    ended: bool,
+    /// Whether alerts were looked at that the client has no cursor of.
+    ahead: bool,
+    batch_due: Instant,
+    stats_due: Instant,
+    heartbeat_due: Instant,
+}
+
+impl Live {
+    fn new(gateway: Gateway, tail: Box<dyn Tail>, shape: Shape, format: Format) -> Self {
+        let now = Instant::now();
+        Self {
+            gateway,
+            tail,
+            shape,
+            format,
+            begun: false,
+            ended: false,
+            ahead: true,
+            batch_due: now,
+            stats_due: now,
+            heartbeat_due: now + HEARTBEAT_EVERY,
+        }
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        if !self.begun {
+            self.begun = true;
+            if let Shape::Events | Shape::Batches = self.shape {
+                // The place too: a client that is cut off before the first alert resumes here.
+                return Some(format!("{RETRY}id: {}\n\n", self.tail.position()).into());
+            }
+        }
+        loop {
+            if let Some(stats) = self.stats() {
+                return Some(stats);
+            }
+            if let Some(chunk) = self.read() {
+                self.heartbeat_due = Instant::now() + HEARTBEAT_EVERY;
+                return Some(chunk);
+            }
+            if self.gateway.stopping.is_cancelled() {
+                self.ended = true;
+                return Some(self.bye());
+            }
+            if let Some(heartbeat) = self.wait().await {
+                return Some(heartbeat);
+            }
+        }
+    }
+
+    /// What there is, in the reader's shape; nothing when it has all.
+    fn read(&mut self) -> Option<Bytes> {
+        let mut out = Vec::new();
+        let mut looked_at = 0;
+        // A filter that passes little is given several looks before others get their turn.
+        while out.is_empty() && looked_at < 16 {
+            looked_at += 1;
+            let (shape, format) = (self.shape, self.format);
+            let progress = self.tail.read(CHUNK, &mut |row| match shape {
+                Shape::Events => {
+                    out.extend_from_slice(b"id: ");
+                    out.extend_from_slice(row.cursor().as_bytes());
+                    out.extend_from_slice(b"\ndata: ");
+                    format.write(row, &mut out);
+                    out.extend_from_slice(b"\n\n");
+                }
+                Shape::Batches => {
+                    out.extend_from_slice(b"data: ");
+                    Item::write(row, format, &mut out);
+                    out.push(b'\n');
+                }
+                Shape::Lines { envelope } => {
+                    match envelope {
+                        true => Item::write(row, format, &mut out),
+                        false => format.write(row, &mut out),
+                    }
+                    out.push(b'\n');
+                }
+            });
+            match progress {
+                Progress::Alerts => self.ahead = true,
+                Progress::Lost(lost) => return Some(self.lost(&lost)),
+                Progress::CaughtUp => break,
+            }
+        }
+        if out.is_empty() {
+            return None;
+        }
+        if let Shape::Batches = self.shape {
+            out.extend_from_slice(
+                format!("event: batch\nid: {}\n\n", self.tail.position()).as_bytes(),
+            );
+            self.ahead = false;
+            self.batch_due = Instant::now() + BATCH_EVERY;
+        }
+        Some(out.into())
+    }
+
+    fn lost(&mut self, lost: &Lost) -> Bytes {
+        let json = serde_json::to_string(lost).unwrap_or_default();
+        match self.shape {
+            Shape::Lines { .. } => format!("{{\"lost\":{json}}}\n").into(),
+            Shape::Events | Shape::Batches => {
+                format!("event: lost\nid: {}\ndata: {json}\n\n", self.tail.position()).into()
+            }
+        }
+    }
+
+    fn bye(&self) -> Bytes {
+        match self.shape {
+            Shape::Lines { .. } => Bytes::new(),
+            Shape::Events | Shape::Batches => {
+                "event: bye\ndata: {\"reason\":\"the server is stopping\"}\n\n".into()
+            }
+        }
+    }
+
+    fn stats(&mut self) -> Option<Bytes> {
+        let now = Instant::now();
+        if !matches!(self.shape, Shape::Batches) || now < self.stats_due {
+            return None;
+        }
+        self.stats_due = now + STATS_EVERY;
+        self.heartbeat_due = now + HEARTBEAT_EVERY;
+        let stats = Stats { pulse: self.gateway.port.pulse(), time: Timestamp::now() };
+        let json = serde_json::to_string(&stats).unwrap_or_default();
+        Some(format!("event: stats\ndata: {json}\n\n").into())
+    }
+
+    /// Waits for more, or for the time of something; a heartbeat if it is that one's.
+    async fn wait(&mut self) -> Option<Bytes> {
+        let stats_due = match self.shape {
+            Shape::Batches => self.stats_due,
+            Shape::Events | Shape::Lines { .. } => self.heartbeat_due,
+        };
+        let stopping = self.gateway.stopping.clone();
+        tokio::select! {
+            () = self.tail.more() => {}
+            () = stopping.cancelled() => return None,
+            () = sleep_until(stats_due.min(self.heartbeat_due)) => {}
+        }
+        let now = Instant::now();
+        if now >= self.heartbeat_due {
+            self.heartbeat_due = now + HEARTBEAT_EVERY;
+            return Some(self.heartbeat());
+        }
+        // What came alone is sent at once, what comes soon after it, together.
+        if let Shape::Batches = self.shape
+            && now < self.batch_due
+        {
+            tokio::select! {
+                () = sleep_until(self.batch_due) => {}
+                () = stopping.cancelled() => {}
+            }
+        }
+        None
+    }
+
+    fn heartbeat(&mut self) -> Bytes {
+        match self.shape {
+            Shape::Lines { .. } => "\n".into(),
+            Shape::Events | Shape::Batches if std::mem::take(&mut self.ahead) => {
+                format!(": heartbeat\nid: {}\n\n", self.tail.position()).into()
+            }
+            Shape::Events | Shape::Batches => ": heartbeat\n\n".into(),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Everything countable, in Prometheus' text format, made anew for each scrape from the counts that
+//! are kept anyway.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::{BUILD, Feed};
+use crate::service::subscribers::Kind;
+
+type Labels = Vec<(&'static str, String)>;
+
+pub(super) fn text(feed: &Feed) -> String {
+    let mut registry = Registry::with_prefix("falconer");
+    let stats = feed.hub.stats();
+
+    let received = Family::<Labels, Counter>::default();
+    for ((input, status), count) in feed.intake.counts() {
+        let labels = vec![("input", input.name().to_owned()), ("status", status.to_owned())];
+        received.get_or_create(&labels).inc_by(count);
+    }
+    registry.register("alerts_received", "Records by input and what became of them", received);
+
+    let lost = Family::<Labels, Counter>::default();
+    lost.get_or_create(&vec![("cause", "evicted".to_owned())]).inc_by(stats.lost);
+    registry.register("alerts_lost", "Alerts that readers missed, summed over readers", lost);
+
+    let gauge = |number: u64| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+        gauge
+    };
+    let bytes = gauge(stats.retained_bytes as u64);
+    registry.register("retained_bytes", "Bytes of the alerts kept", bytes);
+    registry.register("retained_alerts", "Alerts kept", gauge(stats.retained));
+
+    let subscribers = Family::<Labels, Gauge>::default();
+    for kind in Kind::ALL {
+        let count = i64::try_from(feed.subscribers.of(kind)).unwrap_or(i64::MAX);
+        subscribers.get_or_create(&vec![("kind", kind.name().to_owned())]).set(count);
+    }
+    registry.register("subscribers", "Readers connected", subscribers);
+
+    let latest = Family::<Labels, Gauge>::default();
+    for (input, time) in feed.intake.latest() {
+        latest.get_or_create(&vec![("input", input.name().to_owned())]).set(time.as_second());
+    }
+    let help = "When an input last gave an alert";
+    registry.register("input_last_alert_timestamp_seconds", help, latest);
+
+    let expiry = Family::<Labels, Gauge>::default();
+    for certificate in feed.certificates() {
+        let labels = vec![("file", certificate.file)];
+        expiry.get_or_create(&labels).set(certificate.not_after.as_second());
+    }
+    let help = "Until when a certificate counts";
+    registry.register("certificate_not_after_timestamp_seconds", help, expiry);
+
+    registry.register("build", "Which build this is", Info::new(vec![("version", BUILD)]));
+
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = encode(&mut text, &registry);
+    text
+}

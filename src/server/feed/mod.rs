@@ -1,0 +1,172 @@
+//! The gateway's port, over the hub and the intake.
+//!
+//! | file | is |
+//! |---|---|
+//! | `ask` | the words of a question, read |
+//! | `kept` | the alerts kept, looked at forwards or backwards |
+//! | `tail` | a reader that goes on |
+//! | `row` | one alert, as the gateway sees it |
+//! | `metrics` | everything countable, for Prometheus |
+
+mod ask;
+mod kept;
+mod metrics;
+mod row;
+mod tail;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use falconer_gateway::port::{
+    Ask, Certificate, History, Input as InputStatus, Pulse, ReaderKind, Readers, Tail, Unanswerable,
+};
+use falconer_gateway::{Port, Status};
+use http::StatusCode;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::Time;
+use crate::hub::Hub;
+use crate::ingest::{ACCEPTED, Input, Intake};
+use crate::net::tls;
+use crate::service::{Subscribers, subscribers::Kind};
+
+/// What the gateway sees of the server.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pub(super) hub: Arc<Hub>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) subscribers: Subscribers,
+    /// Where gRPC is served, as in `grpc.bind_address`.
+    pub(super) grpc: String,
+    pub(super) tls: Option<Arc<tls::Current>>,
+    pub(super) started: Timestamp,
+    /// Cancelled when the server begins to stop.
+    pub(super) stop: CancellationToken,
+}
+
+/// Which build this is: a page of another one is told to load itself anew.
+pub(super) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("FALCONER_BUILD"));
+
+impl Port for Feed {
+    fn ingest(&self, body: Bytes) {
+        self.intake.body(Input::Http, &body);
+    }
+
+    fn refused(&self, _: StatusCode) {
+        self.intake.refused(Input::Http);
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        // Whoever cannot listen ends the process, so what listens is there.
+        let why = if self.stop.is_cancelled() { Some("stopping") } else { self.intake.down() };
+        why.map_or(Ok(()), |why| Err(why.into()))
+    }
+
+    fn status(&self) -> Status {
+        let stats = self.hub.stats();
+        let readers = Kind::ALL.map(|kind| Readers {
+            kind: kind.name().into(),
+            count: self.subscribers.of(kind) as u64,
+        });
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            build: BUILD.into(),
+            epoch: self.hub.epoch().to_string(),
+            started: self.started,
+            now: Timestamp::now(),
+            grpc: self.grpc.clone(),
+            ingest: false,
+            alerts_received: stats.received,
+            alerts_retained: stats.retained,
+            bytes_retained: stats.retained_bytes as u64,
+            retain: stats.retain as u64,
+            alerts_lost: stats.lost,
+            oldest: stats.oldest.map(timestamp),
+            subscribers: readers.iter().map(|readers| readers.count).sum(),
+            inputs: self.inputs(),
+            readers: readers.into(),
+            certificates: self.certificates(),
+        }
+    }
+
+    fn pulse(&self) -> Pulse {
+        let stats = self.hub.stats();
+        Pulse {
+            received: stats.received,
+            retained: stats.retained,
+            lost: stats.lost,
+            head: (stats.received > 0).then(|| self.hub.cursor(stats.received).to_string()),
+            priorities: stats.priorities,
+            build: BUILD.into(),
+        }
+    }
+
+    fn history(&self, ask: &Ask) -> Result<Box<dyn History>, Unanswerable> {
+        let asked = ask::read(ask, &self.hub)?;
+        Ok(Box::new(kept::Kept::new(self.hub.clone(), asked)))
+    }
+
+    fn tail(&self, ask: &Ask, kind: ReaderKind) -> Result<Box<dyn Tail>, Unanswerable> {
+        let kind = match kind {
+            ReaderKind::Sse => Kind::Sse,
+            ReaderKind::Ndjson => Kind::Ndjson,
+        };
+        let mut asked = ask::read(ask, &self.hub)?;
+        if ask.after.is_none() && ask.since.is_none() && ask.last.is_none() {
+            asked.start = asked.end;
+        }
+        let subscribed = self.subscribers.enter(kind);
+        Ok(Box::new(tail::Following::new(self.hub.clone(), asked, subscribed)))
+    }
+
+    fn alert(&self, cursor: &str) -> Result<Box<dyn History>, Unanswerable> {
+        let asked = ask::one(cursor, &self.hub)?;
+        Ok(Box::new(kept::Kept::new(self.hub.clone(), asked)))
+    }
+
+    fn metrics(&self) -> String {
+        metrics::text(self)
+    }
+}
+
+impl Feed {
+    fn inputs(&self) -> Vec<InputStatus> {
+        let (counts, latest, down) =
+            (self.intake.counts(), self.intake.latest(), self.intake.all_down());
+        let names = || counts.keys().map(|(input, _)| *input).chain(down.keys().copied());
+        let mut inputs: Vec<Input> = names().collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let told = |input: Input| {
+            let of_it = || counts.iter().filter(move |((of, _), _)| *of == input);
+            let accepted = |status: &str| status == ACCEPTED;
+            let sum = |wanted: bool| {
+                of_it().filter(|((_, status), _)| accepted(status) == wanted).map(|(_, n)| n).sum()
+            };
+            InputStatus {
+                name: input.name().into(),
+                received: sum(true),
+                refused: sum(false),
+                last: latest.get(&input).copied(),
+                error: down.get(&input).map(|why| (*why).to_owned()),
+            }
+        };
+        inputs.into_iter().map(told).collect()
+    }
+
+    fn certificates(&self) -> Vec<Certificate> {
+        let expiries = self.tls.as_ref().map(|tls| tls.expiries()).unwrap_or_default();
+        let told = |(path, not_after): (std::path::PathBuf, Timestamp)| Certificate {
+            file: path.to_string_lossy().into_owned(),
+            not_after,
+        };
+        expiries.into_iter().map(told).collect()
+    }
+}
+
+/// An alert's time in the gateway's type. Its years, 1 to 9999, are within that one's.
+fn timestamp(time: Time) -> Timestamp {
+    let nanos = i32::try_from(time.nanos()).unwrap_or_default();
+    Timestamp::new(time.seconds(), nanos).unwrap_or(Timestamp::UNIX_EPOCH)
+}

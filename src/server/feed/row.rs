@@ -1,0 +1,88 @@
+//! One alert, as the gateway sees it.
+
+use std::sync::LazyLock;
+
+use falconer_gateway::port::Row;
+use jiff::Timestamp;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+
+use super::timestamp;
+use crate::event::Value;
+use crate::hub::{Alert, Hub};
+use crate::proto::DESCRIPTORS;
+use crate::query;
+
+/// What gRPC sends, described: for writing it as grpcurl prints it.
+static RESPONSE: LazyLock<Option<MessageDescriptor>> = LazyLock::new(|| {
+    let pool = DescriptorPool::decode(DESCRIPTORS).ok()?;
+    pool.get_message_by_name("falco.outputs.response")
+});
+
+/// A gRPC frame's flag and length.
+const PREFIX: usize = 5;
+
+pub(super) struct AlertRow<'a> {
+    pub(super) hub: &'a Hub,
+    pub(super) alert: &'a Alert<'a>,
+}
+
+impl Row for AlertRow<'_> {
+    fn cursor(&self) -> String {
+        self.hub.cursor(self.alert.sequence).to_string()
+    }
+
+    fn time(&self) -> Timestamp {
+        timestamp(self.alert.time)
+    }
+
+    fn priority(&self) -> usize {
+        self.alert.priority as usize
+    }
+
+    fn rule(&self) -> &str {
+        self.alert.labels.rule()
+    }
+
+    fn source(&self) -> &str {
+        self.alert.labels.source()
+    }
+
+    fn hostname(&self) -> &str {
+        self.alert.labels.hostname()
+    }
+
+    fn tags(&self, each: &mut dyn FnMut(&str)) {
+        self.alert.labels.tags().for_each(each);
+    }
+
+    fn fields(&self, names: &[String], each: &mut dyn FnMut(usize, &str)) {
+        query::read(self.alert, |event| {
+            for (at, name) in names.iter().enumerate() {
+                if name == "output" {
+                    each(at, &event.output);
+                    continue;
+                }
+                // Of a name that comes twice the last counts, as in a filter.
+                let value = event.fields.iter().rev().find(|(key, _)| key == name);
+                match value.map(|(_, value)| value) {
+                    None | Some(Value::Null) => {}
+                    Some(Value::Text(text) | Value::Plain(text)) => each(at, text),
+                    Some(Value::Nested(json)) => each(at, json),
+                }
+            }
+        });
+    }
+
+    fn line(&self) -> &[u8] {
+        self.alert.line
+    }
+
+    fn protojson(&self) -> String {
+        let written = || {
+            let message = self.alert.frame.get(PREFIX..)?;
+            let message = DynamicMessage::decode(RESPONSE.clone()?, message).ok()?;
+            serde_json::to_string(&message).ok()
+        };
+        written().unwrap_or_else(|| "null".to_owned())
+    }
+}

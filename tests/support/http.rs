@@ -1,0 +1,174 @@
+//! HTTP as a script speaks it: a request, its answer, and server-sent events one by one.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+use super::Transport;
+use super::server::{Server, free_port};
+
+/// A server with a gateway, and where that is.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) server: Server,
+    pub(crate) address: SocketAddr,
+}
+
+impl Gateway {
+    pub(crate) fn start(settings: &[&str]) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let listen = format!("falconer.gateway.listen={address}");
+        let mut all = vec!["falconer.gateway.enabled=true", listen.as_str()];
+        all.extend_from_slice(settings);
+        Self { server: Server::start_with(Transport::Unix, &all), address }
+    }
+
+    pub(crate) async fn ask(&self, request: http::request::Builder, body: &[u8]) -> Answer {
+        ask(self.address, request, body).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(Request::get(path), b"").await
+    }
+
+    /// A document that must be there.
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        answer.json().await
+    }
+
+    pub(crate) async fn post(&self, body: &str) {
+        let answer = self.ask(Request::post("/api/v1/events"), body.as_bytes()).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+}
+
+/// One request on a connection of its own.
+pub(crate) async fn ask(
+    address: SocketAddr,
+    request: http::request::Builder,
+    body: &[u8],
+) -> Answer {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    let mut request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
+    let host = address.to_string().parse().unwrap();
+    request.headers_mut().entry("host").or_insert(host);
+    let response = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+    let (head, body) = response.into_parts();
+    Answer { status: head.status, headers: head.headers, body, connection }
+}
+
+/// An answer whose body is still to come.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    connection: tokio::task::JoinHandle<()>,
+}
+
+impl Answer {
+    pub(crate) async fn bytes(self) -> Bytes {
+        timeout(PATIENCE, self.body.collect()).await.unwrap().unwrap().to_bytes()
+    }
+
+    pub(crate) async fn text(self) -> String {
+        String::from_utf8(self.bytes().await.to_vec()).unwrap()
+    }
+
+    pub(crate) async fn json(self) -> Value {
+        serde_json::from_slice(&self.bytes().await).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn events(self) -> Events {
+        assert_eq!(self.header("content-type"), Some("text/event-stream"));
+        let Self { body, connection, .. } = self;
+        Events { body, connection, buffer: BytesMut::new(), ready: VecDeque::new() }
+    }
+}
+
+/// Server-sent events. Dropping them closes the connection.
+#[derive(Debug)]
+pub(crate) struct Events {
+    body: Incoming,
+    connection: tokio::task::JoinHandle<()>,
+    buffer: BytesMut,
+    ready: VecDeque<Event>,
+}
+
+/// One block.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) id: Option<String>,
+    /// The data lines.
+    pub(crate) data: Vec<String>,
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Events {
+    /// The next block, whatever it is; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            let frame = timeout(PATIENCE, self.body.frame()).await.expect("an event in time")?;
+            let Ok(frame) = frame else { return None };
+            self.buffer.extend_from_slice(&frame.into_data().unwrap());
+            while let Some(at) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let block = self.buffer.split_to(at + 2);
+                self.ready.push_back(Event::read(std::str::from_utf8(&block).unwrap()));
+            }
+        }
+    }
+
+    /// The next one of this name; the empty name is an alert.
+    pub(crate) async fn named(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.next().await.expect("the stream goes on");
+            if event.name == name && !event.data.is_empty() {
+                return event;
+            }
+        }
+    }
+}
+
+impl Event {
+    fn read(block: &str) -> Self {
+        let mut event = Self::default();
+        for line in block.lines() {
+            match line.split_once(": ") {
+                Some(("id", id)) => event.id = Some(id.to_owned()),
+                Some(("event", name)) => name.clone_into(&mut event.name),
+                Some(("data", data)) => event.data.push(data.to_owned()),
+                _ => {}
+            }
+        }
+        event
+    }
+}
