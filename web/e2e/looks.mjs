@@ -47,6 +47,7 @@ async function walk({ open, shot }, { dark, width, height }) {
   await page.getByRole("button", { name: "Copy as" }).click();
   await look(page, shot, `copy-${as}`);
   await page.getByRole("menuitem", { name: /exception/ }).click();
+  await page.locator("dialog pre").waitFor();
   await look(page, shot, `exception-${as}`);
   await page.keyboard.press("Escape");
   await page.goto(new URL("/?filter=priority%20%3E%3D%20warning%20and%20not%20hostname%20%3D%20node-1", page.url()).href);
@@ -60,6 +61,7 @@ async function walk({ open, shot }, { dark, width, height }) {
     await look(page, shot, `${name}-${as}`);
   }
   await page.getByRole("button", { name: "Keyboard shortcuts" }).click();
+  await page.getByRole("dialog").waitFor();
   await look(page, shot, `help-${as}`);
 }
 

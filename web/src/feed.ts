@@ -8,6 +8,7 @@ import { cursorOf, readItem, type Item } from "./model/alert";
 import { splitItems } from "./model/items";
 import { Live, type Phase } from "./model/live";
 import { ALERT, LOST, RESTART, Ring } from "./model/ring";
+import { moment } from "./model/time";
 import type { Stats } from "./model/wire";
 import { say } from "./state";
 
@@ -165,6 +166,8 @@ async function fill(signal: AbortSignal): Promise<string> {
       const page = await older(before, FIRST_PAGE, signal);
       newest ||= page.newest;
       olderFrom.value = page.next;
+      const first = asked === 0 && page.newest !== "" ? itemAt(ring.high - 1) : undefined;
+      if (first) lastAlertAt.value = moment(first.alert.time) || 0;
       if (page.next === null || ring.size >= 50) break;
       before = page.next;
     }

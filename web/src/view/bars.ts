@@ -110,8 +110,8 @@ export function draw(canvas: HTMLCanvasElement, data: Histogram, look: Look): vo
     context.clip();
     for (let at = LEFT - look.height; at < end; at += 8) line(at, floor, at + floor - TOP, TOP);
     context.restore();
-    const told = "no longer kept";
-    if (end - LEFT > 110) {
+    const told = "before the oldest alert kept";
+    if (end - LEFT > 180) {
       context.textAlign = "left";
       context.textBaseline = "top";
       context.fillText(told, LEFT + 8, TOP + 2);

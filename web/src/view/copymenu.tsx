@@ -1,7 +1,7 @@
 // "Copy as": an alert as JSON, as commands that fetch it or its like, as a link, as a filter, or as
 // a Falco rule exception with the fields ticked. Builds text only; runs nothing.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { status } from "../model/api";
 import { display, type Item } from "../model/alert";
 import { curlAlert, curlStream, exceptionYaml, filterOf, grpcurl, isPlain, usualFields } from "../model/copyas";
@@ -75,7 +75,7 @@ export function Exception({ item, close }: { item: Item; close: () => void }) {
   const [fields, setFields] = useState(usualFields(alert));
   const [name, setName] = useState("from_falconer");
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const able = Object.keys(alert.fields).filter((field) => isPlain(alert.fields[field])).sort();
   const clean = name.replace(/[^\w]/g, "_") || "from_falconer";
   return (

@@ -99,7 +99,7 @@ export function FilterBar() {
       <div id="filter-help" class={problem ? "problem" : "hint"} role={problem ? "alert" : undefined}>
         {problem ? (
           <>
-            <b>✕ Column {problem.column || "?"}:</b> <Text text={problem.message.replace(/^column \d+:\s*/i, "")} />
+            <b>✕ Column {problem.column || "?"}:</b> <Text text={problem.message.replace(/^(?:filter: )?column \d+:\s*/i, "")} />
             {problem.meant !== "" && at >= 0 && (
               <button type="button" class="small" onClick={() => {
                 setDraft([...characters.slice(0, at), problem.meant, ...characters.slice(at + wrong)].join(""));

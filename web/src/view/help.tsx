@@ -1,6 +1,6 @@
 // The keys and what they do; single keys can be switched off for those whom they disturb.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { helpOpen, singleKeys } from "../state";
 
 const KEYS: [string, string][] = [
@@ -12,7 +12,7 @@ const KEYS: [string, string][] = [
 
 export function Help() {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (helpOpen.value) dialog.current?.showModal();
   }, [helpOpen.value]);
   if (!helpOpen.value) return null;

@@ -86,7 +86,7 @@ export function Table() {
         <div class="rows" role="rowgroup" style={{ height: `${Math.max(rows * size, 1)}px` }}>
           <div role="presentation" style={{ transform: `translateY(${first * size}px)` }}>
             {Array.from({ length: count }, (_, index) => (
-              <Row key={index} row={newest - 1 - first - index} index={first + index} columns={columns} template={template} cards={narrow.value} />
+              <Row key={slot(newest - 1 - first - index, count)} row={newest - 1 - first - index} index={first + index} columns={columns} template={template} cards={narrow.value} />
             ))}
           </div>
         </div>
@@ -107,6 +107,9 @@ function End({ rows }: { rows: number }) {
     </p>
   );
 }
+
+/** Rows that stay in sight keep their elements; those that come take over those that go. */
+const slot = (row: number, count: number): number => ((row % count) + count) % count;
 
 interface RowProps { row: number; index: number; columns: string[]; template: string; cards: boolean }
 
