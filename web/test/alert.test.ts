@@ -1,3 +1,5 @@
+// Alerts of any shape are read without a throw and without changing a digit; nothing unseen stays unseen.
+
 import { describe, expect, it } from "vitest";
 import { cursorOf, display, nativeJson, priorityOf, readItem, valueOf } from "../src/model/alert";
 import { splitItems } from "../src/model/items";

@@ -1,3 +1,5 @@
+// Texts to paste are safe where they are pasted: shell, YAML, filter.
+
 import { describe, expect, it } from "vitest";
 import { readAlert } from "../src/model/alert";
 import { curlAlert, curlStream, exceptionYaml, filterOf, grpcurl, shellQuote, testAlert, usualFields, wiring, yamlText } from "../src/model/copyas";

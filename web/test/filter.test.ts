@@ -1,3 +1,5 @@
+// What a click and a key write into the filter reads back as meant.
+
 import { describe, expect, it } from "vitest";
 import { add, chosen, fieldName, quote, remove, simple, terms, threshold, toggle, tokens, unquote, without, writable } from "../src/model/filter";
 import { suggest } from "../src/model/suggest";

@@ -1,3 +1,5 @@
+// Address bar, times and axes.
+
 import { describe, expect, it } from "vitest";
 import { countMarks, timeMarks } from "../src/model/axis";
 import { DEFAULT_COLUMNS, read, write } from "../src/model/place";

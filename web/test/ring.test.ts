@@ -1,3 +1,5 @@
+// The rows kept: bounded, numbered for good, copied for one who reads on.
+
 import { describe, expect, it } from "vitest";
 import { ALERT, LOST, Ring } from "../src/model/ring";
 

@@ -1,3 +1,5 @@
+// The live stream however it is cut, and what it must pass over.
+
 import { describe, expect, it } from "vitest";
 import { streamReader } from "../src/model/stream";
 
