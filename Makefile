@@ -9,18 +9,36 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text legacy_certificate filter
 
-.PHONY: run test bench lint audit fuzz clean help
+.PHONY: run web test bench lint audit fuzz clean help
+
+WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) \
+    web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 run: ## Build what is missing and serve invented alerts; prints what to paste next
+	@command -v npm >/dev/null && $(MAKE) --no-print-directory web || \
+	    echo "npm is not there: the dashboard is left out, everything else is served"
 	$(CARGO) run --release --locked -- demo
 
-test: ## All tests, real clients included; says what it installs, skips loudly what cannot be had
+web: web/dist/index.html ## The dashboard, for the next build to take in
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && npm run build
+	touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+test: web ## All tests, real clients included; says what it installs, skips loudly what cannot be had
 	tests/clients/setup target/clients
+	cd web && npm test
 	$(CARGO) test --workspace --locked
 	$(CARGO) check --manifest-path fuzz/Cargo.toml --locked
+	tests/clients/browser
+	cd web && FALCONER_BIN=$(TARGET)/debug/falconer npm run e2e
 
 bench: ## Beside tonic and the bare machine, within ten minutes; QUICK=1 for a first look
 	$(CARGO) build --release --locked
@@ -55,4 +73,4 @@ $(TOOLS)/cargo-%:
 
 clean: ## Forget everything that was built or installed here
 	$(CARGO) clean
-	rm -rf run fuzz/target
+	rm -rf run fuzz/target web/dist web/node_modules

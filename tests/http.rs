@@ -287,3 +287,37 @@ async fn what_cannot_be_answered_is_told_with_the_remedy() {
     let oldest = gone["oldest"].as_str().unwrap();
     assert!(gateway.get(&format!("/api/v1/events/{oldest}")).await.status.is_success());
 }
+
+#[tokio::test]
+async fn bodies_may_be_compressed_and_hold_many_alerts() {
+    use std::io::Write as _;
+    let gateway = Gateway::start(&[]);
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let post = || Request::post("/api/v1/events").header("content-encoding", "gzip");
+    let answer = gateway.ask(post(), &gzip(numbers(0..1_000).as_bytes())).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.bytes().await.is_empty());
+    assert_eq!(gateway.json("/api/v1/status").await["alerts_received"], 1_000);
+    // Small on the way, too much once it is unpacked.
+    let bomb = gateway.ask(post(), &gzip(&vec![b' '; 9 << 20])).await;
+    assert_eq!(bomb.status, 413);
+    assert_eq!(gateway.ask(post(), b"no gzip").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_token_opens_what_other_machines_reach() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let setting = format!("falconer.gateway.token_file={}", file.display());
+    let gateway = Gateway::start(&[&setting]);
+    assert_eq!(gateway.get("/api/v1/status").await.status, 401);
+    assert_eq!(gateway.get("/livez").await.status, 200);
+    let token = "Bearer 0123456789abcdef0123456789abcdef";
+    let asked = Request::get("/api/v1/status").header("authorization", token);
+    assert_eq!(gateway.ask(asked, b"").await.status, 200);
+}

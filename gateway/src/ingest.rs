@@ -1,13 +1,16 @@
 //! An alert comes in: `POST /` and `POST /api/v1/events`.
 //!
 //! 1. The content type does not matter: Falco sends JSON as `text/plain` too, and `TE: gzip`,
-//!    which says nothing about the body. Only `Content-Encoding` would, and is refused.
+//!    which says nothing about the body. `Content-Encoding: gzip` does, any other is refused.
 //! 2. A body announced as too large is refused before a byte of it is read.
 //! 3. Room for the body is taken from a fixed budget, so that no number of connections can fill
 //!    the memory with half-sent bodies.
 //! 4. The body is read, within a time limit; one that came in one piece is not copied.
-//! 5. The host process gets it, whatever it is, and the answer is 200 with no body at all: Falco
+//! 5. A compressed body is unpacked to no more than an uncompressed one may have.
+//! 6. The host process gets it, whatever it is, and the answer is 200 with no body at all: Falco
 //!    prints the body of an answer to its own standard output.
+
+use std::io::Read;
 
 use axum::{
     body::Body,
@@ -15,7 +18,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::header::CONTENT_ENCODING;
+use flate2::read::MultiGzDecoder;
+use http::{HeaderValue, header::CONTENT_ENCODING};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
@@ -26,17 +30,33 @@ use crate::{budget::Budget, problem::Problem, state::Gateway};
 pub const MAX_BODY: usize = 8 << 20;
 
 pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Response {
-    if request.headers().contains_key(CONTENT_ENCODING) {
-        return Problem::BODY_ENCODED.into_response();
-    }
+    let gzip = match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => false,
+        Some(b"gzip" | b"x-gzip") => true,
+        Some(_) => return Problem::BODY_ENCODED.into_response(),
+    };
     let reading = read(&gateway.budget, request.into_body());
     match timeout(gateway.limits.body, reading).await {
-        Ok(Ok(body)) => {
-            gateway.port.ingest(body);
-            Response::new(Body::empty())
-        }
+        Ok(Ok(body)) => match if gzip { unpacked(&body) } else { Ok(body) } {
+            Ok(body) => {
+                gateway.port.ingest(body);
+                Response::new(Body::empty())
+            }
+            Err(problem) => problem.into_response(),
+        },
         Ok(Err(problem)) => problem.into_response(),
         Err(_) => Problem::BODY_TOO_SLOW.into_response(),
+    }
+}
+
+/// What was compressed. Some milliseconds at most: what is unpacked has the bound of a body.
+fn unpacked(body: &[u8]) -> Result<Bytes, Problem> {
+    let mut unpacked = Vec::new();
+    let reader = MultiGzDecoder::new(body);
+    match reader.take(MAX_BODY as u64 + 1).read_to_end(&mut unpacked) {
+        Ok(_) if unpacked.len() > MAX_BODY => Err(Problem::BODY_TOO_LARGE),
+        Ok(_) => Ok(unpacked.into()),
+        Err(_) => Err(Problem::BODY_NOT_GZIP),
     }
 }
 

@@ -61,7 +61,11 @@ impl Problem {
     };
     pub(crate) const BODY_ENCODED: Self = Self {
         status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        detail: "A body is taken as it is, not compressed. Post without Content-Encoding.",
+        detail: "A body is taken as it is or with gzip. Post without another Content-Encoding.",
+    };
+    pub(crate) const BODY_NOT_GZIP: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        detail: "The body is not the gzip it is said to be. Post again, or uncompressed.",
     };
     pub(crate) const NOT_FOUND: Self =
         Self { status: StatusCode::NOT_FOUND, detail: "There is nothing at this path." };

@@ -28,12 +28,8 @@ pub(crate) fn routes(port: Arc<dyn Port>, config: Config, stopping: Cancellation
         true => post(ingest::take),
         false => post(ingest::off),
     };
-    let open = Router::new()
-        .route("/", get(page::index))
-        .route("/placeholder.css", get(page::style))
-        .route("/placeholder.js", get(page::script))
-        .route("/livez", get(status::livez))
-        .route("/readyz", get(status::readyz));
+    let open =
+        page::files().route("/livez", get(status::livez)).route("/readyz", get(status::readyz));
     let documents = Router::from(described())
         .route("/api/openapi.json", get(async || Json(openapi())))
         .route("/metrics", get(status::metrics));

@@ -2,8 +2,8 @@
 //!
 //! 1. A reader is a place in the log: alerts are written out as fast as its connection takes them,
 //!    [`CHUNK`] at a time, and nothing waits for it. What it was too slow for it is told (`lost`).
-//! 2. Every block of server-sent events carries the cursor of the last alert looked at, so that a
-//!    client resumes exactly behind it; also when nothing passed its filter for a while.
+//! 2. Server-sent events carry the cursor of the last alert looked at, so that a client resumes
+//!    exactly behind it; numbers and heartbeats do too, for when nothing passed its filter.
 //! 3. With `batch=1` the alerts of [`BATCH_EVERY`] come together, and numbers every second: a page
 //!    that is shown need not wake up for each.
 //! 4. At shutdown what is there is sent, then `bye`, then the stream ends.
@@ -286,7 +286,8 @@ impl Live {
         self.heartbeat_due = now + HEARTBEAT_EVERY;
         let stats = Stats { pulse: self.gateway.port.pulse(), time: Timestamp::now() };
         let json = serde_json::to_string(&stats).unwrap_or_default();
-        Some(format!("event: stats\ndata: {json}\n\n").into())
+        self.ahead = false;
+        Some(format!("event: stats\nid: {}\ndata: {json}\n\n", self.tail.position()).into())
     }
 
     /// Waits for more, or for the time of something; a heartbeat if it is that one's.

@@ -115,3 +115,44 @@ async fn there_is_no_cors() {
     answer.problem(405, "Method Not Allowed");
     assert!(!answer.head.to_lowercase().contains("access-control"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn where_a_token_is_asked_for_nothing_is_told_without_it() {
+    let token: falconer_gateway::Token = "0123456789abcdef0123".parse().unwrap();
+    let server = Server::start(Config { token: Some(token), ..Config::default() }).await;
+    let paths = [
+        "GET /api/v1/status",
+        "GET /api/v1/events",
+        "GET /api/v1/events/stream",
+        "GET /api/v1/export",
+        "GET /metrics",
+        "GET /api/openapi.json",
+        "POST /",
+        "POST /api/v1/events",
+    ];
+    for path in paths {
+        for header in ["", "Authorization: Bearer 0123456789abcdef012\r\n", "Authorization: x\r\n"]
+        {
+            let host = format!("Host: localhost\r\n{header}");
+            let answer = named(&server, path, &host).await;
+            answer.problem(401, "Unauthorized");
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{path}");
+        }
+    }
+    assert!(server.port.bodies().is_empty());
+    let good = "Host: localhost\r\nAuthorization: bearer 0123456789abcdef0123\r\n";
+    assert_eq!(named(&server, "GET /api/v1/status", good).await.status, 200);
+    assert_eq!(named(&server, "POST /", good).await.status, 200);
+    for open in ["GET /", "GET /livez", "GET /readyz"] {
+        assert_eq!(named(&server, open, "Host: localhost\r\n").await.status, 200, "{open}");
+    }
+}
+
+#[test]
+fn tokens_are_long_and_not_shown() {
+    for text in ["", "short", "0123456789abcde", "0123456789 abcdef", "0123456789\u{e9}abcdef"] {
+        assert!(text.parse::<falconer_gateway::Token>().is_err(), "{text}");
+    }
+    let token: falconer_gateway::Token = " 0123456789abcdef\n".parse().unwrap();
+    assert_eq!(format!("{token:?}"), "Token");
+}

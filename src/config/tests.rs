@@ -57,7 +57,7 @@ fn without_a_file_the_socket_of_falcos_sample_is_served() {
         inputs: ingest::Config { stdin: false, http: true, files: vec![], command: vec![] },
         hub: crate::hub::Config { retain: 64 << 20 },
         outputs: crate::service::Config::default(),
-        gateway: Some(([127, 0, 0, 1], 2804).into()),
+        gateway: Some(gateway_at(2804)),
         hostname: None,
         falco_webserver: None,
     };
@@ -205,7 +205,7 @@ falconer:
             lost_events: LostEvents::Count,
             falco_version: Some("0.43.1".to_owned()),
         },
-        gateway: Some(([127, 0, 0, 1], 80).into()),
+        gateway: Some(gateway_at(80)),
         hostname: None,
         falco_webserver: Some("localhost:8765".to_owned()),
     };
@@ -282,4 +282,21 @@ fn a_newer_falcos_objection_is_told_where_the_file_is_falcos() {
         assert_eq!(told.is_some(), expected.is_some(), "{text}: {told:?}");
         assert!(told.unwrap_or_default().starts_with(expected.unwrap_or_default()), "{text}");
     }
+}
+
+#[test]
+fn what_others_reach_needs_a_token() {
+    for listen in ["0.0.0.0:2804", "10.0.0.1:2804", "[::]:2804", "[::ffff:10.0.0.1]:2804"] {
+        let text = format!("falconer: {{gateway: {{listen: '{listen}'}}}}");
+        let error = try_read(&text, &[]).map(|_| ()).expect_err(listen).to_string();
+        assert!(error.contains("token_file"), "{error}");
+        let text = format!("falconer: {{gateway: {{listen: '{listen}', token_file: /t}}}}");
+        assert_eq!(config(&text, &[]).gateway.unwrap().token_file, Some("/t".into()));
+        assert!(warning(&text, &[]).contains("without TLS"));
+    }
+}
+
+fn gateway_at(port: u16) -> super::Gateway {
+    let listen = ([127, 0, 0, 1], port).into();
+    super::Gateway { listen, allowed_hosts: Vec::new(), token_file: None }
 }

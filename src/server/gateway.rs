@@ -3,17 +3,19 @@
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 
-use falconer_gateway::Port;
+use falconer_gateway::{HostName, Port, Token};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Parts};
+use crate::config::{self, TokenError};
 use crate::net::tcp;
 
 /// A gateway, bound and perhaps being served.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    wanted: SocketAddr,
+    wanted: config::Gateway,
+    token: Option<Token>,
     /// The socket, kept so that another server of it can go on where one ends.
     listener: StdListener,
     ingest: bool,
@@ -21,17 +23,18 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Binds `address`; `ingest` is whether alerts may be posted. It ends at `stop`.
+    /// Binds what is `wanted`; `ingest` is whether alerts may be posted. It ends at `stop`.
     ///
     /// # Errors
-    /// When the address cannot be had.
+    /// When the address or the token cannot be had.
     pub(super) fn bind(
-        address: SocketAddr,
+        wanted: config::Gateway,
         ingest: bool,
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
-        let listener = tcp::bind_one(address)?.into_std().map_err(Error::GatewayStopped)?;
-        Ok(Self { wanted: address, listener, ingest, stop: stop.child_token() })
+        let token = token(&wanted)?;
+        let listener = tcp::bind_one(wanted.listen)?.into_std().map_err(Error::GatewayStopped)?;
+        Ok(Self { wanted, token, listener, ingest, stop: stop.child_token() })
     }
 
     /// Where it really listens.
@@ -49,8 +52,15 @@ impl Gateway {
             .try_clone()
             .and_then(TcpListener::from_std)
             .map_err(Error::GatewayStopped)?;
-        let config =
-            falconer_gateway::Config { ingest: self.ingest, ..falconer_gateway::Config::default() };
+        let mut allowed_hosts = self.wanted.allowed_hosts.clone();
+        // Whoever asks for the address it listens at means it.
+        allowed_hosts.extend(self.wanted.listen.ip().to_string().parse::<HostName>());
+        let config = falconer_gateway::Config {
+            ingest: self.ingest,
+            allowed_hosts,
+            token: self.token.clone(),
+            ..falconer_gateway::Config::default()
+        };
         let stop = self.stop.clone();
         parts.spawn(async move {
             falconer_gateway::serve(listener, port, config, stop.cancelled_owned())
@@ -66,18 +76,22 @@ impl Gateway {
     /// When an address cannot be had.
     pub(super) fn change(
         gateway: &mut Option<Self>,
-        wanted: Option<SocketAddr>,
+        wanted: Option<config::Gateway>,
         ingest: bool,
         stop: &CancellationToken,
         parts: &mut Parts,
         port: &Arc<dyn Port>,
     ) -> Result<(), Error> {
+        let token = wanted.as_ref().map(token).transpose()?.flatten();
         let next = match (&*gateway, wanted) {
-            (Some(now), Some(wanted)) if now.wanted == wanted && now.ingest == ingest => {
+            (Some(now), Some(wanted))
+                if (&now.wanted, &now.token, now.ingest) == (&wanted, &token, ingest) =>
+            {
                 return Ok(());
             }
-            (Some(now), Some(wanted)) if now.wanted == wanted => Some(Self {
+            (Some(now), Some(wanted)) if now.wanted.listen == wanted.listen => Some(Self {
                 wanted,
+                token,
                 listener: now.listener.try_clone().map_err(Error::GatewayStopped)?,
                 ingest,
                 stop: stop.child_token(),
@@ -93,4 +107,8 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+fn token(wanted: &config::Gateway) -> Result<Option<Token>, TokenError> {
+    wanted.token_file.as_deref().map(config::token).transpose()
 }

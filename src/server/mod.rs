@@ -36,7 +36,7 @@ use tonic_health::server::HealthReporter;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
-use crate::config::{Config, Errors, Loaded};
+use crate::config::{Config, Errors, Loaded, TokenError};
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
 use crate::ingest::{self, Intake};
@@ -66,6 +66,9 @@ pub enum Error {
     /// The gateway cannot be served.
     #[error("falconer.gateway.listen: {0}")]
     Gateway(#[from] BindError),
+    /// The gateway's token cannot be had.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The program to start cannot be started.
     #[error(
         "cannot start {program:?}: {error}; check its path, after -- or in falconer.inputs.command"
@@ -168,8 +171,8 @@ impl Server {
         if unused > 0 {
             tracing::warn!(unused, "sockets that systemd handed over are not used, and closed");
         }
-        let bind = |address| Gateway::bind(address, config.inputs.http, &stop);
-        let gateway = config.gateway.map(bind).transpose()?;
+        let bind = |wanted| Gateway::bind(wanted, config.inputs.http, &stop);
+        let gateway = config.gateway.clone().map(bind).transpose()?;
         let mut inputs = Inputs::new(intake.clone(), stop_inputs.clone());
         inputs.start(&mut parts, &config.inputs)?;
         if let Some(rate) = demo {

@@ -6,7 +6,6 @@
 //!
 //! What cannot be read or had is told, and what was in force stays.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use super::feed::Feed;
 use super::gateway::Gateway;
 use super::inputs::Inputs;
 use super::{Parts, Reread, systemd};
-use crate::config::{Config, Errors, Loaded};
+use crate::config::{self, Config, Errors, Loaded};
 use crate::hub::Hub;
 use crate::net::tls::{self, TlsError};
 use crate::net::{Listen, TlsFiles};
@@ -90,7 +89,7 @@ impl Running {
         self.hub.set_retain(new.hub.retain);
         self.settings.replace(new.outputs.clone());
         self.inputs.change(parts, &new.inputs);
-        if let Err(error) = self.change_gateway(new.gateway, new.inputs.http, parts) {
+        if let Err(error) = self.change_gateway(new.gateway.clone(), new.inputs.http, parts) {
             tracing::error!(%error, "the gateway stays as it was");
         }
         let Config { grpc, threads, falco_webserver, .. } = self.config.clone();
@@ -100,7 +99,7 @@ impl Running {
 
     fn change_gateway(
         &mut self,
-        wanted: Option<SocketAddr>,
+        wanted: Option<config::Gateway>,
         ingest: bool,
         parts: &mut Parts,
     ) -> Result<(), super::Error> {
@@ -151,5 +150,6 @@ pub(super) fn watched(config: &Config, mut files: Vec<PathBuf>) -> Vec<PathBuf> 
         files.extend([&tls.private_key, &tls.cert_chain, &tls.root_certs].map(Clone::clone));
         files.extend(tls.crls.iter().cloned());
     }
+    files.extend(config.gateway.iter().filter_map(|gateway| gateway.token_file.clone()));
     files
 }

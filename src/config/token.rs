@@ -1,0 +1,45 @@
+//! The file with the word that lets HTTP clients in.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use falconer_gateway::{BadToken, Token};
+
+/// Most that is read of the file, in bytes.
+const LARGEST: u64 = 4 << 10;
+
+/// The token cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The file cannot be read.
+    #[error("falconer.gateway.token_file {path:?}: cannot be read: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// It holds something else.
+    #[error("falconer.gateway.token_file {path:?}: {error}")]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: BadToken,
+    },
+}
+
+/// Reads the token in a file.
+///
+/// # Errors
+/// When the file cannot be read, or holds none.
+pub fn token(path: &Path) -> Result<Token, TokenError> {
+    let read = || {
+        let mut text = String::new();
+        File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().map_err(|error| TokenError::Read { path: path.into(), error })?;
+    text.parse().map_err(|error| TokenError::Token { path: path.into(), error })
+}
