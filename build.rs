@@ -13,12 +13,13 @@ use prost_build::Config;
 use protox::prost::Message as _;
 
 /// The files keep the bare names they had in Falco (`outputs.proto`): reflection shows them.
-const PROTOS: [&str; 3] = ["schema.proto", "outputs.proto", "version.proto"];
+const PROTOS: [&str; 4] =
+    ["schema.proto", "outputs.proto", "version.proto", "falconer/v1/events.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let descriptors = protox::Compiler::new(["proto/falco"])?
+    let descriptors = protox::Compiler::new(["proto/falco", "proto"])?
         .include_source_info(true)
         .include_imports(true)
         .open_files(PROTOS)?

@@ -67,6 +67,13 @@ pub mod proto {
         }
     }
 
+    /// Our own package.
+    pub mod falconer {
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/falconer.v1.rs"));
+        }
+    }
+
     /// The file descriptor set of everything above, comments included.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }

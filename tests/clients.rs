@@ -282,12 +282,13 @@ fn reflection_and_health(transport: Transport) {
     }
 }
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "falco.outputs.service",
     "falco.version.service",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "falconer.v1.EventService",
 ];
 
 #[test]

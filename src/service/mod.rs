@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `falco.outputs.service` | [`outputs`]; where a call starts is in [`position`], how it reads in [`reader`] |
 //! | `falco.version.service` | [`version`] |
+//! | `falconer.v1.EventService` | [`events`]; how a `Watch` reads is in [`watch`] |
 //! | `grpc.health.v1.Health`, `grpc.reflection.v1` and `v1alpha` | [`mounted`] |
 
+mod events;
 pub mod mounted;
 mod outputs;
 mod position;
 mod reader;
 pub mod subscribers;
 pub mod version;
+mod watch;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -133,6 +136,8 @@ pub fn falco(context: &Context) -> Router {
     Router::default()
         .method("/falco.outputs.service/get", outputs::get(context.clone()))
         .method("/falco.outputs.service/sub", outputs::sub(context.clone()))
+        .method("/falconer.v1.EventService/Watch", events::watch(context.clone()))
+        .method("/falconer.v1.EventService/Status", events::status(context.clone()))
         .method("/falco.version.service/version", version::version(context.falco.clone()))
         .gone(
             "/falco.output.service/subscribe",

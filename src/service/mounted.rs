@@ -22,7 +22,8 @@ use crate::grpc::{BoxError, Code, Mounted, RequestBody, Router, Status};
 use crate::proto;
 
 /// The services whose health is told besides the whole server's.
-const SERVICES: [&str; 2] = ["falco.outputs.service", "falco.version.service"];
+const SERVICES: [&str; 3] =
+    ["falco.outputs.service", "falco.version.service", "falconer.v1.EventService"];
 
 /// Adds the health service, serving, and gives what changes it. Watching ends at `stop`.
 pub async fn health(router: Router, stop: &CancellationToken) -> (Router, HealthReporter) {

@@ -1,0 +1,159 @@
+//! `falconer.v1.EventService`: alerts with their cursors, and how the server is.
+
+use bytes::Bytes;
+use prost::Message as _;
+use prost_types::FieldMask;
+
+use super::subscribers::Kind;
+use super::watch::{Watch, Watching};
+use super::{Caller, Context};
+use crate::filter::Filter;
+use crate::grpc::{Code, Method, Request, Status, method};
+use crate::proto::falco::outputs::Response;
+use crate::proto::falconer::v1::watch_request::Start;
+use crate::proto::falconer::v1::{StatusRequest, StatusResponse, WatchRequest};
+use crate::query::{self, PositionError, Selection};
+
+/// Names of an alert's fields.
+const FIELDS: [&str; 9] = [
+    "time",
+    "priority",
+    "source_deprecated",
+    "rule",
+    "output",
+    "output_fields",
+    "hostname",
+    "tags",
+    "source",
+];
+
+/// Alerts that are kept, and those to come.
+pub(super) fn watch(context: Context) -> Method {
+    method::server_streaming(move |request: Request<WatchRequest>| {
+        let context = context.clone();
+        async move {
+            let caller = request.extensions.get::<Caller>().cloned();
+            let watching = read(&context, request.message)?;
+            Ok(Watch::new(context, watching, caller).into_frames())
+        }
+    })
+}
+
+/// How the server is.
+pub(super) fn status(context: Context) -> Method {
+    method::unary(move |_: Request<StatusRequest>| {
+        let stats = context.hub.stats();
+        let newest = (stats.received > 0).then(|| context.hub.cursor(stats.received).to_string());
+        let subscribers = Kind::ALL.map(|kind| context.subscribers.of(kind) as u64);
+        let status = StatusResponse {
+            version: env!("CARGO_PKG_VERSION").into(),
+            epoch: context.hub.epoch().to_string(),
+            received: stats.received,
+            retained: stats.retained,
+            retained_bytes: stats.retained_bytes as u64,
+            lost: stats.lost,
+            oldest: stats.oldest.map(|time| prost_types::Timestamp {
+                seconds: time.seconds(),
+                nanos: i32::try_from(time.nanos()).unwrap_or_default(),
+            }),
+            newest: newest.unwrap_or_default(),
+            subscribers: subscribers.iter().sum(),
+        };
+        async move { Ok(status) }
+    })
+}
+
+fn read(context: &Context, request: WatchRequest) -> Result<Watching, Status> {
+    let WatchRequest { filter, start, until, follow, limit, fields } = request;
+    let (hub, now) = (&context.hub, (context.now)());
+    let filter = match filter.trim() {
+        "" => None,
+        text => Some(Filter::parse(text).map_err(|error| invalid(format!("filter: {error}")))?),
+    };
+    let until = match until.as_str() {
+        "" => None,
+        text => Some(query::time(text, now).map_err(|error| wrong("until", &error))?),
+    };
+    let mut since = None;
+    let next = match start {
+        None => hub.oldest(),
+        Some(Start::After(cursor)) => {
+            query::after(&cursor, hub).map_err(|error| wrong("after", &error))?
+        }
+        Some(Start::Since(text)) => {
+            let time = query::time(&text, now).map_err(|error| wrong("since", &error))?;
+            since = Some(time);
+            hub.since(time)
+        }
+        Some(Start::Last(count)) => hub.head().saturating_sub(count).max(hub.oldest()),
+    };
+    Ok(Watching {
+        next,
+        selection: Selection { filter, since, until },
+        follow,
+        limit: (limit > 0).then_some(limit),
+        fields: mask(fields)?,
+    })
+}
+
+/// Which fields are wanted; `None` is all.
+fn mask(mask: Option<FieldMask>) -> Result<Option<Vec<String>>, Status> {
+    let Some(FieldMask { paths }) = mask.filter(|mask| !mask.paths.is_empty()) else {
+        return Ok(None);
+    };
+    if let Some(path) = paths.iter().find(|path| !FIELDS.contains(&path.as_str())) {
+        let known = FIELDS.join(", ");
+        let path: String = path.chars().take(40).collect();
+        return Err(invalid(format!("fields: {path:?} is none of {known}")));
+    }
+    Ok(Some(paths))
+}
+
+/// An alert with only the fields that are wanted.
+pub(super) fn masked(message: Bytes, fields: Option<&[String]>) -> Bytes {
+    let Some(fields) = fields else { return message };
+    let Ok(alert) = Response::decode(message) else { return Bytes::new() };
+    let wanted = |name: &str| fields.iter().any(|field| field == name);
+    let mut kept = Response::default();
+    if wanted("time") {
+        kept.time = alert.time;
+    }
+    if wanted("priority") {
+        kept.priority = alert.priority;
+    }
+    #[allow(deprecated, reason = "clients of Falco before 0.31 read it")]
+    if wanted("source_deprecated") {
+        kept.source_deprecated = alert.source_deprecated;
+    }
+    if wanted("rule") {
+        kept.rule = alert.rule;
+    }
+    if wanted("output") {
+        kept.output = alert.output;
+    }
+    if wanted("output_fields") {
+        kept.output_fields = alert.output_fields;
+    }
+    if wanted("hostname") {
+        kept.hostname = alert.hostname;
+    }
+    if wanted("tags") {
+        kept.tags = alert.tags;
+    }
+    if wanted("source") {
+        kept.source = alert.source;
+    }
+    kept.encode_to_vec().into()
+}
+
+fn wrong(key: &str, error: &PositionError) -> Status {
+    let code = match error {
+        PositionError::EarlierRun { .. } | PositionError::NotYet(_) => Code::OutOfRange,
+        _ => Code::InvalidArgument,
+    };
+    Status::new(code, format!("{key}: {error}"))
+}
+
+fn invalid(message: String) -> Status {
+    Status::new(Code::InvalidArgument, message)
+}

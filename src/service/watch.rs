@@ -1,0 +1,233 @@
+//! One `Watch`'s way through the log: a cursor, and nothing that grows.
+//!
+//! 1. What the log has from the cursor on and passes goes out, many alerts in one chunk, each with
+//!    its cursor around the bytes that were encoded once.
+//! 2. What it no longer has is told.
+//! 3. When everything has been read, the call ends, or with `follow` waits: for more, for `until`, or
+//!    until it is time to say where it is.
+//! 4. When the server stops, or the connection is too old, a call that follows is sent what there is
+//!    and ends with UNAVAILABLE.
+
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::Stream;
+use prost::Message;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::events::masked;
+use super::subscribers::{Kind, Subscribed};
+use super::{Caller, Context, LOST_CAUSE};
+use crate::event::Time;
+use crate::grpc::{Code, Status, frame};
+use crate::hub::{Alert, Gap, Next, Slice};
+use crate::proto::falconer::v1::{Lost, Position, WatchResponse, watch_response};
+use crate::query::Selection;
+
+/// How many bytes of the log are looked at before others get their turn.
+const CHUNK: usize = 64 << 10;
+
+/// How often a call that is sent nothing else is told where it is.
+const POSITION_EVERY: Duration = Duration::from_secs(15);
+
+/// How often the clock is looked at for `until`.
+const CLOCK_EVERY: Duration = Duration::from_millis(250);
+
+/// What a call asks for.
+#[derive(Debug)]
+pub(super) struct Watching {
+    pub(super) next: u64,
+    pub(super) selection: Selection,
+    pub(super) follow: bool,
+    pub(super) limit: Option<u64>,
+    pub(super) fields: Option<Vec<String>>,
+}
+
+/// Reads the log for one call.
+pub(super) struct Watch {
+    context: Context,
+    watching: Watching,
+    /// Where a call that does not follow ends, or one that has to end.
+    end: Option<u64>,
+    head: watch::Receiver<u64>,
+    position_due: Instant,
+    ending: CancellationToken,
+    _subscribed: Option<Subscribed>,
+}
+
+/// `falconer.v1.WatchResponse` with an alert, whose bytes are there already: on the wire a message
+/// is like bytes.
+#[derive(Clone, PartialEq, Message)]
+struct Encoded {
+    #[prost(message, optional, tag = "1")]
+    alert: Option<EncodedAlert>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EncodedAlert {
+    #[prost(string, tag = "1")]
+    cursor: String,
+    #[prost(bytes = "bytes", tag = "2")]
+    alert: Bytes,
+}
+
+impl Watch {
+    pub(super) fn new(context: Context, watching: Watching, caller: Option<Caller>) -> Self {
+        let ending = caller.map_or_else(|| context.stop.clone(), |caller| caller.ending);
+        let subscribed = watching.follow.then(|| context.subscribers.enter(Kind::Grpc));
+        Self {
+            end: (!watching.follow).then(|| context.hub.head()),
+            head: context.hub.watch_head(),
+            position_due: Instant::now() + POSITION_EVERY,
+            ending,
+            _subscribed: subscribed,
+            context,
+            watching,
+        }
+    }
+
+    /// The frames of the call's reply.
+    pub(super) fn into_frames(self) -> impl Stream<Item = Result<Bytes, Status>> + Send + 'static {
+        futures_util::stream::unfold(Some(self), |watch| async {
+            let mut watch = watch?;
+            match watch.next().await {
+                Ok(Some(frames)) => Some((Ok(frames), Some(watch))),
+                Ok(None) => None,
+                Err(status) => Some((Err(status), None)),
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        loop {
+            // Noted before looking, so that what is appended in between wakes the wait below.
+            self.head.mark_unchanged();
+            if self.watching.limit == Some(0) {
+                return Ok(None);
+            }
+            if self.end.is_none() && self.ending.is_cancelled() {
+                self.end = Some(self.context.hub.head());
+            }
+            match self.look() {
+                Next::Alerts(slice) => {
+                    let frames = self.take(&slice);
+                    if !frames.is_empty() {
+                        return Ok(Some(self.sent(frames)));
+                    }
+                    // A long way may hold nothing that passes.
+                    tokio::task::yield_now().await;
+                }
+                Next::Lost(gap) => {
+                    self.watching.next = gap.end;
+                    let lost = self.lost(gap);
+                    return Ok(Some(self.sent(lost)));
+                }
+                Next::CaughtUp if self.end.is_none() => {
+                    if self.is_over() {
+                        return Ok(None);
+                    }
+                    if let Some(position) = self.wait().await {
+                        return Ok(Some(self.sent(position)));
+                    }
+                }
+                Next::CaughtUp if self.watching.follow => {
+                    let why = "the server is stopping, or the connection has reached its greatest \
+                               age; call again with `after`";
+                    return Err(Status::new(Code::Unavailable, why));
+                }
+                Next::CaughtUp => return Ok(None),
+            }
+        }
+    }
+
+    fn look(&self) -> Next {
+        let Watching { next, .. } = self.watching;
+        let end = self.end.unwrap_or(u64::MAX);
+        if next >= end {
+            return Next::CaughtUp;
+        }
+        match self.context.hub.next(next, CHUNK) {
+            Next::Alerts(slice) => slice.until(end).map_or(Next::CaughtUp, Next::Alerts),
+            other => other,
+        }
+    }
+
+    /// The alerts of `slice` that pass, as frames.
+    fn take(&mut self, slice: &Slice) -> Bytes {
+        let mut frames = BytesMut::new();
+        for alert in slice.alerts() {
+            self.watching.next = alert.sequence + 1;
+            if !self.watching.selection.takes(&alert) {
+                continue;
+            }
+            self.put(&alert, &mut frames);
+            if let Some(left) = &mut self.watching.limit {
+                *left -= 1;
+                if *left == 0 {
+                    break;
+                }
+            }
+        }
+        frames.freeze()
+    }
+
+    fn put(&self, alert: &Alert<'_>, frames: &mut BytesMut) {
+        let message = alert.frame.get(frame::PREFIX..).unwrap_or_default();
+        let response = Encoded {
+            alert: Some(EncodedAlert {
+                cursor: self.context.hub.cursor(alert.sequence).to_string(),
+                alert: masked(Bytes::copy_from_slice(message), self.watching.fields.as_deref()),
+            }),
+        };
+        frames.put(frame::encode(&response));
+    }
+
+    fn lost(&self, gap: Gap) -> Bytes {
+        let cursor = |sequence| self.context.hub.cursor(sequence).to_string();
+        told(watch_response::Response::Lost(Lost {
+            count: gap.count(),
+            first: cursor(gap.first),
+            last: cursor(gap.end - 1),
+            cause: LOST_CAUSE.into(),
+        }))
+    }
+
+    fn sent(&mut self, frames: Bytes) -> Bytes {
+        self.position_due = Instant::now() + POSITION_EVERY;
+        frames
+    }
+
+    /// Whether no alert to come can be early enough.
+    fn is_over(&self) -> bool {
+        let now: Time = (self.context.now)();
+        self.watching.selection.until.is_some_and(|until| now >= until)
+    }
+
+    /// Waits for more; or gives the position, when it is time to tell.
+    async fn wait(&mut self) -> Option<Bytes> {
+        let now = Instant::now();
+        let clock = match self.watching.selection.until {
+            Some(_) => now + CLOCK_EVERY,
+            None => self.position_due,
+        };
+        tokio::select! {
+            // The hub outlives its readers: there is always a next change to wait for.
+            _ = self.head.changed() => None,
+            () = self.ending.cancelled() => None,
+            () = sleep_until(clock.min(self.position_due)) => {
+                if Instant::now() < self.position_due {
+                    return None;
+                }
+                let cursor = self.context.hub.cursor(self.watching.next.saturating_sub(1));
+                let position = Position { cursor: cursor.to_string() };
+                Some(told(watch_response::Response::Position(position)))
+            }
+        }
+    }
+}
+
+fn told(response: watch_response::Response) -> Bytes {
+    frame::encode(&WatchResponse { response: Some(response) })
+}
