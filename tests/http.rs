@@ -17,6 +17,7 @@ use falconer::proto::falco::outputs::Response;
 use http::Request;
 use prost::Message as _;
 use serde_json::{Value, json};
+use support::client::Library;
 use support::examples;
 use support::http::Gateway;
 use support::raw::{Client, head};
@@ -320,4 +321,43 @@ async fn a_token_opens_what_other_machines_reach() {
     let token = "Bearer 0123456789abcdef0123456789abcdef";
     let asked = Request::get("/api/v1/status").header("authorization", token);
     assert_eq!(gateway.ask(asked, b"").await.status, 200);
+}
+
+#[tokio::test]
+async fn nothing_that_the_description_allows_is_answered_otherwise_than_it_says() {
+    let library = Library::Schemathesis;
+    if !library.is_installed() {
+        return;
+    }
+    let mut gateway = Gateway::start(&[]);
+    gateway.server.feed(examples::lines().concat());
+    let description = format!("http://{}/api/openapi.json", gateway.address);
+    let arguments = [
+        "run",
+        description.as_str(),
+        // It never ends.
+        "--exclude-path=/api/v1/events/stream",
+        // That a text is a condition, a time or a cursor no schema can say; and Falco is never told
+        // that what it posted is no alert.
+        "--exclude-checks=positive_data_acceptance,negative_data_rejection",
+        "--max-examples=50",
+        "--request-timeout=20",
+        "--generation-deterministic",
+        "--no-color",
+    ];
+    let text = library.text(&gateway.server, &arguments);
+    assert!(text.contains("No issues found"), "{text}");
+}
+
+#[tokio::test]
+async fn the_description_is_the_one_that_was_agreed_on() {
+    let gateway = Gateway::start(&[]);
+    let description = gateway.json("/api/openapi.json").await;
+    let text = format!("{}\n", serde_json::to_string_pretty(&description).unwrap());
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/openapi.json");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(file, &text).unwrap();
+    }
+    let agreed = std::fs::read_to_string(file).unwrap();
+    assert!(agreed == text, "it changed; UPDATE_SNAPSHOTS=1 cargo test --test http writes it anew");
 }

@@ -187,7 +187,7 @@ pub(crate) struct As {
 /// One alert.
 #[utoipa::path(
     get, path = "/api/v1/events/{cursor}", tag = "alerts",
-    params(As, ("cursor" = String, Path, description = "The alert's cursor")),
+    params(As, ("cursor" = String, Path, description = "The alert's cursor", pattern = "^[0-9a-f]+[.][0-9]+$")),
     responses(
         (status = 200, description = "The alert", body = Item),
         (status = 400, description = "It is no cursor", body = Document, content_type = "application/problem+json"),

@@ -24,11 +24,29 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use crate::{budget::Budget, problem::Problem, state::Gateway};
+use crate::{
+    budget::Budget,
+    problem::{Document, Problem},
+    state::Gateway,
+};
 
 /// Bytes a posted body may have: a record is at most 1 MiB, and several may come at once.
 pub const MAX_BODY: usize = 8 << 20;
 
+/// Takes alerts: one JSON object as Falco writes it, or one a line. The answer is 200 whatever is in
+/// it, since Falco does not look; what is no alert is counted in the status.
+#[utoipa::path(
+    post, path = "/api/v1/events", tag = "alerts",
+    request_body(content = String, description = "Falco's JSON, perhaps compressed with gzip", content_type = "application/json"),
+    responses(
+        (status = 200, description = "Taken; there is no body"),
+        (status = 400, description = "The body ended early, or is not gzip", body = Document, content_type = "application/problem+json"),
+        (status = 403, description = "Posting is switched off, or comes from a foreign page", body = Document, content_type = "application/problem+json"),
+        (status = 408, description = "The body came too slowly", body = Document, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 8 MiB", body = Document, content_type = "application/problem+json"),
+        (status = 415, description = "Another Content-Encoding than gzip", body = Document, content_type = "application/problem+json"),
+    )
+)]
 pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Response {
     let gzip = match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => false,

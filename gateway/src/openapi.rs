@@ -9,6 +9,7 @@ use utoipa::{
 };
 
 use crate::{
+    ingest,
     port::{Lost, Pulse},
     router,
     stream::Stats,
@@ -27,6 +28,8 @@ use crate::{
         (name = "alerts", description = "Alerts themselves"),
         (name = "numbers", description = "Numbers about them"),
     ),
+    // Its route depends on the settings.
+    paths(ingest::take),
     components(schemas(Stats, Lost, Pulse)),
 )]
 struct Base;

@@ -35,6 +35,8 @@ pub(crate) enum Library {
     ClientGo,
     /// grpcurl, by reflection.
     Grpcurl,
+    /// Python, which asks an HTTP API what its description allows.
+    Schemathesis,
 }
 
 impl Library {
@@ -47,6 +49,7 @@ impl Library {
             Self::GrpcJs => "node",
             Self::ClientGo => "go",
             Self::Grpcurl => "grpcurl",
+            Self::Schemathesis => "schemathesis",
         }
     }
 
@@ -79,6 +82,14 @@ impl Library {
             }
             Self::ClientGo => Command::new(home().join("bin/falco-go")),
             Self::Grpcurl => return grpcurl(server, args),
+            // It is told the gateway's address among its arguments.
+            Self::Schemathesis => {
+                let program = home().join("venv/schemathesis/bin/schemathesis");
+                let mut command = Command::new(program);
+                // It leaves notes where it runs.
+                command.args(args).current_dir(server.dir());
+                return command;
+            }
         };
         if let Some(certs) = server.certs() {
             command.arg("--certs").arg(certs);

@@ -128,6 +128,11 @@ impl Server {
         }
     }
 
+    /// A folder that goes with the server.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// The address as it was configured.
     pub(crate) fn address(&self) -> &str {
         &self.address
