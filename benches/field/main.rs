@@ -28,6 +28,7 @@ mod cases;
 mod certs;
 mod contender;
 mod feed;
+mod http_readers;
 mod posts;
 mod process;
 mod readers;
@@ -43,6 +44,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_readers::Shape;
 use serde_json::json;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -98,7 +100,7 @@ fn role(name: &str, arguments: &[String]) -> bool {
 }
 
 /// The cases, in the order they are played.
-const CASES: [&str; 19] = [
+const CASES: [&str; 26] = [
     "start",
     "drain unix",
     "drain filtered",
@@ -109,6 +111,13 @@ const CASES: [&str; 19] = [
     "fan-out 1000 unix",
     "fan-out 10 mtls",
     "fan-out 100 mtls",
+    "live 1 sse",
+    "live 10 sse",
+    "live 100 sse",
+    "live 100 batches",
+    "live 1 ndjson",
+    "live 10 ndjson",
+    "live 100 ndjson",
     "latency 1000 unix",
     "latency 20000 unix",
     "latency 20000 mtls",
@@ -178,6 +187,13 @@ async fn play(lab: &Lab, name: &str) -> Vec<Case> {
         "fan-out 1000 unix" => lab.fan_out(false, 1000).await,
         "fan-out 10 mtls" => lab.fan_out(true, 10).await,
         "fan-out 100 mtls" => lab.fan_out(true, 100).await,
+        "live 1 sse" => lab.live_http(Shape::Events, 1).await,
+        "live 10 sse" => lab.live_http(Shape::Events, 10).await,
+        "live 100 sse" => lab.live_http(Shape::Events, 100).await,
+        "live 100 batches" => lab.live_http(Shape::Batches, 100).await,
+        "live 1 ndjson" => lab.live_http(Shape::Lines, 1).await,
+        "live 10 ndjson" => lab.live_http(Shape::Lines, 10).await,
+        "live 100 ndjson" => lab.live_http(Shape::Lines, 100).await,
         "latency 1000 unix" => lab.latency(false, 1000, 10).await,
         "latency 20000 unix" => lab.latency(false, 20_000, 10).await,
         "latency 20000 mtls" => lab.latency(true, 20_000, 10).await,

@@ -3,10 +3,11 @@
 //! Within a case all contenders are running, each connected to its readers, and take turns: one
 //! round each, then again. What disturbs the machine for a while disturbs them all.
 //!
-//! [`delivery`] is how alerts get out, [`cost`] what it takes to get them in and to be there.
+//! [`delivery`] is how alerts get out, [`http`] the same over HTTP, [`cost`] what it takes to get them in and to be there.
 
 mod cost;
 mod delivery;
+mod http;
 
 use std::sync::Arc;
 use std::time::Duration;

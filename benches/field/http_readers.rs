@@ -1,0 +1,123 @@
+//! The load generator's readers over HTTP/1.1: plain sockets that count alerts.
+//!
+//! Each alert's JSON ends with `}` before a line break, in every shape there is, and nothing else
+//! does; so an alert is counted without reading it.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::{Instant, timeout_at};
+
+/// How alerts are asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    /// A server-sent event for each.
+    Events,
+    /// Several in one, as the dashboard has them.
+    Batches,
+    /// A line for each.
+    Lines,
+}
+
+impl Shape {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Events => "SSE",
+            Self::Batches => "SSE in batches",
+            Self::Lines => "NDJSON",
+        }
+    }
+
+    fn request(self) -> String {
+        let (query, accept) = match self {
+            Self::Events => ("", "text/event-stream"),
+            Self::Batches => ("&batch=1", "text/event-stream"),
+            Self::Lines => ("", "application/x-ndjson"),
+        };
+        format!(
+            "GET /api/v1/events/stream?last=0{query} HTTP/1.1\r\nHost: localhost\r\n\
+             Accept: {accept}\r\n\r\n"
+        )
+    }
+}
+
+/// Readers, for as long as this lives.
+pub(crate) struct HttpReaders {
+    shared: Rc<Shared>,
+    tasks: Vec<AbortHandle>,
+}
+
+struct Shared {
+    counts: Vec<Cell<u64>>,
+    bytes: Cell<u64>,
+    moved: Notify,
+}
+
+impl Drop for HttpReaders {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl HttpReaders {
+    /// Connects `count` readers; ends when every answer has begun.
+    pub(crate) async fn subscribe(address: &str, shape: Shape, count: usize) -> io::Result<Self> {
+        let counts = vec![Cell::new(0); count];
+        let shared = Rc::new(Shared { counts, bytes: Cell::new(0), moved: Notify::new() });
+        let mut tasks = Vec::new();
+        for number in 0..count {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(shape.request().as_bytes()).await?;
+            let mut head = [0; 12];
+            stream.read_exact(&mut head).await?;
+            if !head.ends_with(b" 200") {
+                return Err(io::Error::other("it is refused"));
+            }
+            let shared = shared.clone();
+            tasks.push(spawn_local(read(stream, shared, number)).abort_handle());
+        }
+        Ok(Self { shared, tasks })
+    }
+
+    /// Waits until every reader has got so many alerts.
+    pub(crate) async fn reach(&self, count: u64, until: Instant) -> Result<(), String> {
+        while self.slowest() < count {
+            let moved = self.shared.moved.notified();
+            timeout_at(until, moved)
+                .await
+                .map_err(|_| format!("a reader stands at {} of {count} alerts", self.slowest()))?;
+        }
+        Ok(())
+    }
+
+    fn slowest(&self) -> u64 {
+        self.shared.counts.iter().map(Cell::get).min().unwrap_or(0)
+    }
+
+    /// Alerts that all of them have got, and bytes.
+    pub(crate) fn delivered(&self) -> (u64, u64) {
+        (self.shared.counts.iter().map(Cell::get).sum(), self.shared.bytes.get())
+    }
+}
+
+async fn read(mut stream: TcpStream, shared: Rc<Shared>, number: usize) {
+    let mut buffer = vec![0; 256 << 10];
+    let mut before = 0;
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        let chunk = &buffer[..read];
+        let mut alerts = 0;
+        for at in memchr::memchr_iter(b'\n', chunk) {
+            let last = at.checked_sub(1).map_or(before, |at| chunk[at]);
+            alerts += u64::from(last == b'}');
+        }
+        before = chunk[read - 1];
+        shared.counts[number].set(shared.counts[number].get() + alerts);
+        shared.bytes.set(shared.bytes.get() + read as u64);
+        shared.moved.notify_waiters();
+    }
+}
