@@ -187,7 +187,10 @@ where
             }
         };
         match ended {
-            Ok(()) => tracing::debug!(%peer, "disconnected"),
+            Ok(()) => {
+                cork::linger(&cork).await;
+                tracing::debug!(%peer, "disconnected");
+            }
             Err(error) => tracing::debug!(%peer, %error, "disconnected"),
         }
     }

@@ -9,7 +9,9 @@
 //!    writes out what is held whenever the connection has nothing more to do ([`drive`]).
 //! 3. A peer that takes nothing for [`STALL`] is given up: HTTP/2's pings end its streams, but wait
 //!    for ever to be written themselves.
-//! 4. An empty buffer is given back: an idle connection holds none.
+//! 4. What was written last has to arrive: a connection that has ended is closed only when the peer
+//!    has read to the end and left, or took [`LINGER`] over it ([`linger`]).
+//! 5. An empty buffer is given back: an idle connection holds none.
 
 use std::future::Future;
 use std::io;
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,6 +33,9 @@ const HELD: usize = 64 << 10;
 /// How long a peer may leave everything unread that was written to it. Longer than an idle one has
 /// to answer a ping, which it could not be sent.
 pub(super) const STALL: Duration = Duration::from_secs(60);
+
+/// How long a peer may take to read what was written last.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// The connection's side: give it to HTTP/2.
 #[derive(Debug)]
@@ -119,6 +124,30 @@ where
         Poll::Pending
     })
     .await
+}
+
+/// Waits until the peer has left after everything was written; what it still sends is forgotten.
+///
+/// A socket that is closed while the peer writes, if only a WINDOW_UPDATE, is broken to it (EPIPE,
+/// or RST over TCP), and what it had not read yet is lost: alerts, and the status of its calls.
+pub(super) async fn linger<T: AsyncRead + AsyncWrite + Unpin>(cork: &Cork<T>) {
+    let gone = std::future::poll_fn(|context| {
+        let mut held = lock(&cork.0);
+        // Done before, as a rule; a second time does no harm.
+        if ready!(Pin::new(&mut held.io).poll_shutdown(context)).is_err() {
+            return Poll::Ready(());
+        }
+        let mut scratch = [0; 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut held.io).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    });
+    // Slower ones lose the rest, as they would to a server that does not wait.
+    let _ = timeout(LINGER, gone).await;
 }
 
 /// Bytes that the peer has not taken.
@@ -289,5 +318,31 @@ mod tests {
         assert!(lock(&cork.0).bytes.capacity() >= 1000);
         assert!(lock(&cork.0).poll_write_out(context).is_ready());
         assert_eq!(lock(&cork.0).bytes.capacity(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_still_writes_is_waited_for_until_it_has_left() {
+        let (mut peer, ours) = tokio::io::duplex(64);
+        let (corked, cork) = cork(ours);
+        let lingering = tokio::spawn(async move {
+            linger(&cork).await;
+            drop(corked);
+        });
+        tokio::task::yield_now().await;
+        peer.write_all(b"WINDOW_UPDATE").await.expect("nothing is broken");
+        tokio::task::yield_now().await;
+        assert!(!lingering.is_finished());
+        drop(peer);
+        lingering.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_never_leaves_is_not_waited_for_for_ever() {
+        let (peer, ours) = tokio::io::duplex(64);
+        let (_corked, cork) = cork(ours);
+        let begun = tokio::time::Instant::now();
+        linger(&cork).await;
+        assert_eq!(begun.elapsed(), LINGER);
+        drop(peer);
     }
 }
