@@ -361,3 +361,33 @@ async fn the_description_is_the_one_that_was_agreed_on() {
     let agreed = std::fs::read_to_string(file).unwrap();
     assert!(agreed == text, "it changed; UPDATE_SNAPSHOTS=1 cargo test --test http writes it anew");
 }
+
+#[tokio::test]
+async fn calls_are_counted_by_method_outcome_and_caller() {
+    let gateway = Gateway::start(&[]);
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    for (path, times) in [("/falco.outputs.service/get", 2), ("/falco.none/x", 1), ("/evil/y", 1)] {
+        for _ in 0..times {
+            client.call(head(path), [support::raw::framed(b"")]).await;
+        }
+    }
+    let (requests, replies) =
+        client.begin(head("/falco.outputs.service/sub")).await.replies().await;
+    drop((requests, replies));
+    let peer = format!("peer=\"uid={}\"", nix::unistd::getuid());
+    let expected = [
+        format!("{{method=\"falco.outputs.service/get\",code=\"0\",{peer}}} 2"),
+        format!("{{method=\"falco.none/x\",code=\"12\",{peer}}} 1"),
+        format!("{{method=\"other\",code=\"12\",{peer}}} 1"),
+        format!("{{method=\"falco.outputs.service/sub\",code=\"1\",{peer}}} 1"),
+    ];
+    let begun = Instant::now();
+    loop {
+        let metrics = gateway.get("/metrics").await.text().await;
+        if expected.iter().all(|line| metrics.contains(&format!("falconer_rpcs_total{line}"))) {
+            break;
+        }
+        assert!(begun.elapsed() < support::PATIENCE, "{expected:?}\n{metrics}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -121,6 +121,19 @@ pub enum Peer {
     },
 }
 
+impl Peer {
+    /// Who it is, whatever connection it uses: for counting.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        match self {
+            Self::Unix { uid: Some(uid), .. } => format!("uid={uid}"),
+            Self::Unix { uid: None, .. } => "unix".to_owned(),
+            Self::Tcp { identity: Some(identity), .. } => identity.to_string(),
+            Self::Tcp { address, identity: None } => address.ip().to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

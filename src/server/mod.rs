@@ -10,6 +10,7 @@
 //!    live streams are sent what is there and end with UNAVAILABLE; connections finish within
 //!    [`GRACE`]. At a second signal what is left is dropped; a Falco of ours never outlives us.
 
+mod calls;
 mod changes;
 mod falco;
 mod feed;
@@ -29,12 +30,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
-use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, service_fn};
 
 use crate::config::{Config, Errors, Loaded, TokenError};
 use crate::grpc;
@@ -44,6 +46,7 @@ use crate::net::connection::{Ending, GRACE, Handler};
 use crate::net::serve::{ListenError, Listener};
 use crate::net::{BindError, Inherited, Peer};
 use crate::service::{self, Caller, FalcoVersion, Settings, Subscribers, mounted};
+use calls::{Call, Calls};
 use changes::Changes;
 use feed::Feed;
 use gateway::Gateway;
@@ -163,6 +166,7 @@ impl Server {
         let hostname: Arc<str> = config.hostname.clone().unwrap_or_else(machine_name).into();
         let intake = Arc::new(Intake::new(hub.clone(), hostname.to_string()));
         let settings = Settings::new(config.outputs.clone());
+        let calls = Arc::new(Calls::default());
         let (subscribers, asked) = (Subscribers::default(), Arc::new(OnceLock::new()));
 
         let bind = |listen| Listener::bind(listen, &mut inherited);
@@ -193,13 +197,14 @@ impl Server {
         let router = mounted::reflection(router, &stop)?;
         let tls = listener.as_ref().and_then(Listener::tls);
         if let Some(listener) = listener {
-            parts.spawn(well(listener.serve(handler(router), stop.clone())));
+            parts.spawn(well(listener.serve(handler(router, calls.clone()), stop.clone())));
         }
         let grpc = config.grpc.as_ref().map(ToString::to_string).unwrap_or_default();
         let feed = Feed {
             hub: hub.clone(),
             intake,
             subscribers,
+            calls,
             grpc,
             tls: tls.clone(),
             started: Timestamp::now(),
@@ -280,17 +285,20 @@ async fn well(part: impl Future<Output = ()>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The gRPC services as the listener wants them.
-fn handler(router: grpc::Router) -> Handler {
-    let service = grpc::serve(router).map_request(|mut request: http::Request<_>| {
+/// The gRPC services as the listener wants them: told who calls, and counted.
+fn handler(router: grpc::Router, calls: Arc<Calls>) -> Handler {
+    let service = grpc::serve(router);
+    BoxCloneSyncService::new(service_fn(move |mut request: http::Request<_>| {
         let extensions = request.extensions_mut();
+        let mut identity = None;
         if let (Some(peer), Some(Ending(ending))) = (extensions.get::<Peer>(), extensions.get()) {
+            identity = Some(peer.identity().into());
             let caller = Caller { name: peer.to_string().into(), ending: ending.clone() };
             extensions.insert(caller);
         }
-        request
-    });
-    BoxCloneSyncService::new(service)
+        let call = Call::begin(&calls, request.uri().path(), identity);
+        service.clone().oneshot(request).map_ok(|reply| call.follow(reply))
+    }))
 }
 
 /// Falco's version: as configured, as asked, as learnt; in that order.

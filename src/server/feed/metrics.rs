@@ -44,6 +44,14 @@ pub(super) fn text(feed: &Feed) -> String {
     }
     registry.register("subscribers", "Readers connected", subscribers);
 
+    let ended = Family::<Labels, Counter>::default();
+    for ((method, code, peer), count) in feed.calls.counts() {
+        let labels = vec![("method", method), ("code", code), ("peer", peer)];
+        ended.get_or_create(&labels).inc_by(count);
+    }
+    let help = "gRPC calls that ended, by method, status code and who called";
+    registry.register("rpcs", help, ended);
+
     let latest = Family::<Labels, Gauge>::default();
     for (input, time) in feed.intake.latest() {
         latest.get_or_create(&vec![("input", input.name().to_owned())]).set(time.as_second());

@@ -31,12 +31,15 @@ use crate::ingest::{ACCEPTED, Input, Intake};
 use crate::net::tls;
 use crate::service::{Subscribers, subscribers::Kind};
 
+use super::calls::Calls;
+
 /// What the gateway sees of the server.
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) hub: Arc<Hub>,
     pub(super) intake: Arc<Intake>,
     pub(super) subscribers: Subscribers,
+    pub(super) calls: Arc<Calls>,
     /// Where gRPC is served, as in `grpc.bind_address`.
     pub(super) grpc: String,
     pub(super) tls: Option<Arc<tls::Current>>,
