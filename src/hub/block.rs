@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::labels::{LabelSet, Labels};
+use super::labels::{LabelSet, Labelling, Labels};
 use crate::event::{self, Event, Priority, Time};
 
 /// A block is closed when its frames reach this many bytes, and small ones are merged up to it:
@@ -32,7 +32,7 @@ struct Open {
     frames: Vec<u8>,
     lines: Vec<u8>,
     index: Vec<Entry>,
-    labels: LabelSet,
+    labels: Labelling,
 }
 
 /// Some consecutive alerts, in both encodings.
@@ -185,7 +185,7 @@ impl Block {
             frames: Vec::with_capacity(frames),
             lines: Vec::with_capacity(lines),
             index: Vec::with_capacity(total(Self::len)),
-            labels: LabelSet::default(),
+            labels: Labelling::default(),
         };
         for block in blocks.clone() {
             let (frames, lines) = (offset(open.frames.len()), offset(open.lines.len()));

@@ -1,13 +1,16 @@
 //! What of an alert stands in the index: its rule, source, hostname and tags.
 //!
 //! Most alerts of a block share theirs with others, so a block keeps each set once
-//! ([`LabelSet`]) and an alert's entry says which. Looking for an equal set goes back a bounded
-//! way, so that alerts that are all different cost no more than their own text.
+//! ([`LabelSet`]) and an alert's entry says which. An equal set is found by its hash, among the
+//! latest ones: alerts that are all different cost little more than their own text.
+
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use crate::event::Event;
 
-/// How many sets are compared before an alert's labels are kept once more.
-const LOOK_BACK: usize = 16;
+/// Among how many sets an alert's is looked for before it is kept once more.
+const LOOK_BACK: usize = 256;
 
 /// One alert's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,18 +19,19 @@ pub struct Labels {
     text: Box<str>,
     /// Where each of them ends.
     ends: Box<[u32]>,
+    hash: u64,
 }
 
 impl Labels {
-    fn new<'t>(parts: impl Iterator<Item = &'t str>) -> Self {
+    fn new<'t>(parts: impl Iterator<Item = &'t str>, hash: u64) -> Self {
         let mut text = String::new();
-        let mut ends = Vec::new();
+        let mut ends = Vec::with_capacity(parts.size_hint().0);
         for part in parts {
             text.push_str(part);
             // A record has at most 1 MiB, so its labels have.
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
-        Self { text: text.into(), ends: ends.into() }
+        Self { text: text.into(), ends: ends.into(), hash }
     }
 
     /// The rule's name; empty for text alerts.
@@ -66,59 +70,79 @@ impl Labels {
 
 /// The labels of a block's alerts.
 #[derive(Debug, Default)]
-pub(super) struct LabelSet(Vec<Labels>);
+pub(super) struct LabelSet(Vec<Arc<Labels>>);
 
 impl LabelSet {
+    pub(super) fn get(&self, number: u16) -> Option<&Labels> {
+        self.0.get(usize::from(number)).map(Arc::as_ref)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Labels>> {
+        self.0.iter()
+    }
+
+    /// What keeping them costs, at most: what merging shares counts each time.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(|labels| labels.bytes() + size_of::<Arc<Labels>>()).sum()
+    }
+}
+
+/// A [`LabelSet`] in the making.
+#[derive(Debug, Default)]
+pub(super) struct Labelling {
+    set: LabelSet,
+    /// Of each of the set: what is looked through.
+    hashes: Vec<u64>,
+}
+
+impl Labelling {
     /// The number of these labels, which are added unless they are there.
     pub(super) fn of(&mut self, event: &Event<'_>, hostname: &str) -> u16 {
         let hostname = event.hostname.as_deref().unwrap_or(hostname);
-        let found = self.recent(|labels| {
+        let own = [event.rule.as_ref(), event.source.as_ref(), hostname];
+        let parts = || own.into_iter().chain(event.tags.iter().map(AsRef::as_ref));
+        let hash = hash(parts());
+        let equal = |labels: &Labels| {
             labels.rule() == event.rule
                 && labels.source() == event.source
                 && labels.hostname() == hostname
                 && labels.tags().eq(event.tags.iter().map(AsRef::as_ref))
-        });
-        found.unwrap_or_else(|| {
-            let own = [event.rule.as_ref(), event.source.as_ref(), hostname];
-            self.add(Labels::new(own.into_iter().chain(event.tags.iter().map(AsRef::as_ref))))
-        })
+        };
+        self.find(hash, equal).unwrap_or_else(|| self.add(Arc::new(Labels::new(parts(), hash))))
     }
 
     /// The number of labels that another block has.
-    pub(super) fn adopt(&mut self, other: &Labels) -> u16 {
-        self.recent(|labels| labels == other).unwrap_or_else(|| self.add(other.clone()))
+    pub(super) fn adopt(&mut self, other: &Arc<Labels>) -> u16 {
+        let found = self.find(other.hash, |labels| labels == &**other);
+        found.unwrap_or_else(|| self.add(other.clone()))
     }
 
-    pub(super) fn get(&self, number: u16) -> Option<&Labels> {
-        self.0.get(usize::from(number))
+    /// Hands them on, and begins anew.
+    pub(super) fn take(&mut self) -> LabelSet {
+        self.hashes.clear();
+        std::mem::take(&mut self.set)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Labels> {
-        self.0.iter()
-    }
-
-    /// What keeping them costs.
-    pub(super) fn bytes(&self) -> usize {
-        self.0.iter().map(Labels::bytes).sum()
-    }
-
-    /// Forgets them, and hands them on at their exact size.
-    pub(super) fn take(&mut self) -> Self {
-        let mut taken = std::mem::take(&mut self.0);
-        taken.shrink_to_fit();
-        Self(taken)
-    }
-
-    fn recent(&self, equal: impl Fn(&Labels) -> bool) -> Option<u16> {
-        let from = self.0.len().saturating_sub(LOOK_BACK);
-        let at = from + self.0.get(from..)?.iter().position(equal)?;
-        u16::try_from(at).ok()
+    fn find(&self, hash: u64, equal: impl Fn(&Labels) -> bool) -> Option<u16> {
+        let from = self.hashes.len().saturating_sub(LOOK_BACK);
+        let at = from + self.hashes.get(from..)?.iter().position(|known| *known == hash)?;
+        let number = u16::try_from(at).ok()?;
+        self.set.get(number).is_some_and(equal).then_some(number)
     }
 
     /// A block has fewer alerts than a `u16` can count: each has a frame of a few bytes, and a
     /// block some tens of KiB of them.
-    fn add(&mut self, labels: Labels) -> u16 {
-        self.0.push(labels);
-        u16::try_from(self.0.len() - 1).unwrap_or(u16::MAX)
+    fn add(&mut self, labels: Arc<Labels>) -> u16 {
+        self.hashes.push(labels.hash);
+        self.set.0.push(labels);
+        u16::try_from(self.hashes.len() - 1).unwrap_or(u16::MAX)
     }
+}
+
+/// The same in every block of this process, and nobody's outside it to choose.
+fn hash<'t>(parts: impl Iterator<Item = &'t str>) -> u64 {
+    static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    let mut hasher = STATE.build_hasher();
+    parts.for_each(|part| part.hash(&mut hasher));
+    hasher.finish()
 }
