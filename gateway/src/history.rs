@@ -1,7 +1,7 @@
 //! Looking at what is kept, away from the threads that serve.
 //!
-//! A scan costs up to some hundred nanoseconds an alert, a microsecond where its JSON has to be
-//! read: [`SCANS`] of them run at a time, others wait their turn. One whose asker has left ends.
+//! A scan looks at every alert, and may have to read the JSON of each again: [`SCANS`] of them run
+//! at a time, others wait their turn. One whose asker has left ends.
 
 use std::ops::ControlFlow;
 

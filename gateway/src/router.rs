@@ -34,7 +34,7 @@ pub(crate) fn routes(port: Arc<dyn Port>, config: Config, stopping: Cancellation
         .route("/api/openapi.json", get(async || Json(openapi())))
         .route("/metrics", get(status::metrics));
     let intake = Router::new().route("/", posting.clone()).route("/api/v1/events", posting);
-    // Only where it is asked for: a layer costs each posted alert a microsecond.
+    // Only where it is asked for: each posted alert would pay for a layer that lets it pass.
     let (documents, intake) = match gateway.token {
         Some(_) => {
             let authorized = from_fn_with_state(gateway.clone(), guard::authorized);
