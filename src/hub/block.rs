@@ -119,6 +119,13 @@ impl Batch {
         self.closed.is_empty() && self.open.index.is_empty()
     }
 
+    /// What has been collected, as a batch of its own; this one goes on with the room it has.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        self.close();
+        Self { closed: std::mem::take(&mut self.closed), open: Open::default() }
+    }
+
     pub(super) fn into_blocks(mut self) -> Vec<Block> {
         self.close();
         self.closed
@@ -139,8 +146,11 @@ impl Batch {
             labels: self.open.labels.take(),
             latest: latest.unwrap_or(Time::FIRST),
         });
-        self.open.frames.clear();
-        self.open.lines.clear();
+        for text in [&mut self.open.frames, &mut self.open.lines] {
+            text.clear();
+            // What one very long alert needed is not kept for those after it.
+            text.shrink_to(2 * BLOCK_BYTES);
+        }
         self.open.index.clear();
     }
 }

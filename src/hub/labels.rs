@@ -1,11 +1,14 @@
 //! What of an alert stands in the index: its rule, source, hostname and tags.
 //!
 //! Most alerts of a block share theirs with others, so a block keeps each set once
-//! ([`LabelSet`]) and an alert's entry says which. An equal set is found by its hash, among the
-//! latest ones: alerts that are all different cost little more than their own text.
+//! ([`LabelSet`]) and an alert's entry says which; a block that follows another shares what it
+//! knew. An equal set is found by its hash, among the latest ones: alerts that are all different
+//! cost little more than their own text.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::{Arc, LazyLock};
+
+use foldhash::fast::RandomState;
 
 use crate::event::Event;
 
@@ -77,6 +80,10 @@ impl LabelSet {
         self.0.get(usize::from(number)).map(Arc::as_ref)
     }
 
+    fn share(&self, number: u16) -> Option<Arc<Labels>> {
+        self.0.get(usize::from(number)).cloned()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Labels>> {
         self.0.iter()
     }
@@ -90,6 +97,13 @@ impl LabelSet {
 /// A [`LabelSet`] in the making.
 #[derive(Debug, Default)]
 pub(super) struct Labelling {
+    known: Known,
+    /// Those of the block before, most of which come again.
+    before: Known,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     set: LabelSet,
     /// Of each of the set: what is looked through.
     hashes: Vec<u64>,
@@ -108,21 +122,26 @@ impl Labelling {
                 && labels.hostname() == hostname
                 && labels.tags().eq(event.tags.iter().map(AsRef::as_ref))
         };
-        self.find(hash, equal).unwrap_or_else(|| self.add(Arc::new(Labels::new(parts(), hash))))
+        self.known.find(hash, equal).unwrap_or_else(|| {
+            let before = self.before.find(hash, equal).and_then(|at| self.before.set.share(at));
+            self.known.add(before.unwrap_or_else(|| Arc::new(Labels::new(parts(), hash))))
+        })
     }
 
     /// The number of labels that another block has.
     pub(super) fn adopt(&mut self, other: &Arc<Labels>) -> u16 {
-        let found = self.find(other.hash, |labels| labels == &**other);
-        found.unwrap_or_else(|| self.add(other.clone()))
+        let found = self.known.find(other.hash, |labels| labels == &**other);
+        found.unwrap_or_else(|| self.known.add(other.clone()))
     }
 
     /// Hands them on, and begins anew.
     pub(super) fn take(&mut self) -> LabelSet {
-        self.hashes.clear();
-        std::mem::take(&mut self.set)
+        self.before = std::mem::take(&mut self.known);
+        LabelSet(self.before.set.0.clone())
     }
+}
 
+impl Known {
     fn find(&self, hash: u64, equal: impl Fn(&Labels) -> bool) -> Option<u16> {
         let from = self.hashes.len().saturating_sub(LOOK_BACK);
         let at = from + self.hashes.get(from..)?.iter().position(|known| *known == hash)?;
@@ -139,9 +158,10 @@ impl Labelling {
     }
 }
 
-/// The same in every block of this process, and nobody's outside it to choose.
+/// The same in every block of this process. Equal hashes of unequal labels cost one comparison and
+/// a copy, so nobody gains by making them.
 fn hash<'t>(parts: impl Iterator<Item = &'t str>) -> u64 {
-    static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::default);
     let mut hasher = STATE.build_hasher();
     parts.for_each(|part| part.hash(&mut hasher));
     hasher.finish()

@@ -21,6 +21,7 @@ pub async fn run(intake: &Intake, rate: u32, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = Instant::now();
+    let mut delivery = intake.begin(Input::Demo);
     let (mut number, mut owed) = (0, 1.0);
     loop {
         tokio::select! {
@@ -31,7 +32,6 @@ pub async fn run(intake: &Intake, rate: u32, stop: CancellationToken) {
         let now_is = Instant::now();
         owed += (now_is - last).as_secs_f64() * f64::from(rate);
         last = now_is;
-        let mut delivery = intake.begin(Input::Demo);
         let mut made = 0;
         while owed >= 1.0 && made < MOST {
             delivery.line(Line::Whole(alert(number, now()).as_bytes()));

@@ -14,10 +14,10 @@ pub async fn read(intake: &Intake, path: &Path) -> io::Result<()> {
     tracing::info!(path = %path.display(), "following a file from its beginning");
     let mut follower = Follower::new(path.into());
     let mut lines = Lines::default();
+    let mut delivery = intake.begin(Input::File);
     let mut chunk = Vec::new();
     loop {
         let piece = follower.next(&mut chunk).await?;
-        let mut delivery = intake.begin(Input::File);
         match piece {
             Piece::Data => lines.push(&chunk, |line| delivery.line(line)),
             // A line that was never finished may still be a whole alert.

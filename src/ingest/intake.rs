@@ -122,7 +122,7 @@ impl Intake {
         self.falco_version.get().map(String::as_str)
     }
 
-    /// Begins a delivery of records from `input`, appended together by [`Delivery::finish`].
+    /// Begins a delivery of records from `input`, appended together by each [`Delivery::finish`].
     #[must_use]
     pub fn begin(&self, input: Input) -> Delivery<'_> {
         Delivery { intake: self, input, batch: Batch::default(), accepted: 0 }
@@ -187,7 +187,7 @@ fn hint(reject: &Reject) -> &'static str {
     }
 }
 
-/// Some records of one input on their way to one append.
+/// Records of one input on their way into the log.
 #[derive(Debug)]
 pub struct Delivery<'a> {
     intake: &'a Intake,
@@ -209,16 +209,17 @@ impl Delivery<'_> {
         }
     }
 
-    /// Appends what has been taken; readers see it all at once.
-    pub fn finish(self) {
-        if self.accepted == 0 {
+    /// Appends what has been taken; readers see it all at once. More may follow.
+    pub fn finish(&mut self) {
+        let accepted = std::mem::take(&mut self.accepted);
+        if accepted == 0 {
             return;
         }
-        self.intake.count(self.input, ACCEPTED, self.accepted);
+        self.intake.count(self.input, ACCEPTED, accepted);
         let mut latest = self.intake.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.insert(self.input, Timestamp::now());
         drop(latest);
-        let numbers = self.intake.hub.append(self.batch);
+        let numbers = self.intake.hub.append(self.batch.take());
         tracing::debug!(
             input = self.input.name(),
             first = numbers.start,

@@ -14,6 +14,7 @@ use tokio::net::unix::pipe;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use super::intake::Delivery;
 use super::{Input, Intake, Lines};
 
 /// What the pipe of standard input is to hold, in bytes: what Linux grants to anybody. With its own
@@ -56,14 +57,14 @@ pub async fn read(
     mut stream: impl AsyncRead + Unpin,
     stop: &CancellationToken,
 ) -> io::Result<()> {
-    let mut lines = Lines::default();
+    let mut cutter = Cutter::new(intake, input);
     let mut chunk = Vec::with_capacity(READ_BYTES);
     while let Some(read) = stop.run_until_cancelled(stream.read_buf(&mut chunk)).await {
         if read? == 0 {
-            end(intake, input, &mut lines);
+            cutter.end();
             return Ok(());
         }
-        take(intake, input, &mut lines, &chunk);
+        cutter.take(&chunk);
         chunk.clear();
     }
     // Only after this does the runtime know what is there to be read.
@@ -73,10 +74,10 @@ pub async fn read(
             None | Some(Ok(0)) => break,
             Some(read) => _ = read?,
         }
-        take(intake, input, &mut lines, &chunk);
+        cutter.take(&chunk);
         chunk.clear();
     }
-    end(intake, input, &mut lines);
+    cutter.end();
     Ok(())
 }
 
@@ -87,32 +88,41 @@ fn read_blocking(
     mut stream: impl Read,
     stop: &CancellationToken,
 ) -> io::Result<()> {
-    let mut lines = Lines::default();
+    let mut cutter = Cutter::new(intake, input);
     let mut chunk = vec![0; READ_BYTES];
     loop {
         match stream.read(&mut chunk) {
             // Left behind, it is nobody's input any more.
             Ok(_) if stop.is_cancelled() => return Ok(()),
             Ok(0) => break,
-            Ok(length) => {
-                take(intake, input, &mut lines, chunk.get(..length).unwrap_or_default());
-            }
+            Ok(length) => cutter.take(chunk.get(..length).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    end(intake, input, &mut lines);
+    cutter.end();
     Ok(())
 }
 
-fn take(intake: &Intake, input: Input, lines: &mut Lines, chunk: &[u8]) {
-    let mut delivery = intake.begin(input);
-    lines.push(chunk, |line| delivery.line(line));
-    delivery.finish();
+/// Cuts chunks into lines and appends what each chunk brought.
+struct Cutter<'a> {
+    lines: Lines,
+    delivery: Delivery<'a>,
 }
 
-fn end(intake: &Intake, input: Input, lines: &mut Lines) {
-    let mut delivery = intake.begin(input);
-    lines.end(|line| delivery.line(line));
-    delivery.finish();
+impl<'a> Cutter<'a> {
+    fn new(intake: &'a Intake, input: Input) -> Self {
+        Self { lines: Lines::default(), delivery: intake.begin(input) }
+    }
+
+    fn take(&mut self, chunk: &[u8]) {
+        self.lines.push(chunk, |line| self.delivery.line(line));
+        self.delivery.finish();
+    }
+
+    /// What is left is the last line, though nothing ends it.
+    fn end(mut self) {
+        self.lines.end(|line| self.delivery.line(line));
+        self.delivery.finish();
+    }
 }
