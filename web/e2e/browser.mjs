@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+import { giveDist } from "./dist.mjs";
 
 const PLACES = [process.env.CHROMIUM, "/usr/bin/chromium-headless-shell", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-precise-memory-info"];
@@ -26,7 +27,7 @@ export function findFalconer() {
 export const launch = () => chromium.launch({ executablePath: findBrowser(), args: ARGS });
 
 /** A page of its own, whose every error and Content-Security-Policy report is a failure. */
-export async function openPage(browser, url, { width = 1440, height = 900, dark = false, wait = true } = {}) {
+export async function openPage(browser, url, { width = 1440, height = 900, dark = false, wait = true, dist = false } = {}) {
   const context = await browser.newContext({
     viewport: { width, height }, colorScheme: dark ? "dark" : "light",
     permissions: ["clipboard-read", "clipboard-write"], bypassCSP: false,
@@ -41,6 +42,7 @@ export async function openPage(browser, url, { width = 1440, height = 900, dark 
     const to = new URL(request.url());
     if (!["data:", "blob:"].includes(to.protocol) && to.origin !== new URL(url).origin) page.troubles.push(`asks elsewhere: ${to}`);
   });
+  if (dist) await giveDist(page, new URL(url).origin);
   await page.goto(url);
   if (wait) await page.waitForSelector(".pill.live, main.auth", { timeout: 10_000 });
   return page;

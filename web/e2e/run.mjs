@@ -4,7 +4,8 @@
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { findFalconer, launch, openPage } from "./browser.mjs";
-import { front, isBuiltIn, startFalconer, wire } from "./server.mjs";
+import { isBuiltIn } from "./dist.mjs";
+import { startFalconer, wire } from "./server.mjs";
 import { tests as basics } from "./basics.mjs";
 import { tests as looks } from "./looks.mjs";
 import { tests as trouble } from "./trouble.mjs";
@@ -30,22 +31,17 @@ for (const [name, { options, run }] of Object.entries({ ...basics, ...trouble, .
       return falconer;
     };
     await start();
-    let { port } = falconer;
-    if (!(await isBuiltIn(falconer.origin))) {
-      if (process.env.CI === "true") throw new Error("the binary was built without this web/dist");
-      if (!told) console.log("note: the binary has not this build of the page; web/dist is served in front of it");
-      told = true;
-      const before = await front(port);
-      ends.push((server) => server.stop(), before);
-      port = before.port;
-    }
-    const line = await wire(port);
+    const dist = !(await isBuiltIn(falconer.origin));
+    if (dist && process.env.CI === "true") throw new Error("the binary was built without this web/dist");
+    if (dist && !told) console.log("note: the binary has not this build of the page; the browser is given web/dist");
+    told = dist;
+    const line = await wire(falconer.port);
     ends.push((server) => server.stop(), line);
     const skipped = await run({
       get falconer() { return falconer; },
       line, start,
       open: async (path = "/", how = {}) => {
-        const page = await openPage(browser, line.origin + path, how);
+        const page = await openPage(browser, line.origin + path, { dist, ...how });
         pages.push(page);
         return page;
       },

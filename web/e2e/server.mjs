@@ -1,14 +1,10 @@
 // Starts real falconer servers and a wire to them that can be cut. Ends only what it started.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createServer as createHttp, request } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
+import { join } from "node:path";
 
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -26,6 +22,8 @@ export async function startFalconer(program, { options = [], command = ["serve"]
   const child = spawn(program, [...command, ...all.flatMap((each) => ["-o", each])], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said = (said + data).slice(-4000)));
+  child.once("exit", (code, signal) => stopping || console.error(`falconer ended by itself (${code ?? signal}): ${said}`));
+  let stopping = false;
   const origin = `http://127.0.0.1:${at}`;
   for (let tries = 0; ; tries += 1) {
     if (child.exitCode !== null) throw new Error(`falconer ended: ${said}`);
@@ -43,6 +41,7 @@ export async function startFalconer(program, { options = [], command = ["serve"]
       if (!answer.ok) throw new Error(`posting: ${answer.status} ${await answer.text()}`);
     },
     async stop(signal = "SIGTERM") {
+      stopping = true;
       if (child.exitCode === null && child.signalCode === null) {
         const ended = new Promise((done) => child.once("exit", done));
         child.kill(signal);
@@ -85,44 +84,6 @@ export async function wire(target) {
     },
     stop() {
       this.cut();
-      server.close();
-    },
-  };
-}
-
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'";
-
-/** Whether the binary has this very build of the page in it. */
-export async function isBuiltIn(origin) {
-  const page = await fetch(`${origin}/`).then((answer) => answer.text());
-  return page === readFileSync(join(DIST, "index.html"), "utf8");
-}
-
-/** For a binary built before the page was: serves dist/ as it would, and passes /api on. */
-export async function front(port) {
-  const server = createHttp((asked, answer) => {
-    const path = new URL(asked.url, "http://x").pathname;
-    if (path.startsWith("/api/")) {
-      const onward = request({ port, host: "127.0.0.1", path: asked.url, method: asked.method, headers: asked.headers }, (came) => {
-        answer.writeHead(came.statusCode, came.headers);
-        came.pipe(answer);
-        came.on("close", () => answer.destroy());
-      });
-      onward.on("error", () => answer.destroy());
-      answer.on("close", () => onward.destroy());
-      return void asked.pipe(onward);
-    }
-    let file = join(DIST, path);
-    if (!file.startsWith(DIST) || !existsSync(file) || !statSync(file).isFile()) file = join(DIST, "index.html");
-    answer.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "content-security-policy": POLICY });
-    return void answer.end(readFileSync(file));
-  }).listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
-  return {
-    port: server.address().port,
-    stop() {
-      server.closeAllConnections();
       server.close();
     },
   };

@@ -146,7 +146,8 @@ export async function open(filter: string, since: string, until: string): Promis
     lostSeen.value = 0;
     changed.value += 1;
   });
-  const newest = await fill(here.signal);
+  const head = filter === "" || until !== "" ? "" : await newestOfAll(here.signal);
+  const newest = (await fill(here.signal)) || head;
   if (here.signal.aborted || failure.value?.status === 400) return;
   if (until !== "") {
     phase.value = undefined;
@@ -154,6 +155,19 @@ export async function open(filter: string, since: string, until: string): Promis
   }
   const start: Params = since === "" ? { last: 1000 } : { since };
   live = new Live(filter, start, newest, hooks());
+}
+
+/**
+ * The newest alert's cursor, whether it matches or not: where the stream begins when nothing that is
+ * kept matches, instead of the server looking through all of it a second time.
+ */
+async function newestOfAll(signal: AbortSignal): Promise<string> {
+  try {
+    const [item] = splitItems(await (await request("/api/v1/events", { last: 1, limit: 1 }, { signal })).text());
+    return item ? cursorOf(item) : "";
+  } catch {
+    return "";
+  }
 }
 
 /** The newest page, and more while it is short; the cursor of the newest alert found. */
