@@ -32,7 +32,7 @@ export function isOwn(field: string): boolean {
 
 /** Whether the language can write this value at all: control characters it refuses. */
 export function writable(value: string): boolean {
-  return !/[\u0000-\u001f\u007f-\u009f]/.test(value) && value.length <= 2048;
+  return value.length <= 2048 && !/[\u0000-\u001f\u007f-\u009f]/.test(value);
 }
 
 /** The terms of the outermost `and`, as they are written; one term when there is an `or`. */

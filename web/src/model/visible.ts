@@ -15,16 +15,26 @@ const ODD = new RegExp(
   "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb" +
   "\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]|\\p{Surrogate}", "gu");
 
-/** The text cut into what can be shown as it is and what is shown by name. */
-export function pieces(text: string): Piece[] {
+/**
+ * The text cut into what can be shown as it is and what is shown by name. Odd characters side by
+ * side are one piece, and beyond `most` pieces the rest is one, names and all: a text made of
+ * nothing else must not become an element for each of its characters.
+ */
+export function pieces(text: string, most = Infinity): Piece[] {
   const found: Piece[] = [];
   let at = 0;
   for (const match of text.matchAll(ODD)) {
-    if (match.index > at) found.push({ text: text.slice(at, match.index), odd: false });
-    found.push({ text: name(match[0]), odd: true });
+    const last = found.at(-1);
+    if (match.index === at && last?.odd) last.text += name(match[0]);
+    else if (found.length >= most) break;
+    else {
+      if (match.index > at) found.push({ text: text.slice(at, match.index), odd: false });
+      found.push({ text: name(match[0]), odd: true });
+    }
     at = match.index + match[0].length;
   }
-  if (at < text.length || found.length === 0) found.push({ text: text.slice(at), odd: false });
+  if (found.length >= most && at < text.length) found.push({ text: visible(text.slice(at)), odd: false });
+  else if (at < text.length || found.length === 0) found.push({ text: text.slice(at), odd: false });
   return found;
 }
 

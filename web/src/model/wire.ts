@@ -69,5 +69,5 @@ export interface Status {
   subscribers: number;
   inputs: { name: string; received: number; refused: number; last: string | null; error: string | null }[];
   readers: { kind: string; count: number }[];
-  certificates: { file: string; subject: string; not_after: string }[];
+  certificates: { file: string; not_after: string }[];
 }

@@ -11,9 +11,10 @@ import { age, clock, day, moment } from "../model/time";
 import { follow, href, place } from "../state";
 import { CopyMenu } from "./copymenu";
 import { wantValue } from "./facets";
-import { CopyButton, CopyIcon, Priority, Text } from "./text";
+import { CopyButton, CopyIcon, Priority, Text, number } from "./text";
 
-const LONG_JSON = 200_000;
+/** What is put on the page of one alert's JSON; laying out more would be felt. */
+const LONG_JSON = 100_000;
 
 /** The alert of a cursor: from the rows held, else from the server. */
 export function useAlert(cursor: string): { item: Item | undefined; problem: Problem | undefined } {
@@ -79,9 +80,18 @@ export function Detail({ cursor, close }: { cursor: string; close?: () => void }
         ))}
       </div>
       <div id="panel" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
-        {tab === "fields" ? <Fields alert={alert} /> : <pre class="json mono"><Text text={pretty(item.json)} most={LONG_JSON} /></pre>}
+        {tab === "fields" ? <Fields alert={alert} /> : <Json json={item.json} />}
       </div>
     </article>
+  );
+}
+
+function Json({ json }: { json: string }) {
+  return (
+    <>
+      {json.length > LONG_JSON && <p class="notice">Of {number(json.length)} characters the first {number(LONG_JSON)} are shown. Copy as JSON gives all.</p>}
+      <pre class="json mono"><Text text={pretty(json)} most={json.length > LONG_JSON ? LONG_JSON : Infinity} /></pre>
+    </>
   );
 }
 

@@ -54,7 +54,7 @@ export function StatusPage() {
               const left = moment(one.not_after) - now;
               return (
                 <div key={one.file} class="line">
-                  <span><span class="mono"><Text text={one.file} most={200} /></span><small><Text text={one.subject} most={200} /></small></span>
+                  <span><span class="mono"><Text text={one.file} most={200} /></span></span>
                   <span class={left < SOON_MS ? "num bad" : "num"}>{left < 0 ? "✕ ended " : left < SOON_MS ? "▲ ends " : "ends "}{age(moment(one.not_after), now)}<small><Time time={one.not_after} full /></small></span>
                 </div>
               );

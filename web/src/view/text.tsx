@@ -7,13 +7,18 @@ import { age, clock, day, moment, short } from "../model/time";
 import { hasOdd, pieces } from "../model/visible";
 import { copy, zone } from "../state";
 
+/** Odd characters drawn apart in a short text (a cell) and in a long one: each is an element. */
+const DRAWN_SHORT = 40;
+const DRAWN_LONG = 1000;
+const SHORT = 400;
+
 /** `most` bounds what is put on the page; what is longer ends in an ellipsis. */
-export function Text({ text, most = 400 }: { text: string; most?: number }) {
+export function Text({ text, most = SHORT }: { text: string; most?: number }) {
   const cut = text.length > most ? `${text.slice(0, most)}…` : text;
   if (!hasOdd(cut)) return <>{cut}</>;
   return (
     <>
-      {pieces(cut).map((piece) =>
+      {pieces(cut, most > SHORT ? DRAWN_LONG : DRAWN_SHORT).map((piece) =>
         piece.odd ? <span class="odd" title="A character that would not be seen">{piece.text}</span> : piece.text,
       )}
     </>
@@ -35,12 +40,12 @@ export function Time({ time, full = false }: { time: string | null | undefined; 
   const at = moment(time);
   if (Number.isNaN(at)) return <span class="soft"><Text text={time} most={40} /></span>;
   const text = full ? `${day(at, zone.value)} ${clock(at, zone.value)}` : short(at, zone.value, Date.now());
-  return <time dateTime={new Date(at).toISOString()} title={`${time} · ${age(at, Date.now())}`}>{text}</time>;
+  return <time dateTime={new Date(at).toISOString()} title={`${time.slice(0, 60)} · ${age(at, Date.now())}`}>{text}</time>;
 }
 
 export function Ago({ time }: { time: string | null | undefined }) {
   const at = moment(time ?? "");
-  return Number.isNaN(at) ? <span class="soft">never</span> : <time dateTime={time ?? ""} title={time ?? ""}>{age(at, Date.now())}</time>;
+  return Number.isNaN(at) ? <span class="soft">never</span> : <time dateTime={new Date(at).toISOString()} title={time?.slice(0, 60)}>{age(at, Date.now())}</time>;
 }
 
 export function CopyButton({ text, what, children = "Copy" }: { text: string; what: string; children?: ComponentChildren }) {
@@ -64,7 +69,7 @@ export function CopyIcon() {
 export function Snippet({ text, what }: { text: string; what: string }) {
   return (
     <div class="snippet">
-      <pre tabIndex={0}>{text}</pre>
+      <pre tabIndex={0}><Text text={text} most={20_000} /></pre>
       <CopyButton text={text} what={what} />
     </div>
   );
