@@ -7,6 +7,8 @@ import { findFalconer, launch, openPage } from "./browser.mjs";
 import { isBuiltIn } from "./dist.mjs";
 import { startFalconer, wire } from "./server.mjs";
 import { tests as basics } from "./basics.mjs";
+import { tests as choices } from "./choices.mjs";
+import { tests as hostile } from "./hostile.mjs";
 import { tests as looks } from "./looks.mjs";
 import { tests as trouble } from "./trouble.mjs";
 
@@ -18,7 +20,7 @@ const wanted = process.argv.slice(2);
 let failed = 0;
 let told = false;
 
-for (const [name, { options, run }] of Object.entries({ ...basics, ...trouble, ...looks })) {
+for (const [name, { options, run }] of Object.entries({ ...basics, ...choices, ...trouble, ...hostile, ...looks })) {
   if (wanted.length > 0 && !wanted.some((each) => name.includes(each))) continue;
   const began = Date.now();
   const ends = [];

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Transform } from "node:stream";
 
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -54,10 +55,11 @@ export async function startFalconer(program, { options = [], command = ["serve"]
   };
 }
 
-/** A TCP wire to a port; cut, it drops every connection and refuses new ones. */
+/** A TCP wire to a port; cut, it drops every connection and refuses new ones. It can change what comes back. */
 export async function wire(target) {
   const open = new Set();
   let whole = true;
+  let change = (data) => data;
   const server = createServer((socket) => {
     if (!whole) return socket.destroy();
     const other = connect(target, "127.0.0.1");
@@ -70,7 +72,8 @@ export async function wire(target) {
         other.destroy();
       });
     }
-    return void socket.pipe(other).pipe(socket);
+    const back = new Transform({ transform: (data, _, done) => done(null, change(data)) });
+    return void socket.pipe(other).pipe(back).pipe(socket);
   }).listen(0, "127.0.0.1");
   await new Promise((done) => server.once("listening", done));
   return {
@@ -81,6 +84,10 @@ export async function wire(target) {
     },
     mend() {
       whole = true;
+    },
+    /** Every piece that comes back from the server goes through this; its length must stay. */
+    change(how) {
+      change = how;
     },
     stop() {
       this.cut();

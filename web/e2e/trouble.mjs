@@ -86,6 +86,15 @@ export const tests = {
       line.mend();
       await page.locator(".pill.live").waitFor({ timeout: 20_000 });
       await page.getByText(/lost here/).waitFor();
+      await page.waitForFunction(() => /more were lost$/.test(document.querySelector("canvas.plot").getAttribute("aria-label")));
+      await page.waitForTimeout(100);
+      assert.ok(await page.evaluate(() => {
+        const canvas = document.querySelector("canvas.plot");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        let red = 0;
+        for (let at = 0; at < data.length; at += 4) red += Number(data[at] === 0xab && data[at + 1] === 0x20 && data[at + 2] === 0x17);
+        return red >= 4;
+      }), "the span is hatched");
       await page.locator("#alerts").focus();
       await page.keyboard.press("Space");
       for (let turn = 0; turn < 200 && (await page.locator(".lost-row").count()) === 0; turn += 1) {

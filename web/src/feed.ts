@@ -33,6 +33,11 @@ export const loaded = signal(false);
 export const olderFrom = signal<string | null>(null);
 export const lastAlertAt = signal(0);
 
+/** When alerts were lost: between the times of the alerts before and behind the gap. */
+export interface LostSpan { from: number; to: number; count: number }
+export const lostSpans = signal<LostSpan[]>([]);
+const SPANS_KEPT = 200;
+
 /** While held, rows from `top` on wait; what is read stays also when the ring goes round. */
 export interface Hold {
   top: number;
@@ -141,6 +146,7 @@ export async function open(filter: string, since: string, until: string): Promis
     parsed.clear();
     hold.value = undefined;
     loaded.value = false;
+    gap = undefined;
     failure.value = undefined;
     olderFrom.value = null;
     lostSeen.value = 0;
@@ -228,6 +234,16 @@ export function reconnect(): void {
   live?.now();
 }
 
+let gap: { from: number; count: number } | undefined;
+
+/** The first alert behind a gap says when it ended; alerts need not be in the order of their times. */
+function endGap(at: number): void {
+  const times = [gap?.from ?? at, at].filter((time) => !Number.isNaN(time));
+  const span = { from: Math.min(...times), to: Math.max(...times), count: gap?.count ?? 0 };
+  gap = undefined;
+  if (times.length > 0) lostSpans.value = [...lostSpans.value.slice(1 - SPANS_KEPT), span];
+}
+
 let caughtUp = 0;
 let before: { received: number; at: number } | undefined;
 let firstBuild = "";
@@ -235,12 +251,15 @@ let firstBuild = "";
 function hooks() {
   return {
     rows: (items: string[]) => {
+      if (gap) endGap(moment(readItem(items[0] ?? "").alert.time));
       for (const item of items) ring.push(ALERT, item);
       caughtUp += items.length;
       lastAlertAt.value = Date.now();
       touch();
     },
     lost: (lost: { count: number }, text: string) => {
+      const newest = kindAt(ring.high - 1) === ALERT ? itemAt(ring.high - 1) : undefined;
+      gap = { from: gap?.from ?? moment(newest?.alert.time ?? ""), count: (gap?.count ?? 0) + lost.count };
       ring.push(LOST, text);
       lostSeen.value += lost.count;
       touch();

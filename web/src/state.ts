@@ -5,6 +5,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { keepToken, token, whenRefused, type Problem } from "./model/api";
 import { read, write, type Place } from "./model/place";
 import { type Zone } from "./model/time";
+import { readWidths } from "./model/widths";
 import type { Status } from "./model/wire";
 
 export const place = signal<Place>(read(location.pathname, location.search));
@@ -49,23 +50,33 @@ export const theme = kept<Theme>("theme", "system", ["system", "light", "dark"])
 export const singleKeys = kept<"on" | "off">("keys", "on", ["on", "off"]);
 export const facetsShown = kept<"on" | "off">("facets", "on", ["on", "off"]);
 
+export const counts = kept<"linear" | "log">("counts", "linear", ["linear", "log"]);
+/** Widths of columns that somebody set, by the column's name. */
+export const widths = signal(readWidths(remembered("widths")));
+effect(() => remember("widths", JSON.stringify(widths.value)));
+
 function kept<T extends string>(name: string, otherwise: T, allowed: T[]) {
-  let first = otherwise;
+  const found = remembered(name);
+  const value = signal<T>((allowed as (string | null)[]).includes(found) ? (found as T) : otherwise);
+  effect(() => remember(name, value.value));
+  return value;
+}
+
+function remembered(name: string): string | null {
   try {
-    const found = localStorage.getItem(`falconer.${name}`);
-    if (found !== null && (allowed as string[]).includes(found)) first = found as T;
+    return localStorage.getItem(`falconer.${name}`);
   } catch {
     // Without storage a preference lasts as long as the page.
+    return null;
   }
-  const value = signal<T>(first);
-  effect(() => {
-    try {
-      localStorage.setItem(`falconer.${name}`, value.value);
-    } catch {
-      // The same.
-    }
-  });
-  return value;
+}
+
+function remember(name: string, value: string): void {
+  try {
+    localStorage.setItem(`falconer.${name}`, value);
+  } catch {
+    // The same.
+  }
 }
 
 const darkScheme = matchMedia("(prefers-color-scheme: dark)");

@@ -25,6 +25,18 @@ export function countMarks(highest: number, most: number): number[] {
   return Array.from({ length: Math.floor(highest / step) + 1 }, (_, at) => at * step);
 }
 
+/** Powers of ten up to `highest`, at most so many. */
+export function powerMarks(highest: number, most: number): number[] {
+  const powers = Math.floor(Math.log10(Math.max(1, highest))) + 1;
+  const every = Math.ceil(powers / Math.max(1, most));
+  return Array.from({ length: powers }, (_, at) => 10 ** at).filter((_, at) => at % every === 0);
+}
+
+/** How high a count stands, from 0 to 1. On the logarithmic scale one alert can be seen beside many. */
+export function heightOf(count: number, highest: number, log: boolean): number {
+  return log ? Math.log1p(count) / Math.log1p(highest) : count / highest;
+}
+
 export function compact(value: number): string {
   if (value >= 1e6) return `${value / 1e6}M`;
   return value >= 1e4 ? `${value / 1e3}k` : String(value);

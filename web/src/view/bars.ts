@@ -1,7 +1,7 @@
 // Draws the histogram on a canvas: stacked bars, axes, what is hovered and brushed, and a hatch
-// over what the server no longer keeps. Keeps nothing; called again whenever something changes.
+// over what the server no longer keeps or a reader lost. Keeps nothing; called again whenever something changes.
 
-import { compact, countMarks, timeMarks } from "../model/axis";
+import { compact, countMarks, heightOf, powerMarks, timeMarks } from "../model/axis";
 import { moment, type Zone } from "../model/time";
 import type { Histogram } from "../model/wire";
 
@@ -17,6 +17,11 @@ export interface Look {
   soft: string;
   line: string;
   accent: string;
+  bad: string;
+  /** Counts on a logarithmic scale. */
+  log: boolean;
+  /** When alerts were lost, in milliseconds. */
+  lost: { from: number; to: number }[];
   zone: Zone;
   /** Index of the bucket under the pointer, or -1. */
   hover: number;
@@ -55,11 +60,12 @@ export function draw(canvas: HTMLCanvasElement, data: Histogram, look: Look): vo
   const { x, from, to } = scale(data, look.width);
   const floor = look.height - BOTTOM;
   const highest = Math.max(4, ...data.buckets.map(({ counts }) => counts.reduce((sum, count) => sum + count, 0)));
-  const y = (count: number): number => floor - (count / (highest * 1.05)) * (floor - TOP);
+  const y = (count: number): number => floor - heightOf(count, highest * 1.05, look.log) * (floor - TOP);
 
   axes();
   hatch();
   bars();
+  look.lost.forEach(lost);
   brush();
 
   function axes(): void {
@@ -68,7 +74,8 @@ export function draw(canvas: HTMLCanvasElement, data: Histogram, look: Look): vo
     context.strokeStyle = look.line;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const count of countMarks(highest, Math.max(1, Math.floor((floor - TOP) / 26)))) {
+    const marks = look.log ? powerMarks : countMarks;
+    for (const count of marks(highest, Math.max(1, Math.floor((floor - TOP) / 26)))) {
       context.fillText(compact(count), LEFT - 6, y(count));
       line(LEFT, Math.round(y(count)) + 0.5, look.width - RIGHT, Math.round(y(count)) + 0.5);
     }
@@ -104,18 +111,36 @@ export function draw(canvas: HTMLCanvasElement, data: Histogram, look: Look): vo
     if (!context || !data.oldest) return;
     const end = Math.min(look.width - RIGHT, x(moment(data.oldest)));
     if (end <= LEFT + 2) return;
-    context.save();
-    context.beginPath();
-    context.rect(LEFT, TOP, end - LEFT, floor - TOP);
-    context.clip();
-    for (let at = LEFT - look.height; at < end; at += 8) line(at, floor, at + floor - TOP, TOP);
-    context.restore();
+    lines(LEFT, end, 8);
     const told = "before the oldest alert kept";
     if (end - LEFT > 180) {
       context.textAlign = "left";
       context.textBaseline = "top";
       context.fillText(told, LEFT + 8, TOP + 2);
     }
+  }
+
+  /** Over the bars: what is counted there is not all there was. */
+  function lost({ from: began, to: ended }: { from: number; to: number }): void {
+    if (!context || ended < from || began > to) return;
+    const start = Math.floor(Math.min(Math.max(LEFT, x(began)), look.width - RIGHT - 3));
+    const end = Math.ceil(Math.min(look.width - RIGHT, Math.max(x(ended), start + 3)));
+    context.save();
+    context.strokeStyle = look.bad;
+    lines(start, end, 5);
+    context.fillStyle = look.bad;
+    context.fillRect(start, floor, end - start, 2);
+    context.restore();
+  }
+
+  function lines(start: number, end: number, every: number): void {
+    if (!context) return;
+    context.save();
+    context.beginPath();
+    context.rect(start, TOP, end - start, floor - TOP);
+    context.clip();
+    for (let at = start - look.height; at < end; at += every) line(at, floor, at + floor - TOP, TOP);
+    context.restore();
   }
 
   function brush(): void {

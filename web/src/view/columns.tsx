@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { bottom, itemAt, top } from "../feed";
 import { OWN_FIELDS } from "../model/filter";
 import { DEFAULT_COLUMNS } from "../model/place";
-import { go, place } from "../state";
+import { go, place, widths } from "../state";
 
 function seenFields(): string[] {
   const fields = new Set<string>();
@@ -35,7 +35,10 @@ export function Columns() {
               <span>{column}</span>
             </label>
           ))}
-          <button type="button" class="small" onClick={() => go({ columns: DEFAULT_COLUMNS }, true)}>Reset</button>
+          <button type="button" class="small" onClick={() => {
+            widths.value = {};
+            go({ columns: DEFAULT_COLUMNS }, true);
+          }}>Reset</button>
         </div>
       )}
     </div>

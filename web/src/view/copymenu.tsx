@@ -2,15 +2,20 @@
 // a Falco rule exception with the fields ticked. Builds text only; runs nothing.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { status } from "../model/api";
-import { display, type Item } from "../model/alert";
+import { request, status } from "../model/api";
+import { display, nativeJson, type Item } from "../model/alert";
 import { curlAlert, curlStream, exceptionYaml, filterOf, grpcurl, isPlain, usualFields } from "../model/copyas";
-import { copy, filter, hasToken, href, serverStatus } from "../state";
+import { copy, filter, hasToken, href, say, serverStatus } from "../state";
 import { Snippet, Text } from "./text";
 
 export async function grpcAddress(): Promise<string> {
   serverStatus.value ??= await status().catch(() => undefined);
   return serverStatus.value?.grpc ?? "";
+}
+
+/** What grpcurl prints for this alert; only the server can say, so only while it keeps the alert. */
+async function protojson(cursor: string): Promise<string> {
+  return nativeJson((await (await request(`/api/v1/events/${encodeURIComponent(cursor)}`, { format: "protojson" })).text()).trim());
 }
 
 export function CopyMenu({ item }: { item: Item }) {
@@ -30,6 +35,7 @@ export function CopyMenu({ item }: { item: Item }) {
   const origin = location.origin;
   const entries: [string, () => string | Promise<string>][] = [
     ["JSON", () => json],
+    ["Protobuf JSON", () => protojson(cursor)],
     ["Permalink", () => origin + href({ page: "event", event: cursor })],
     ["curl, this alert", () => curlAlert(origin, cursor, hasToken.value)],
     ["curl, live with this filter", () => curlStream(origin, filter.value, hasToken.value)],
@@ -56,7 +62,7 @@ export function CopyMenu({ item }: { item: Item }) {
           {entries.map(([name, make]) => (
             <button key={name} type="button" role="menuitem" onClick={() => {
               setOpen(false);
-              void Promise.resolve(make()).then((text) => copy(text, name));
+              void Promise.resolve(make()).then((text) => copy(text, name), (error: unknown) => say(error instanceof Error ? error.message : String(error)));
             }}>{name}</button>
           ))}
           <button type="button" role="menuitem" onClick={() => {

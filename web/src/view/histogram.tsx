@@ -4,12 +4,13 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { lostSpans } from "../feed";
 import { histogram as ask } from "../model/api";
 import { PRIORITIES } from "../model/alert";
 import { DARK, LIGHT } from "../model/colours";
 import { moment, short } from "../model/time";
 import type { Histogram as Answer } from "../model/wire";
-import { dark, filter, go, narrow, place, zone } from "../state";
+import { counts, dark, filter, go, narrow, place, zone } from "../state";
 import { draw, scale } from "./bars";
 import { usePolled } from "./polled";
 import { Priority, number } from "./text";
@@ -33,6 +34,10 @@ export function Histogram() {
   return (
     <section class="histogram" aria-label="Alerts over time">
       <Plot data={data} height={height} />
+      <button
+        type="button" class="small scale" aria-pressed={counts.value === "log"} title="Counts on a logarithmic scale: a few beside many"
+        onClick={() => (counts.value = counts.value === "log" ? "linear" : "log")}
+      >log</button>
     </section>
   );
 }
@@ -57,9 +62,10 @@ function Plot({ data, height }: { data: Answer | undefined; height: number }) {
     const colour = (name: string): string => style.getPropertyValue(name).trim();
     draw(canvas.current, data, {
       width, height, hover, brush, zone: zone.value, colours: dark.value ? DARK : LIGHT,
-      soft: colour("--soft"), line: colour("--line"), accent: colour("--accent"),
+      soft: colour("--soft"), line: colour("--line"), accent: colour("--accent"), bad: colour("--bad"),
+      log: counts.value === "log", lost: lostSpans.value,
     });
-  }, [data, width, height, hover, brush, dark.value, zone.value]);
+  }, [data, width, height, hover, brush, dark.value, zone.value, counts.value, lostSpans.value]);
 
   const bucketAt = (x: number): number => {
     if (!data) return -1;
@@ -112,7 +118,8 @@ function summary(data: Answer | undefined): string {
   const told = sums.filter(({ sum }) => sum > 0).map(({ name, sum }) => `${name} ${number(sum)}`);
   const from = short(moment(data.from), zone.value, Date.now());
   const to = short(moment(data.to), zone.value, Date.now());
-  return `${number(data.matched)} alerts from ${from} to ${to}: ${told.join(", ") || "none"}`;
+  const lost = lostSpans.value.filter((span) => span.to >= moment(data.from) && span.from <= moment(data.to)).reduce((sum, { count }) => sum + count, 0);
+  return `${number(data.matched)} alerts from ${from} to ${to}: ${told.join(", ") || "none"}${lost > 0 ? `; ${number(lost)} more were lost` : ""}`;
 }
 
 function setRange(from: number, to: number): void {

@@ -1,29 +1,42 @@
-// The hosts alerts come from, in the range: how many, when last, what share. A click shows theirs.
+// The hosts alerts come from, in the range: how many, how fast, when last, what share. A click shows
+// theirs. The rate is of the last minute, where the range goes on; of the whole range, where it ended.
+// What was lost is told for all hosts together: a reader that lost alerts cannot know whose they were.
 
+import { stats } from "../feed";
 import { facets as ask } from "../model/api";
 import { quote, writable } from "../model/filter";
+import { moment } from "../model/time";
+import type { Facet } from "../model/wire";
 import { filter, follow, href, place } from "../state";
 import { FilterBar } from "./filterbar";
 import { usePolled } from "./polled";
 import { Ago, Text, Time, number } from "./text";
 
+const TOP = 100;
+
 export function NodesPage() {
   const { since, until } = place.value;
-  const { data, problem } = usePolled(JSON.stringify(["nodes", filter.value, since, until]), 5000, (signal) =>
-    ask({ filter: filter.value, since, until, fields: "hostname,source", top: 100 }, signal));
+  const { data, problem } = usePolled(JSON.stringify(["nodes", filter.value, since, until]), 5000, async (signal) => {
+    const [range, minute] = await Promise.all([
+      ask({ filter: filter.value, since, until, fields: "hostname,source", top: TOP }, signal),
+      until === "" ? ask({ filter: filter.value, since: "1m", fields: "hostname", top: 1000 }, signal) : undefined,
+    ]);
+    return { ...range, rates: rates(range.facets, minute?.facets, (moment(until) - moment(since)) / 1000) };
+  });
+  const lost = stats.value?.lost ?? 0;
   const hosts = data?.facets.find(({ field }) => field === "hostname");
   const sources = data?.facets.find(({ field }) => field === "source");
   const most = Math.max(1, ...(hosts?.values.map(({ count }) => count) ?? []));
   return (
     <main class="page">
       <FilterBar />
-      <h1>Nodes <small>{data ? `${number(hosts?.values.length ?? 0)} hosts, ${number(data.matched)} alerts` : ""}</small></h1>
+      <h1>Nodes <small>{data ? `${number(hosts?.values.length ?? 0)} hosts, ${number(data.matched)} alerts` : ""}{lost > 0 && <b class="bad"> · ▲ {number(lost)} lost by readers</b>}</small></h1>
       {problem && <p class="notice" role="alert">{problem.message}</p>}
       {hosts && hosts.values.length === 0 && <p class="soft">No host sent an alert in this range.</p>}
       {hosts && hosts.values.length > 0 && (
         <div class="sheet" role="region" aria-label="Nodes" tabIndex={0}>
           <table>
-            <thead><tr><th>Host</th><th class="num">Alerts</th><th class="wide-only">Share</th><th>Last alert</th><th class="wide-only">At</th></tr></thead>
+            <thead><tr><th>Host</th><th class="num">Alerts</th><th class="num">{until === "" ? "Rate, last minute" : "Rate"}</th><th class="wide-only">Share</th><th>Last alert</th><th class="wide-only">At</th></tr></thead>
             <tbody>
               {hosts.values.map(({ value, count, last }) => {
                 const change = { page: "live" as const, filter: `hostname = ${quote(value)}` };
@@ -31,6 +44,7 @@ export function NodesPage() {
                   <tr key={value}>
                     <th scope="row">{writable(value) ? <a href={href(change)} onClick={follow(change)}><Text text={value} /></a> : <Text text={value} />}</th>
                     <td class="num">{number(count)}</td>
+                    <td class="num">{perSecond(data?.rates.get(value))}</td>
                     <td class="wide-only"><span class="share"><i style={{ width: `${(count / most) * 100}%` }} /></span></td>
                     <td class="soft"><Ago time={last} /></td>
                     <td class="wide-only soft"><Time time={last} full /></td>
@@ -52,4 +66,18 @@ export function NodesPage() {
       </>}
     </main>
   );
+}
+
+/** Alerts a second of each host; of a host without any in the last minute, none. */
+function rates(range: Facet[], minute: Facet[] | undefined, seconds: number): Map<string, number> {
+  const of = (facets: Facet[]) => facets.find(({ field }) => field === "hostname")?.values ?? [];
+  if (!minute) return new Map(of(range).map(({ value, count }) => [value, count / seconds]));
+  const counted = new Map(of(minute).map(({ value, count }) => [value, count / 60]));
+  return new Map(of(range).map(({ value }) => [value, counted.get(value) ?? 0]));
+}
+
+function perSecond(rate: number | undefined): string {
+  if (rate === undefined || !Number.isFinite(rate)) return "–";
+  if (rate === 0) return "0";
+  return rate >= 1 ? `${number(Math.round(rate * 10) / 10)}/s` : `${number(Math.round(rate * 600) / 10)}/min`;
 }

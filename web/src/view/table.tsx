@@ -7,9 +7,11 @@ import { bottom, hold, itemAt, kindAt, loadOlder, loading, olderFrom, pause, res
 import { display, valueOf, type Alert } from "../model/alert";
 import { ALERT, LOST } from "../model/ring";
 import { clock, moment, short } from "../model/time";
+import { template } from "../model/widths";
 import type { Lost } from "../model/wire";
-import { go, narrow, place, zone } from "../state";
+import { go, narrow, place, widths, zone } from "../state";
 import { Columns } from "./columns";
+import { Resizer } from "./resizer";
 import { Priority, Text, number } from "./text";
 
 const ROW = 28;
@@ -22,11 +24,6 @@ export const picked = signal<ReadonlySet<number>>(new Set());
 /** Brings a row into sight; the table sets it. */
 export let reveal: (row: number) => void = () => undefined;
 export let toTop: () => void = () => undefined;
-
-const WIDTHS: Record<string, string> = {
-  time: "6.8rem", priority: "7.4rem", hostname: "minmax(5rem, 8rem)", rule: "minmax(8rem, 17rem)", output: "minmax(min(16rem, 32%), 1fr)",
-  source: "6rem", tags: "minmax(6rem, 12rem)",
-};
 
 export function Table() {
   const scroller = useRef<HTMLDivElement>(null);
@@ -71,7 +68,6 @@ export function Table() {
 
   const first = Math.max(0, Math.floor(at / size) - SPARE);
   const count = Math.max(0, Math.min(rows - first, Math.ceil(height / size) + 2 * SPARE));
-  const template = columns.map((column) => WIDTHS[column] ?? "minmax(5rem, 12rem)").join(" ");
   const activeRow = active.value;
   const seen = activeRow !== undefined && activeRow < newest - first && activeRow >= newest - first - count;
   return (
@@ -79,14 +75,17 @@ export function Table() {
       <div
         id="alerts" role="grid" aria-label="Alerts, newest first" tabIndex={0}
         aria-rowcount={rows + 1} aria-colcount={columns.length} aria-activedescendant={seen ? `row${activeRow}` : undefined}
+        style={{ "--columns": template(columns, widths.value) }}
       >
-        <div class="row head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
-          {columns.map((column) => <span key={column} role="columnheader">{column}</span>)}
+        <div class="row head" role="row" aria-rowindex={1}>
+          {columns.map((column, at) => (
+            <span key={column} role="columnheader" aria-label={column}><span>{column}</span>{at < columns.length - 1 && <Resizer column={column} />}</span>
+          ))}
         </div>
         <div class="rows" role="rowgroup" style={{ height: `${Math.max(rows * size, 1)}px` }}>
           <div role="presentation" style={{ transform: `translateY(${first * size}px)` }}>
             {Array.from({ length: count }, (_, index) => (
-              <Row key={slot(newest - 1 - first - index, count)} row={newest - 1 - first - index} index={first + index} columns={columns} template={template} cards={narrow.value} />
+              <Row key={slot(newest - 1 - first - index, count)} row={newest - 1 - first - index} index={first + index} columns={columns} cards={narrow.value} />
             ))}
           </div>
         </div>
@@ -111,9 +110,9 @@ function End({ rows }: { rows: number }) {
 /** Rows that stay in sight keep their elements; those that come take over those that go. */
 const slot = (row: number, count: number): number => ((row % count) + count) % count;
 
-interface RowProps { row: number; index: number; columns: string[]; template: string; cards: boolean }
+interface RowProps { row: number; index: number; columns: string[]; cards: boolean }
 
-function Row({ row, index, columns, template, cards }: RowProps) {
+function Row({ row, index, columns, cards }: RowProps) {
   const attributes = { id: `row${row}`, role: "row" as const, "aria-rowindex": index + 2 };
   const kind = kindAt(row);
   if (kind !== ALERT) return <Mark {...attributes} kind={kind} text={textAt(row) ?? ""} columns={columns.length} />;
@@ -126,7 +125,7 @@ function Row({ row, index, columns, template, cards }: RowProps) {
   return (
     <div
       {...attributes} class={`row r${alert.priority}${open ? " open" : ""}${on ? " on" : ""}${chosen ? " picked" : ""}${cards ? " card" : ""}`}
-      aria-selected={open || chosen} style={cards ? undefined : { gridTemplateColumns: template }} data-cursor={cursor}
+      aria-selected={open || chosen} data-cursor={cursor}
       onClick={() => show(row)}
     >
       {cards ? <Card alert={alert} /> : columns.map((column) => <Cell key={column} alert={alert} column={column} />)}
@@ -147,7 +146,7 @@ function Cell({ alert, column }: { alert: Alert; column: string }) {
   if (column === "priority") return <span role="gridcell"><Priority priority={alert.priority} /></span>;
   if (column === "time") {
     const at = moment(alert.time);
-    return <span role="gridcell" class="mono" title={alert.time}>{Number.isNaN(at) ? <Text text={alert.time} most={30} /> : clock(at, zone.value)}</span>;
+    return <span role="gridcell" class="mono" title={alert.time.slice(0, 60)}>{Number.isNaN(at) ? <Text text={alert.time} most={30} /> : clock(at, zone.value)}</span>;
   }
   const value = valueOf(alert, column);
   const text = column === "output" ? withoutPrefix(alert) : value === undefined ? "" : Array.isArray(value) ? value.map(display).join(" ") : display(value);
