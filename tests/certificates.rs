@@ -265,7 +265,7 @@ async fn every_mistake_is_refused_and_named() {
         (
             "a foreign authority",
             vec![Version1::new(&foreign.name(), &key).signed_by(&foreign.key)],
-            "no authority in grpc.root_certs",
+            "no authority in root_certs",
         ),
         (
             "the authority's name, another key",
@@ -295,14 +295,10 @@ async fn every_mistake_is_refused_and_named() {
         (
             "self-signed",
             vec![Version1::new(&certs::common_name("client"), &key).signed_by(&key)],
-            "no authority in grpc.root_certs",
+            "no authority in root_certs",
         ),
         ("self-signed as the authority", vec![good().signed_by(&key)], "not signed by the key"),
-        (
-            "below a version 1",
-            vec![below.clone(), between.clone()],
-            "no authority in grpc.root_certs",
-        ),
+        ("below a version 1", vec![below.clone(), between.clone()], "no authority in root_certs"),
         ("below a namesake", vec![below_namesake, namesake], "not signed by the key"),
         ("version 3 below a version 1", vec![v3_below, between], "not X.509 version 3"),
         ("a byte behind it", trailing, "not well formed"),
@@ -325,7 +321,7 @@ async fn every_mistake_is_refused_and_named() {
                     .der()
                     .to_vec(),
             ],
-            "no authority in grpc.root_certs",
+            "no authority in root_certs",
         ),
         ("the authority itself", vec![authority.der().to_vec()], "an authority's certificate"),
         ("no certificate at all", vec![b"certificate".to_vec()], "not well formed"),

@@ -340,7 +340,7 @@ fn what_is_printed_can_be_pasted() {
     assert_eq!(address, "0.0.0.0:5060");
     assert_eq!(tls.private_key, directory.join("server.key"));
     assert_eq!(tls.cert_chain, directory.join("server.crt"));
-    assert_eq!(tls.root_certs, directory.join("ca.crt"));
+    assert_eq!(tls.root_certs, Some(directory.join("ca.crt")));
 
     if !Library::Grpcurl.is_installed() {
         return;

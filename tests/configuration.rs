@@ -129,7 +129,10 @@ fn holds(expected: &Expected, loaded: &Result<Loaded, String>) -> bool {
         (Off, grpc) => grpc.is_none(),
         (
             Files(paths),
-            Some(Listen::Tcp { tls: TlsFiles { private_key, cert_chain, root_certs, .. }, .. }),
+            Some(Listen::Tcp {
+                tls: TlsFiles { private_key, cert_chain, root_certs: Some(root_certs), .. },
+                ..
+            }),
         ) => [private_key, cert_chain, root_certs].map(PathBuf::as_path) == paths.map(Path::new),
         (Threads(threads), _) => config.threads == *threads,
         (Alerts(served), _) => config.outputs.grpc_output == *served,

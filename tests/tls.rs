@@ -12,50 +12,24 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
 use falconer::net::TlsFiles;
 use falconer::net::tls::{self, Current, Loaded, TlsError};
 use jiff::Timestamp;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 use support::certs::Authority;
 use support::raw::{Client, framed, head};
 use support::server::Server;
+use support::tls::client;
 use support::{PATIENCE, Transport, certs};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-
-/// A client's side of TLS: trusts `trusted`'s authority, shows the certificate in `shown` if any.
-fn client(
-    trusted: &Path,
-    shown: Option<&Path>,
-    versions: &[&'static SupportedProtocolVersion],
-    alpn: &[&str],
-) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(trusted.join("ca.crt")).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_root_certificates(roots);
-    let mut config = match shown {
-        None => builder.with_no_client_auth(),
-        Some(directory) => {
-            let chain = vec![CertificateDer::from_pem_file(directory.join("client.crt")).unwrap()];
-            let key = PrivateKeyDer::from_pem_file(directory.join("client.key")).unwrap();
-            builder.with_client_auth_cert(chain, key).unwrap()
-        }
-    };
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    config
-}
 
 async fn connect(server: &Server, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(server.address()).await?;

@@ -43,7 +43,7 @@ async fn a_trusted_certificate_that_is_no_authoritys_lets_nobody_in() {
         (authority.pem.clone() + &alone.pem(), &alone, true),
         (alone.pem(), &alone, false),
     ] {
-        fs::write(&site.files.root_certs, roots).unwrap();
+        fs::write(site.files.root_certs.as_ref().unwrap(), roots).unwrap();
         let mut shown = vec![(leaf.der().to_vec(), &leaf_key, true)];
         shown.extend(by_leaf.iter().map(|client| (client.clone(), &key, false)));
         shown.extend(by_authority.iter().map(|client| (client.clone(), &key, authority_in)));
@@ -102,7 +102,7 @@ async fn the_newest_of_several_lists_counts() {
     // An authority that changed its key: each has its list, and one list is asked for both.
     let mut site = Site::new();
     let (authority, twin) = (site.authority.copy(), Authority::named("Falconer test authority"));
-    fs::write(&site.files.root_certs, authority.pem.clone() + &twin.pem).unwrap();
+    fs::write(site.files.root_certs.as_ref().unwrap(), authority.pem.clone() + &twin.pem).unwrap();
     site.revoke_on(&twin, &[], None, new);
     site.revoke_on(&authority, &[], None, old);
     let warnings = tls::load(&site.files, Timestamp::now()).unwrap().warnings;

@@ -1,8 +1,8 @@
 //! What the gateway may be told. Built by the host process, which owns the reading of settings.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::{host::HostName, token::Token};
+use crate::{host::HostName, tls::Tls, token::Token};
 
 /// Settings of the gateway.
 #[derive(Clone, Debug)]
@@ -14,13 +14,21 @@ pub struct Config {
     /// What clients have to know (`falconer.gateway.token_file`); nothing where no token is asked
     /// for.
     pub token: Option<Token>,
+    /// How connections are encrypted (`falconer.gateway.tls`); not at all without.
+    pub tls: Option<Arc<dyn Tls>>,
     /// Time and size limits; the defaults are meant for everyone.
     pub limits: Limits,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ingest: true, allowed_hosts: Vec::new(), token: None, limits: Limits::default() }
+        Self {
+            ingest: true,
+            allowed_hosts: Vec::new(),
+            token: None,
+            tls: None,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -29,13 +37,17 @@ impl Default for Config {
 pub struct Limits {
     /// Connections open at once; the next ones wait in the kernel's queue.
     pub connections: usize,
-    /// From accept to the first complete request head.
+    /// From accept, through TLS, to the first complete request head.
     pub first_request: Duration,
     /// An HTTP/1 connection without a complete request head.
     pub idle: Duration,
     /// From a request's head to the end of its body.
     pub body: Duration,
-    /// For requests in flight at shutdown.
+    /// A client that takes nothing of what is written to it.
+    pub stall: Duration,
+    /// A connection that a certificate let in, so that one that is revoked stops counting some time.
+    pub age: Duration,
+    /// For requests in flight at shutdown, and at a connection's greatest age.
     pub grace: Duration,
 }
 
@@ -50,6 +62,10 @@ impl Limits {
     pub const IDLE: Duration = Duration::from_secs(120);
     /// 8 MiB at 2.2 Mbit/s.
     pub const BODY: Duration = Duration::from_secs(30);
+    /// As long as on the gRPC side.
+    pub const STALL: Duration = Duration::from_secs(60);
+    /// As on the gRPC side.
+    pub const AGE: Duration = Duration::from_secs(24 * 60 * 60);
     /// Shorter than the 10 s that container runtimes give before they kill.
     pub const GRACE: Duration = Duration::from_secs(5);
 }
@@ -61,6 +77,8 @@ impl Default for Limits {
             first_request: Self::FIRST_REQUEST,
             idle: Self::IDLE,
             body: Self::BODY,
+            stall: Self::STALL,
+            age: Self::AGE,
             grace: Self::GRACE,
         }
     }

@@ -1,13 +1,16 @@
 //! One connection, from its first byte to its last: HTTP/1.1 or HTTP/2, whichever it speaks.
 //!
-//! 1. The first complete request head must come soon, or the connection is closed: neither a
-//!    silent client nor one that sends a byte now and then keeps a place.
+//! 1. TLS, where there is TLS, and the first complete request head must come soon, or the connection
+//!    is closed: neither a silent client nor one that sends a byte now and then keeps a place.
 //! 2. From then on an HTTP/1 connection may idle for as long as Falco keeps it for reuse; an
-//!    HTTP/2 one is asked for signs of life.
-//! 3. At shutdown the requests in flight are finished and then it ends.
+//!    HTTP/2 one is asked for signs of life. A client that reads nothing of what is written to it is
+//!    given up.
+//! 3. At shutdown, and at its greatest age where it has one, the requests in flight are finished and
+//!    then it ends.
 
 use std::{
-    future::{Future, pending},
+    future::pending,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,13 +23,23 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::Watcher},
+    server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::config::Limits;
+use crate::{
+    client::Client,
+    config::Limits,
+    tls::{self, Tls},
+};
 
 /// Far more than a browser sends, far less than hyper's default of 100 with room for long values.
 const MAX_HEADERS: usize = 64;
@@ -47,11 +60,20 @@ const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(crate) struct Protocol {
     builder: Builder<TokioExecutor>,
-    first_request: Duration,
+    tls: Option<Arc<dyn Tls>>,
+    limits: Limits,
+    router: Router,
+    /// Cancelled when connections have to end.
+    stopping: CancellationToken,
 }
 
 impl Protocol {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(
+        limits: Limits,
+        tls: Option<Arc<dyn Tls>>,
+        router: Router,
+        stopping: CancellationToken,
+    ) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -68,46 +90,75 @@ impl Protocol {
             .max_send_buf_size(HTTP2_SEND_BUFFER)
             .keep_alive_interval(HTTP2_PING_EVERY)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT);
-        Self { builder, first_request: limits.first_request }
+        Self { builder, tls, limits, router, stopping }
     }
 
-    /// Speaks HTTP on `io` until the client is done, misbehaves, or `shutdown` says to end.
-    pub(crate) fn drive<I>(
-        &self,
-        io: I,
-        router: Router,
-        shutdown: Watcher,
-    ) -> impl Future<Output = ()> + Send + use<I>
+    /// Serves `client` on `stream` until it is done, misbehaves, or has to end.
+    pub(crate) async fn serve(self, stream: TcpStream, client: Client) {
+        let deadline = Instant::now() + self.limits.first_request;
+        let Some(tls) = self.tls.clone() else {
+            return self.drive(stream, client, deadline).await;
+        };
+        let accepting = timeout_at(deadline, tls::accept(&*tls, stream, client));
+        let accepted = tokio::select! {
+            accepted = accepting => accepted,
+            () = self.stopping.cancelled() => return,
+        };
+        match accepted {
+            Ok(Ok((stream, client))) => self.drive(stream, client, deadline).await,
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS came about"),
+            Err(_) => tracing::debug!("connection closed: TLS took too long"),
+        }
+    }
+
+    /// Speaks HTTP on `io`.
+    async fn drive<I>(self, io: I, client: Client, deadline: Instant)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let Self { builder, limits, router, stopping, .. } = self;
+        let mut io = TimeoutStream::new(io);
+        io.set_write_timeout(Some(limits.stall));
+        let certified = client.identity.is_some();
         let asked = Arc::new(AtomicBool::new(false));
-        let silent = silence(asked.clone(), self.first_request);
-        let service = router.map_request(move |request: Request<Incoming>| {
+        let silent = silence(asked.clone(), deadline);
+        let service = router.map_request(move |mut request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(client.clone());
             request.map(Body::new)
         });
-        let connection = self
-            .builder
-            .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
-            .into_owned();
-        async move {
-            tokio::select! {
-                ended = shutdown.watch(connection) => {
-                    if let Err(error) = ended {
-                        tracing::debug!(error, "connection ended early");
-                    }
-                }
-                () = silent => tracing::debug!("connection closed: no request came"),
+        let io = TokioIo::new(Box::pin(io));
+        let mut connection = pin!(builder.serve_connection(io, TowerToHyperService::new(service)));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = silent => return tracing::debug!("connection closed: no request came"),
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
+            () = old(certified.then_some(limits.age)) => {
+                tracing::debug!("the connection has reached its greatest age");
+                connection.as_mut().graceful_shutdown();
+                timeout(limits.grace, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error, "connection ended early");
         }
     }
 }
 
-/// Ends when no request has come within `limit`; never, when one has.
-async fn silence(asked: Arc<AtomicBool>, limit: Duration) {
-    tokio::time::sleep(limit).await;
+/// Ends when no request has come by `deadline`; never, when one has.
+async fn silence(asked: Arc<AtomicBool>, deadline: Instant) {
+    sleep_until(deadline).await;
     if asked.load(Ordering::Relaxed) {
         pending::<()>().await;
+    }
+}
+
+async fn old(age: Option<Duration>) {
+    match age {
+        Some(age) => sleep(age).await,
+        None => pending().await,
     }
 }

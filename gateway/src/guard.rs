@@ -3,8 +3,8 @@
 //! 1. The request's host name is ours (`host.rs`), or 400/403: DNS rebinding ends here.
 //! 2. A POST from a page comes from a page of ours, or 403 ([`cross_origin`]). No CORS header is
 //!    ever sent, so a foreign page cannot read an answer either.
-//! 3. Where a token is asked for, it is there, or 401; probes and the page itself, which shows
-//!    nothing by itself, go without.
+//! 3. Where a token is asked for, it is there, or TLS has verified a client's certificate, or 401;
+//!    probes and the page itself, which shows nothing by itself, go without.
 //! 4. A POST that failed, here or further in, is noted: alerts were in it.
 
 use axum::{
@@ -15,7 +15,7 @@ use axum::{
 use http::{Method, header::HOST};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use crate::{host::Unwelcome, problem::Problem, state::Gateway};
+use crate::{client::Client, host::Unwelcome, problem::Problem, state::Gateway};
 
 /// Steps 1 and 4.
 pub(crate) async fn known_host(
@@ -47,8 +47,12 @@ pub(crate) async fn authorized(
     request: Request,
     next: Next,
 ) -> Response {
+    let client = request.extensions().get::<Client>();
+    let certified = client.is_some_and(|client| client.identity.is_some());
     match &gateway.token {
-        Some(token) if !token.is_in(request.headers()) => Problem::UNAUTHORIZED.into_response(),
+        Some(token) if !certified && !token.is_in(request.headers()) => {
+            Problem::UNAUTHORIZED.into_response()
+        }
         _ => next.run(request).await,
     }
 }

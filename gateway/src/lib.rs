@@ -7,6 +7,8 @@
 //! ```text
 //! serve.rs       accept loop: cap, back-off, drain
 //! connection.rs  one connection: protocol, timeouts, limits
+//! tls.rs         the handshake before it
+//! client.rs      who is at its other end
 //! router.rs      the whole HTTP surface, read top to bottom
 //! state.rs       what the handlers share
 //! guard.rs       which requests get in: Host, Origin, token
@@ -34,6 +36,7 @@
 
 mod ask;
 mod budget;
+mod client;
 mod config;
 mod connection;
 mod count;
@@ -60,8 +63,10 @@ mod span;
 mod state;
 mod status;
 mod stream;
+mod tls;
 mod token;
 
+pub use client::Client;
 pub use config::{Config, Limits};
 pub use host::{HostName, InvalidHost};
 pub use ingest::MAX_BODY;
@@ -69,4 +74,5 @@ pub use openapi::openapi;
 pub use port::{Port, Status};
 pub use router::router;
 pub use serve::serve;
+pub use tls::Tls;
 pub use token::{BadToken, Token};

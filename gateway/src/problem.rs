@@ -79,7 +79,8 @@ impl Problem {
         Self { status: StatusCode::NOT_FOUND, detail: "There is no alert with this cursor." };
     pub(crate) const UNAUTHORIZED: Self = Self {
         status: StatusCode::UNAUTHORIZED,
-        detail: "Send the token of falconer.gateway.token_file: Authorization: Bearer TOKEN.",
+        detail: "Send the token of falconer.gateway.token_file (Authorization: Bearer TOKEN), or \
+                 show a client certificate where falconer.gateway.tls.root_certs is set.",
     };
     pub(crate) const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,

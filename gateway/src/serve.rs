@@ -8,7 +8,6 @@
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,7 +17,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{config::Config, connection::Protocol, paced::Paced, port::Port, router::routes};
+use crate::{
+    client::Client, config::Config, connection::Protocol, paced::Paced, port::Port, router::routes,
+};
 
 /// Pause after the first failed accept; doubles with each one that follows.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
@@ -34,23 +35,22 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let limits = config.limits;
-    let protocol = Protocol::new(&limits);
     let stopping = CancellationToken::new();
-    let router = routes(port, config, stopping.clone());
+    let (tls, router) = (config.tls.clone(), routes(port, config, stopping.clone()));
+    let protocol = Protocol::new(limits, tls, router, stopping.clone());
     let places = Places::new(limits.connections);
-    let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     tracing::debug!(address = %listener.local_addr()?, "gateway listens");
 
     loop {
-        let (place, stream, peer) = tokio::select! {
+        let (place, stream, address) = tokio::select! {
             biased;
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let connection = protocol.drive(stream, router.clone(), graceful.watcher());
-        let span = tracing::debug_span!("http", %peer);
+        let connection = protocol.clone().serve(stream, Client { address, identity: None });
+        let span = tracing::debug_span!("http", peer = %address);
         connections.spawn(async move {
             connection.instrument(span).await;
             drop(place);
@@ -60,7 +60,9 @@ pub async fn serve(
 
     drop(listener);
     stopping.cancel();
-    if timeout(limits.grace, graceful.shutdown()).await.is_err() {
+    let finished =
+        timeout(limits.grace, async { while connections.join_next().await.is_some() {} });
+    if finished.await.is_err() {
         tracing::warn!(grace = ?limits.grace, "requests cut off at shutdown");
     }
     connections.shutdown().await;

@@ -34,7 +34,7 @@ pub(crate) struct Shared {
 
 impl Gateway {
     pub(crate) fn new(port: Arc<dyn Port>, config: Config, stopping: CancellationToken) -> Self {
-        let Config { ingest, allowed_hosts, token, limits } = config;
+        let Config { ingest, allowed_hosts, token, tls: _, limits } = config;
         Self(Arc::new(Shared {
             port,
             ingest,

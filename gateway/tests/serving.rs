@@ -47,6 +47,23 @@ async fn a_head_that_trickles_in_is_closed_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_nothing_loses_its_place() {
+    let server = Server::start(limits(|limits| {
+        limits.connections = 1;
+        limits.stall = Duration::from_millis(300);
+    }))
+    .await;
+    let mut deaf = server.connect().await;
+    // Answers of some tens of kilobytes: more than the sockets between hold.
+    let request = b"GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
+    deaf.try_send(&request).await;
+    let started = Instant::now();
+    assert_eq!(server.get("GET /livez").await.status, 200);
+    assert!(started.elapsed() > Duration::from_millis(250), "it had the place that long");
+    drop(deaf);
+}
+
+#[tokio::test]
 async fn an_idle_connection_outlives_the_first_deadline_but_not_the_idle_one() {
     let server = Server::start(limits(|limits| {
         limits.first_request = Duration::from_millis(100);

@@ -23,6 +23,9 @@ pub(super) async fn gateway(gateway: &Gateway, findings: &mut Findings) {
         Some(Ok(_)) => findings.add(Level::Ok, "falconer.gateway.token_file: it holds a token"),
         Some(Err(error)) => findings.add(Level::Error, error),
     }
+    if let Some(tls) = &gateway.tls {
+        certificates(tls, findings);
+    }
     port("falconer.gateway.listen", &gateway.listen.to_string(), findings).await;
 }
 
@@ -61,14 +64,10 @@ async fn unix_socket(socket: &UnixSocket, findings: &mut Findings) {
 fn certificates(files: &TlsFiles, findings: &mut Findings) {
     match tls::load(files, Timestamp::now()) {
         Ok(loaded) => {
-            findings.add(
-                Level::Ok,
-                format_args!(
-                    "grpc.cert_chain: {}, its key and {} can be used",
-                    files.cert_chain.display(),
-                    files.root_certs.display()
-                ),
-            );
+            let (key, chain) = (files.serves.cert_chain(), files.cert_chain.display());
+            let roots = files.root_certs.iter();
+            let roots: String = roots.map(|roots| format!(" and {}", roots.display())).collect();
+            findings.add(Level::Ok, format_args!("{key}: {chain}, its key{roots} can be used"));
             for warning in loaded.warnings {
                 findings.add(Level::Warning, warning);
             }

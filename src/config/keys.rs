@@ -49,13 +49,25 @@ pub(super) const OUTPUTS: Keys =
     ours("falconer.outputs", &["retain", "delivery", "lost_events"], &[]);
 pub(super) const SOCKET: Keys = ours("falconer.socket", &["mode", "group", "links"], &[]);
 pub(super) const GATEWAY: Keys =
-    ours("falconer.gateway", &["enabled", "listen", "allowed_hosts", "token_file"], &["tls"]);
+    ours("falconer.gateway", &["enabled", "listen", "allowed_hosts", "token_file", "tls"], &[]);
+pub(super) const GATEWAY_TLS: Keys =
+    ours("falconer.gateway.tls", &["private_key", "cert_chain", "root_certs"], &[]);
 pub(super) const FALCO: Keys = ours("falconer.falco", &["version", "webserver"], &[]);
 pub(super) const TLS: Keys = ours("falconer.tls", &["legacy_v1_certs", "crls"], &[]);
 
 /// Where a key may have been meant to stand.
-const ALL: [&Keys; 9] =
-    [&GRPC, &GRPC_OUTPUT, &FALCONER, &INPUTS, &OUTPUTS, &SOCKET, &GATEWAY, &FALCO, &TLS];
+const ALL: [&Keys; 10] = [
+    &GRPC,
+    &GRPC_OUTPUT,
+    &FALCONER,
+    &INPUTS,
+    &OUTPUTS,
+    &SOCKET,
+    &GATEWAY,
+    &GATEWAY_TLS,
+    &FALCO,
+    &TLS,
+];
 
 impl Keys {
     /// The message for a key that is not known.

@@ -107,12 +107,14 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
     /// Where it listens, by default [`DEFAULT_GATEWAY`]; elsewhere than on a loopback address only
-    /// with a token.
+    /// with a token, or TLS that asks for client certificates.
     pub listen: SocketAddr,
     /// Names it answers to besides the loopback ones.
     pub allowed_hosts: Vec<HostName>,
     /// The file with the word that lets clients in; `None` asks for none.
     pub token_file: Option<PathBuf>,
+    /// The files TLS is made from; `None` serves without.
+    pub tls: Option<net::TlsFiles>,
 }
 
 /// What the command line says about settings.

@@ -40,6 +40,8 @@ pub(super) struct Own {
     pub(super) gateway_listen: Option<Placed<SocketAddr>>,
     pub(super) gateway_allowed_hosts: Option<Placed<Vec<String>>>,
     pub(super) gateway_token_file: Option<Placed<Option<String>>>,
+    /// `private_key`, `cert_chain` and `root_certs`, where they name something.
+    pub(super) gateway_tls: [Option<Placed<String>>; 3],
     pub(super) version: Option<Placed<Option<String>>>,
     pub(super) webserver: Option<Placed<Option<String>>>,
     pub(super) legacy_v1_certs: Option<Placed<bool>>,
@@ -53,6 +55,7 @@ pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
     let outputs = Section::open(&keys::OUTPUTS, falconer.entry("outputs"), report);
     let socket = Section::open(&keys::SOCKET, falconer.entry("socket"), report);
     let gateway = Section::open(&keys::GATEWAY, falconer.entry("gateway"), report);
+    let gateway_tls = Section::open(&keys::GATEWAY_TLS, gateway.entry("tls"), report);
     let falco = Section::open(&keys::FALCO, falconer.entry("falco"), report);
     let tls = Section::open(&keys::TLS, falconer.entry("tls"), report);
     Own {
@@ -69,11 +72,11 @@ pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
         gateway_enabled: gateway.scalar("enabled", boolean, report),
         gateway_listen: gateway.scalar("listen", address::gateway, report),
         gateway_allowed_hosts: gateway.list("allowed_hosts", report),
-        gateway_token_file: gateway.scalar(
-            "token_file",
-            |text| optional(text, |path| Ok(path.to_owned())),
-            report,
-        ),
+        gateway_token_file: gateway.scalar("token_file", path, report),
+        gateway_tls: ["private_key", "cert_chain", "root_certs"].map(|key| {
+            let Placed { value, at } = gateway_tls.scalar(key, path, report)?;
+            Some(Placed { value: value?, at })
+        }),
         version: falco.scalar("version", |text| optional(text, version), report),
         webserver: falco.scalar("webserver", |text| optional(text, address::webserver), report),
         legacy_v1_certs: tls.scalar("legacy_v1_certs", boolean, report),
@@ -92,6 +95,10 @@ fn optional<T>(
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
     if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn path(text: &str) -> Result<Option<String>, String> {
+    optional(text, |path| Ok(path.to_owned()))
 }
 
 fn boolean(text: &str) -> Result<bool, String> {

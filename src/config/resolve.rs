@@ -90,13 +90,7 @@ fn listen(grpc: &Grpc, own: &Own, report: &mut Report) -> Option<net::Listen> {
         })),
         Ok(Bind::Tcp(address)) => {
             check_tls(grpc, report);
-            let files = grpc.tls();
-            let tls = net::TlsFiles {
-                crls: own.tls_crls.as_ref().map_or(files.crls, own::paths),
-                legacy_v1_certs: value(&own.legacy_v1_certs).unwrap_or(files.legacy_v1_certs),
-                ..files
-            };
-            Some(net::Listen::Tcp { address, tls })
+            Some(net::Listen::Tcp { address, tls: shared_tls(own, grpc.tls()) })
         }
         Err(error) => {
             report.error(*at, format!("grpc.bind_address is {}; {error}", quoted(text)));
@@ -151,31 +145,71 @@ fn gateway(own: &Own, report: &mut Report) -> Option<Gateway> {
         listen: value(&own.gateway_listen).unwrap_or(DEFAULT_GATEWAY),
         allowed_hosts: allowed_hosts(own, report),
         token_file: value(&own.gateway_token_file).flatten().map(PathBuf::from),
+        tls: gateway_tls(own, report),
     };
     if let Some(Placed { at, .. }) = &own.gateway_listen
         && !gateway.listen.ip().to_canonical().is_loopback()
     {
         let listen = gateway.listen;
-        if gateway.token_file.is_none() {
+        let certificates = gateway.tls.as_ref().is_some_and(|tls| tls.root_certs.is_some());
+        if gateway.token_file.is_none() && !certificates {
             report.error(
                 *at,
                 format!(
                     "falconer.gateway.listen is {listen}; an address that other machines reach \
-                     needs falconer.gateway.token_file, or everybody may read all alerts and post \
-                     more; name a file, or write {DEFAULT_GATEWAY}"
+                     needs falconer.gateway.token_file or falconer.gateway.tls.root_certs, or \
+                     everybody may read all alerts and post more; name a file, or write \
+                     {DEFAULT_GATEWAY}"
                 ),
             );
-        } else {
+        } else if gateway.tls.is_none() {
             report.warn(
                 *at,
                 format!(
                     "falconer.gateway.listen is {listen}, which is served without TLS: alerts and \
-                     the token can be read on the network between; put a proxy with TLS before it"
+                     the token can be read on the network between; set falconer.gateway.tls, or \
+                     put a proxy with TLS before it"
                 ),
             );
         }
     }
     enabled.then_some(gateway)
+}
+
+/// A key and its chain make TLS; the certificates of authorities are asked of clients only with it.
+fn gateway_tls(own: &Own, report: &mut Report) -> Option<net::TlsFiles> {
+    let path = |placed: &Placed<String>| PathBuf::from(&placed.value);
+    let [key, chain, roots] = &own.gateway_tls;
+    let (named, missing, at) = match (key, chain, roots) {
+        (Some(key), Some(chain), roots) => {
+            let token = value(&own.gateway_token_file).flatten().is_some();
+            let files = net::TlsFiles {
+                serves: net::Serves::Gateway { token },
+                root_certs: roots.as_ref().map(path),
+                ..net::TlsFiles::new(path(key), path(chain), "")
+            };
+            return Some(shared_tls(own, files));
+        }
+        (Some(named), None, _) => ("private_key", "cert_chain", named.at),
+        (None, Some(named), _) => ("cert_chain", "private_key", named.at),
+        (None, None, Some(named)) => ("root_certs", "private_key and cert_chain", named.at),
+        (None, None, None) => return None,
+    };
+    let text = format!(
+        "falconer.gateway.tls has {named} and no {missing}; expected private_key and cert_chain, \
+         with root_certs where clients show certificates; name them, or none"
+    );
+    report.error(at, text);
+    None
+}
+
+/// What `falconer.tls` says of every listener.
+fn shared_tls(own: &Own, files: net::TlsFiles) -> net::TlsFiles {
+    net::TlsFiles {
+        crls: own.tls_crls.as_ref().map_or(Vec::new(), own::paths),
+        legacy_v1_certs: value(&own.legacy_v1_certs).unwrap_or(files.legacy_v1_certs),
+        ..files
+    }
 }
 
 fn allowed_hosts(own: &Own, report: &mut Report) -> Vec<HostName> {

@@ -1,10 +1,10 @@
 //! The room from outside: texts, options and variables in, configurations and warnings out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     ingest,
-    net::{Listen, TlsFiles, UnixSocket},
+    net::{Listen, Serves, TlsFiles, UnixSocket},
     service::{Delivery, LostEvents},
 };
 
@@ -285,7 +285,7 @@ fn a_newer_falcos_objection_is_told_where_the_file_is_falcos() {
 }
 
 #[test]
-fn what_others_reach_needs_a_token() {
+fn what_others_reach_needs_a_token_or_certificates() {
     for listen in ["0.0.0.0:2804", "10.0.0.1:2804", "[::]:2804", "[::ffff:10.0.0.1]:2804"] {
         let text = format!("falconer: {{gateway: {{listen: '{listen}'}}}}");
         let error = try_read(&text, &[]).map(|_| ()).expect_err(listen).to_string();
@@ -293,10 +293,24 @@ fn what_others_reach_needs_a_token() {
         let text = format!("falconer: {{gateway: {{listen: '{listen}', token_file: /t}}}}");
         assert_eq!(config(&text, &[]).gateway.unwrap().token_file, Some("/t".into()));
         assert!(warning(&text, &[]).contains("without TLS"));
+        let tls = "tls: {private_key: /k, cert_chain: /c}";
+        let text = format!("falconer: {{gateway: {{listen: '{listen}', {tls}}}}}");
+        assert!(try_read(&text, &[]).is_err(), "{text}");
+        let text = text.replace("/c}", "/c, root_certs: /r}");
+        assert_eq!(warning(&text, &[]), "");
+        let files = config(&text, &[]).gateway.unwrap().tls.unwrap();
+        assert_eq!(files.serves, Serves::Gateway { token: false });
+        assert_eq!(
+            files.paths().collect::<Vec<_>>(),
+            [Path::new("/k"), Path::new("/c"), Path::new("/r")]
+        );
+        let text = text.replace("listen:", "token_file: /t, listen:");
+        let files = config(&text, &[]).gateway.unwrap().tls.unwrap();
+        assert_eq!(files.serves, Serves::Gateway { token: true });
     }
 }
 
 fn gateway_at(port: u16) -> super::Gateway {
     let listen = ([127, 0, 0, 1], port).into();
-    super::Gateway { listen, allowed_hosts: Vec::new(), token_file: None }
+    super::Gateway { listen, allowed_hosts: Vec::new(), token_file: None, tls: None }
 }

@@ -29,7 +29,14 @@ fn what_is_not_understood_is_an_error_in_its_place() {
         ("falconer: {\"\\x1b[31m\": 1}", "1:12: unknown key \"\\u{1b}[31m\" in falconer"),
         ("falconer: {admin: {}}", "1:12: falconer.admin is known to a later version"),
         ("falconer: {tls: {v1: true}}", "1:18: unknown key \"v1\" in falconer.tls"),
-        ("falconer: {gateway: {tls: {}}}", "1:22: falconer.gateway.tls is known to a later"),
+        (
+            "falconer: {gateway: {tls: {private_key: /k}}}",
+            "1:41: falconer.gateway.tls has private_key and no cert_chain",
+        ),
+        (
+            "falconer: {gateway: {tls: {root_certs: /r}}}",
+            "1:40: falconer.gateway.tls has root_certs and no private_key and cert_chain",
+        ),
         (
             "falconer: {gateway: {allowed_hosts: ['http://a']}}",
             "1:37: falconer.gateway.allowed_hosts: \"http",

@@ -6,7 +6,7 @@
 //! | [`links`] | other paths that lead to it |
 //! | [`tcp`] | the TCP listener |
 //! | [`inherited`] | sockets that systemd bound for us |
-//! | [`tls`] | mutual TLS from PEM files |
+//! | [`tls`] | TLS from PEM files, mutual for gRPC |
 //! | [`authority`] | the repair of `:authority` below HTTP/2, on unix sockets only |
 //! | [`preface`] | a connection must begin with HTTP/2's preface, soon |
 //! | [`cork`] | what HTTP/2 writes in one go leaves in one write |
@@ -20,7 +20,7 @@ mod cork;
 mod inherited;
 mod links;
 pub(crate) mod preface;
-mod refusals;
+pub(crate) mod refusals;
 pub mod serve;
 pub mod tcp;
 pub mod tls;
@@ -70,15 +70,18 @@ pub struct UnixSocket {
     pub links: Vec<PathBuf>,
 }
 
-/// PEM files of the server's side of mutual TLS.
+/// PEM files of the server's side of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
+    /// What is served behind it.
+    pub serves: Serves,
     /// The server's private key, not encrypted.
     pub private_key: PathBuf,
     /// The server's certificate, then its intermediates.
     pub cert_chain: PathBuf,
-    /// The certificates that client certificates are verified against.
-    pub root_certs: PathBuf,
+    /// The certificates that client certificates are verified against; `None` asks clients for
+    /// none.
+    pub root_certs: Option<PathBuf>,
     /// Revocation lists that they are verified against too.
     pub crls: Vec<PathBuf>,
     /// Whether X.509 version 1 certificates are taken, as Falco took them.
@@ -86,18 +89,73 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// These files, no revocation lists, and version 1 as Falco took it.
+    /// These files for gRPC, no revocation lists, and version 1 as Falco took it.
     pub fn new(
         private_key: impl Into<PathBuf>,
         cert_chain: impl Into<PathBuf>,
         root_certs: impl Into<PathBuf>,
     ) -> Self {
         Self {
+            serves: Serves::Grpc,
             private_key: private_key.into(),
             cert_chain: cert_chain.into(),
-            root_certs: root_certs.into(),
+            root_certs: Some(root_certs.into()),
             crls: Vec::new(),
             legacy_v1_certs: true,
+        }
+    }
+
+    /// Every file there is.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.private_key, &self.cert_chain].into_iter().chain(&self.root_certs).chain(&self.crls)
+    }
+}
+
+/// What is served behind TLS: it decides what a handshake offers and asks for, and how the
+/// configuration's keys are called in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// gRPC: HTTP/2 alone, and no client without a certificate.
+    Grpc,
+    /// The gateway: HTTP/1.1 too.
+    Gateway {
+        /// Whether a client may come without a certificate, since it may have the token.
+        token: bool,
+    },
+}
+
+impl Serves {
+    fn protocols(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Grpc => &[b"h2"],
+            Self::Gateway { .. } => &[b"h2", b"http/1.1"],
+        }
+    }
+
+    fn needs_certificate(self) -> bool {
+        !matches!(self, Self::Gateway { token: true })
+    }
+
+    fn private_key(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc.private_key",
+            Self::Gateway { .. } => "falconer.gateway.tls.private_key",
+        }
+    }
+
+    /// The key of [`TlsFiles::cert_chain`].
+    #[must_use]
+    pub fn cert_chain(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc.cert_chain",
+            Self::Gateway { .. } => "falconer.gateway.tls.cert_chain",
+        }
+    }
+
+    fn root_certs(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc.root_certs",
+            Self::Gateway { .. } => "falconer.gateway.tls.root_certs",
         }
     }
 }

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Peer;
-
 /// How many are told in each [`PERIOD`]; the others are counted.
 const TOLD: u32 = 10;
 
@@ -17,7 +15,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 
 /// The refusals of one listener.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Period>);
+pub(crate) struct Refusals(Mutex<Period>);
 
 #[derive(Debug, Default)]
 struct Period {
@@ -28,7 +26,7 @@ struct Period {
 
 impl Refusals {
     /// Tells that `peer` was refused and why, if it is not one too many.
-    pub(super) fn tell(&self, peer: &Peer, cause: &dyn Display) {
+    pub(crate) fn tell(&self, peer: &dyn Display, cause: &dyn Display) {
         let Some(untold) = self.due() else { return };
         if untold > 0 {
             tracing::warn!(untold, "more connections were refused in the minute before");

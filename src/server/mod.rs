@@ -25,9 +25,8 @@ mod welcome;
 
 use std::future::Future;
 use std::io::{self, IsTerminal, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::TryFutureExt as _;
@@ -38,18 +37,19 @@ use tonic_health::server::HealthReporter;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
-use crate::config::{Config, Errors, Loaded, TokenError};
+use crate::config::{self, Config, Errors, Loaded, TokenError};
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
 use crate::ingest::{self, Intake};
 use crate::net::connection::{Ending, GRACE, Handler};
 use crate::net::serve::{ListenError, Listener};
+use crate::net::tls::TlsError;
 use crate::net::{BindError, Inherited, Peer};
 use crate::service::{self, Caller, FalcoVersion, Settings, Subscribers, mounted};
 use calls::{Call, Calls};
 use changes::Changes;
 use feed::Feed;
-use gateway::Gateway;
+use gateway::{Credentials, Gateway};
 use inputs::Inputs;
 use running::Running;
 use signals::{Asked, Signals};
@@ -72,6 +72,9 @@ pub enum Error {
     /// The gateway's token cannot be had.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The gateway's TLS files are wrong.
+    #[error(transparent)]
+    GatewayTls(#[from] TlsError),
     /// The program to start cannot be started.
     #[error(
         "cannot start {program:?}: {error}; check its path, after -- or in falconer.inputs.command"
@@ -175,7 +178,10 @@ impl Server {
         if unused > 0 {
             tracing::warn!(unused, "sockets that systemd handed over are not used, and closed");
         }
-        let bind = |wanted| Gateway::bind(wanted, config.inputs.http, &stop);
+        let bind = |wanted: config::Gateway| {
+            let credentials = Credentials::read(&wanted, &Credentials::default())?;
+            Gateway::bind(wanted, credentials, config.inputs.http, &stop)
+        };
         let gateway = config.gateway.clone().map(bind).transpose()?;
         let mut inputs = Inputs::new(intake.clone(), stop_inputs.clone());
         inputs.start(&mut parts, &config.inputs)?;
@@ -207,17 +213,19 @@ impl Server {
             calls,
             grpc,
             tls: tls.clone(),
+            gateway_tls: Mutex::default(),
             started: Timestamp::now(),
             stop: stop_inputs.clone(),
         };
         let port = Arc::new(feed);
         if let Some(gateway) = &gateway {
+            port.set_gateway_tls(gateway.credentials().tls.clone());
             gateway.serve(&mut parts, port.clone())?;
         }
         parts.spawn(ask_falco(&config, asked, stop.clone()));
         parts.spawn(well(systemd::stay_alive(stop.clone())));
 
-        greet(&config, gateway.as_ref().and_then(Gateway::address));
+        greet(&config, gateway.as_ref().and_then(Gateway::url).as_deref());
         systemd::ready();
         let reread = Arc::new(reread);
         let stop_running = stop.clone();
@@ -316,6 +324,13 @@ fn falco_version(
     })
 }
 
+/// Tells what is to be said about TLS files that can be used.
+fn warn_of_tls(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!(%warning, "TLS");
+    }
+}
+
 /// Asks Falco for its version, once, beside everything else.
 fn ask_falco(
     config: &Config,
@@ -357,7 +372,7 @@ async fn drain(parts: &mut Parts) -> Result<(), Error> {
     outcome
 }
 
-fn greet(config: &Config, gateway: Option<SocketAddr>) {
+fn greet(config: &Config, gateway: Option<&str>) {
     let text = welcome::lines(config.grpc.as_ref(), gateway, config.inputs.http);
     let mut stderr = io::stderr().lock();
     // Standard error may be closed; then nobody reads this.

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::feed::Feed;
-use super::gateway::Gateway;
+use super::gateway::{Credentials, Gateway};
 use super::inputs::Inputs;
-use super::{Parts, Reread, systemd};
+use super::{Error, Parts, Reread, systemd};
 use crate::config::{self, Config, Errors, Loaded};
 use crate::hub::Hub;
 use crate::net::tls::{self, TlsError};
@@ -49,19 +49,22 @@ impl Running {
     pub(super) async fn reload(&mut self, parts: &mut Parts) {
         systemd::reloading();
         let (reread, changes, tls) = (self.reread.clone(), self.changes.clone(), self.tls.clone());
+        let now = self.gateway.as_ref().map(|gateway| gateway.credentials().clone());
         let reading = move || {
             // Looked at before they are read, so that a change in between is seen.
             let seen = changes.again();
             let loaded = reread()?;
             let tls = tls_files(&loaded.config).zip(tls).map(|(files, tls)| tls.reload(files));
+            let read = |wanted| Credentials::read(wanted, &now.unwrap_or_default());
+            let credentials = loaded.config.gateway.as_ref().map(read).transpose();
             let changes = seen.instead(watched(&loaded.config, loaded.files.clone()));
-            Ok::<_, Errors>((loaded, tls, changes))
+            Ok::<_, Errors>((loaded, tls, credentials, changes))
         };
         match spawn_blocking(reading).await {
-            Ok(Ok((loaded, tls, changes))) => {
+            Ok(Ok((loaded, tls, credentials, changes))) => {
                 self.changes = changes;
                 tell_tls(tls);
-                self.apply(loaded, parts);
+                self.apply(loaded, credentials, parts);
             }
             Ok(Err(errors)) => {
                 for error in errors.to_string().lines() {
@@ -74,7 +77,12 @@ impl Running {
         systemd::ready();
     }
 
-    fn apply(&mut self, loaded: Loaded, parts: &mut Parts) {
+    fn apply(
+        &mut self,
+        loaded: Loaded,
+        credentials: Result<Option<Credentials>, Error>,
+        parts: &mut Parts,
+    ) {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
@@ -89,7 +97,11 @@ impl Running {
         self.hub.set_retain(new.hub.retain);
         self.settings.replace(new.outputs.clone());
         self.inputs.change(parts, &new.inputs);
-        if let Err(error) = self.change_gateway(new.gateway.clone(), new.inputs.http, parts) {
+        let changed = credentials.and_then(|credentials| {
+            let wanted = new.gateway.clone().zip(credentials);
+            self.change_gateway(wanted, new.inputs.http, parts)
+        });
+        if let Err(error) = changed {
             tracing::error!(%error, "the gateway stays as it was");
         }
         let Config { grpc, threads, falco_webserver, .. } = self.config.clone();
@@ -99,12 +111,15 @@ impl Running {
 
     fn change_gateway(
         &mut self,
-        wanted: Option<config::Gateway>,
+        wanted: Option<(config::Gateway, Credentials)>,
         ingest: bool,
         parts: &mut Parts,
-    ) -> Result<(), super::Error> {
+    ) -> Result<(), Error> {
         let port: Arc<dyn Port> = self.port.clone();
-        Gateway::change(&mut self.gateway, wanted, ingest, &self.stop, parts, &port)
+        Gateway::change(&mut self.gateway, wanted, ingest, &self.stop, parts, &port)?;
+        let credentials = self.gateway.as_ref().map(Gateway::credentials);
+        self.port.set_gateway_tls(credentials.and_then(|credentials| credentials.tls.clone()));
+        Ok(())
     }
 
     /// Waits until every input has ended.
@@ -115,11 +130,7 @@ impl Running {
 
 fn tell_tls(reloaded: Option<Result<Vec<String>, TlsError>>) {
     match reloaded {
-        Some(Ok(warnings)) => {
-            for warning in warnings {
-                tracing::warn!(%warning, "TLS");
-            }
-        }
+        Some(Ok(warnings)) => super::warn_of_tls(&warnings),
         Some(Err(error)) => {
             tracing::error!(%error, "the certificates that were in force stay in force");
         }
@@ -147,9 +158,11 @@ fn served_at_the_same(one: &Config, other: &Config) -> bool {
 /// The files whose change is a reason to read everything again.
 pub(super) fn watched(config: &Config, mut files: Vec<PathBuf>) -> Vec<PathBuf> {
     if let Some(tls) = tls_files(config) {
-        files.extend([&tls.private_key, &tls.cert_chain, &tls.root_certs].map(Clone::clone));
-        files.extend(tls.crls.iter().cloned());
+        files.extend(tls.paths().cloned());
     }
-    files.extend(config.gateway.iter().filter_map(|gateway| gateway.token_file.clone()));
+    if let Some(gateway) = &config.gateway {
+        files.extend(gateway.token_file.clone());
+        files.extend(gateway.tls.iter().flat_map(TlsFiles::paths).cloned());
+    }
     files
 }

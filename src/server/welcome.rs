@@ -1,13 +1,13 @@
 //! What a start prints: what listens where, and the lines to paste next.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::net::Listen;
 
 /// The lines for `grpc` and `gateway`, each where it listens; `posted` says whether alerts may be
 /// posted there.
-pub(super) fn lines(grpc: Option<&Listen>, gateway: Option<SocketAddr>, posted: bool) -> String {
+pub(super) fn lines(grpc: Option<&Listen>, gateway: Option<&str>, posted: bool) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         // Writing to a String does not fail.
@@ -23,10 +23,10 @@ pub(super) fn lines(grpc: Option<&Listen>, gateway: Option<SocketAddr>, posted: 
         None => line("gRPC", "off (grpc.enabled is false)"),
     }
     match gateway {
-        Some(address) => {
-            line("dashboard", &format!("http://{address}/"));
+        Some(url) => {
+            line("dashboard", url);
             if posted {
-                let url = format!("-o http_output.url=http://{address}/");
+                let url = format!("-o http_output.url={url}");
                 line("Falco", &format!("-o json_output=true -o http_output.enabled=true {url}"));
             }
         }
@@ -43,7 +43,8 @@ fn grpcurl(listen: &Listen) -> String {
             format!("grpcurl -plaintext -unix {path}")
         }
         Listen::Tcp { address, tls } => {
-            let roots = shell_word(&tls.root_certs.display().to_string());
+            let roots = tls.root_certs.as_deref().unwrap_or(Path::new("ca.crt"));
+            let roots = shell_word(&roots.display().to_string());
             let address = shell_word(&reachable(address));
             format!("grpcurl -cacert {roots} -cert client.crt -key client.key {address}")
         }
@@ -80,7 +81,7 @@ mod tests {
             group: None,
             links: Vec::new(),
         });
-        let text = lines(Some(&unix), Some(([127, 0, 0, 1], 2804).into()), true);
+        let text = lines(Some(&unix), Some("http://127.0.0.1:2804/"), true);
         assert!(text.contains(r"-unix '/tmp/it'\''s here/f.sock' falco.outputs.service/get"));
         assert!(text.contains("http://127.0.0.1:2804/\n"));
         let tls = TlsFiles::new("k", "c", "/etc/falco/certs/ca.crt");

@@ -1,6 +1,7 @@
 //! What the integration tests share: the server as a process, the way a user starts it (`server`),
 //! certificates every client accepts, and those nobody may (`certs`, `site`), the real clients as
-//! processes (`client`), HTTP as a script speaks it (`http`), and the example lines with the alerts they must become (`examples`).
+//! processes (`client`), HTTP and TLS as a script speaks them (`http`, `tls`), and the example lines
+//! with the alerts they must become (`examples`).
 //!
 //! Everything waits with a deadline and is ended by its process id; nothing is left behind.
 #![allow(dead_code, reason = "each integration test uses its part")]
@@ -12,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod raw;
 pub(crate) mod server;
 pub(crate) mod site;
+pub(crate) mod tls;
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! Which clients will accept the server's certificate, told without any of them being there.
 //!
-//! A client is taken to trust `grpc.root_certs`, as Falco's own instructions have it, and to call
+//! A client is taken to trust `root_certs`, as Falco's own instructions have it, and to call
 //! the server by a name that the certificate has: any of its hosts and addresses, with a label in
 //! place of a wildcard. What differs are the rules; the remedy is the same for all and stands with
 //! the warnings of [`super::load`].
 //!
-//! | clients | name | chain to `grpc.root_certs` |
+//! | clients | name | chain to `root_certs` |
 //! |---|---|---|
 //! | Rust (tonic) | a subjectAltName; version 3 only | rustls's: asked itself |
 //! | Go (grpc-go, client-go, grpcurl) | a subjectAltName; the common name does not count | below |
@@ -38,13 +38,15 @@ pub struct Verdict {
     pub refused: Option<String>,
 }
 
-/// What each family of clients will make of the server's certificate.
+/// What each family of clients will make of the server's certificate; nothing is known of it where
+/// no `root_certs` are named.
 ///
 /// # Errors
 /// When a file cannot be read, or is not what it should be.
 pub fn audience(files: &TlsFiles, now: Timestamp) -> Result<Vec<Verdict>, TlsError> {
-    let chain = Source::read("grpc.cert_chain", &files.cert_chain)?.certificates()?;
-    let roots = Source::read("grpc.root_certs", &files.root_certs)?.certificates()?;
+    let Some(roots) = &files.root_certs else { return Ok(Vec::new()) };
+    let roots = Source::read(files.serves.root_certs(), roots)?.certificates()?;
+    let chain = Source::read(files.serves.cert_chain(), &files.cert_chain)?.certificates()?;
     let Some((first, others)) = chain.split_first() else { return Ok(Vec::new()) };
     let Ok(own) = Certificate::read(first) else { return Ok(Vec::new()) };
     let unsigned = unsigned(&own, &chain, &roots, now);
@@ -57,7 +59,7 @@ pub fn audience(files: &TlsFiles, now: Timestamp) -> Result<Vec<Verdict>, TlsErr
 }
 
 const UNSIGNED: &str =
-    "no authority in grpc.root_certs, valid now, signed it; one of its name may have another key";
+    "no authority in root_certs, valid now, signed it; one of its name may have another key";
 const NO_HOST: &str =
     "it has no subjectAltName of a host or an address, and the common name does not count";
 

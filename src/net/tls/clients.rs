@@ -28,7 +28,7 @@ use super::standard::Standard;
 use super::x509::{Certificate, RevocationList};
 use super::{TlsFiles, identity};
 
-/// Reads the roots and the lists.
+/// Reads the roots and the lists; without roots no client is asked for a certificate.
 pub(super) fn load(
     files: &TlsFiles,
     own: &CertifiedKey,
@@ -36,7 +36,8 @@ pub(super) fn load(
     now: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let source = Source::read("grpc.root_certs", &files.root_certs)?;
+    let Some(path) = &files.root_certs else { return Ok(WebPkiClientVerifier::no_client_auth()) };
+    let source = Source::read(files.serves.root_certs(), path)?;
     let certificates = source.certificates()?;
     let (authorities, alone) = roots(&source, certificates, own, now, warnings)?;
     let mut lists = Vec::new();
@@ -60,7 +61,7 @@ pub(super) fn load(
             .build()
     });
     let standard = standard.map_err(|error| source.wrong(error.to_string()))?;
-    Ok(Arc::new(Verifier::new(standard, rule)))
+    Ok(Arc::new(Verifier::new(standard, rule, files.serves.needs_certificate())))
 }
 
 /// The authorities, and what is trusted for itself alone.

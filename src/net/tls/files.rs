@@ -32,7 +32,7 @@ pub struct TlsError {
 
 impl TlsError {
     pub(super) fn of_chain(files: &TlsFiles, reason: String) -> Self {
-        Self { key: "grpc.cert_chain", path: files.cert_chain.clone(), reason }
+        Self { key: files.serves.cert_chain(), path: files.cert_chain.clone(), reason }
     }
 }
 
@@ -88,8 +88,8 @@ impl<'p> Source<'p> {
         }
         Err(self.wrong(match self.holds() {
             Some(Kind::Key) => {
-                "it holds a private key and no certificate; grpc.private_key and grpc.cert_chain \
-                 may be exchanged"
+                "it holds a private key and no certificate; private_key and cert_chain may be \
+                 exchanged"
                     .to_owned()
             }
             Some(Kind::Request) => {
@@ -119,8 +119,8 @@ impl<'p> Source<'p> {
             }
             self.wrong(match (error, self.holds()) {
                 (PemError::NoItemsFound, Some(Kind::Certificate)) => {
-                    "it holds a certificate and no private key; grpc.private_key and \
-                     grpc.cert_chain may be exchanged"
+                    "it holds a certificate and no private key; private_key and cert_chain may be \
+                     exchanged"
                         .to_owned()
                 }
                 (PemError::NoItemsFound, Some(Kind::Der)) => {

@@ -54,12 +54,14 @@ pub(super) struct Verifier {
     standard: Standard,
     /// `None` refuses version 1.
     rule: Option<Rule>,
+    /// Whether a client without a certificate is refused.
+    mandatory: bool,
     warned: AtomicBool,
 }
 
 impl Verifier {
-    pub(super) fn new(standard: Standard, rule: Option<Rule>) -> Self {
-        Self { standard, rule, warned: AtomicBool::new(false) }
+    pub(super) fn new(standard: Standard, rule: Option<Rule>, mandatory: bool) -> Self {
+        Self { standard, rule, mandatory, warned: AtomicBool::new(false) }
     }
 
     fn warn(&self, certificate: &CertificateDer<'_>) {
@@ -90,6 +92,10 @@ fn version_1<'a>(certificate: &'a CertificateDer<'_>) -> Option<Certificate<'a>>
 }
 
 impl ClientCertVerifier for Verifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.standard.all.root_hint_subjects()
     }

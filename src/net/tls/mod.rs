@@ -1,6 +1,8 @@
-//! Mutual TLS from PEM files: the client's certificate is always required and verified.
+//! TLS from PEM files. For gRPC it is mutual: the client's certificate is always required and
+//! verified. The gateway may ask for none, or take a token in its place ([`super::Serves`]).
 //!
-//! - TLS 1.2 and 1.3 with aws-lc-rs; ALPN offers `h2`, and a client that offers none is taken.
+//! - TLS 1.2 and 1.3 with aws-lc-rs; ALPN offers `h2`, the gateway's `http/1.1` too, and a client
+//!   that offers none is taken.
 //! - No session resumption: a resumed session skips the verification of the client's certificate
 //!   in both versions.
 //! - Certificates that Falco took are taken: its own instructions made X.509 version 1.
@@ -76,7 +78,7 @@ pub fn load(files: &TlsFiles, now: Timestamp) -> Result<Loaded, TlsError> {
         .map_err(|error| TlsError::of_chain(files, error.to_string()))?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver(own));
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = files.serves.protocols().iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Loaded { config: Arc::new(config), warnings, expiries })

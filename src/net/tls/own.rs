@@ -29,7 +29,7 @@ pub(super) fn load(
     warnings: &mut Vec<String>,
 ) -> Result<CertifiedKey, TlsError> {
     let key = private_key(files, provider, warnings)?;
-    let source = Source::read("grpc.cert_chain", &files.cert_chain)?;
+    let source = Source::read(files.serves.cert_chain(), &files.cert_chain)?;
     let chain = source.certificates()?;
     if let Some(reason) = mismatch(&chain, key.as_ref(), files) {
         return Err(source.wrong(reason));
@@ -49,7 +49,7 @@ fn private_key(
     provider: &CryptoProvider,
     warnings: &mut Vec<String>,
 ) -> Result<Arc<dyn SigningKey>, TlsError> {
-    let source = Source::read("grpc.private_key", &files.private_key)?;
+    let source = Source::read(files.serves.private_key(), &files.private_key)?;
     if let Some(mode) = source.open_to_others() {
         warnings.push(source.warning(format_args!(
             "others than its owner may read the server's private key (mode {mode:04o}); write \

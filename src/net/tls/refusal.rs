@@ -19,7 +19,7 @@ use super::legacy::Refused;
 pub fn refusal(error: &io::Error) -> Option<String> {
     let sentence = match error.get_ref()?.downcast_ref::<Error>()? {
         Error::NoCertificatesPresented => "the client showed no certificate; give it one that an \
-             authority in grpc.root_certs signed, and its key"
+             authority in root_certs signed, and its key"
             .to_owned(),
         Error::InvalidCertificate(error) => certificate(error),
         Error::InvalidCertRevocationList(_) => {
@@ -48,7 +48,7 @@ fn certificate(error: &CertificateError) -> String {
     use CertificateError as E;
     match error {
         E::UnknownIssuer => {
-            "no authority in grpc.root_certs signed the client's certificate; sign it by one of \
+            "no authority in root_certs signed the client's certificate; sign it by one of \
              them, or add its authority there"
         }
         E::BadSignature => {
@@ -122,7 +122,7 @@ fn alert_received(alert: AlertDescription) -> Option<&'static str> {
     Some(match alert {
         AlertDescription::UnknownCA => {
             "the client does not trust this server's certificate; give it the authority's \
-             certificate that signed grpc.cert_chain"
+             certificate that signed cert_chain"
         }
         AlertDescription::DecryptError => {
             "the client knows an authority of the same name with another key than the one that \

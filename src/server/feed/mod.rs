@@ -14,7 +14,7 @@ mod metrics;
 mod row;
 mod tail;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use falconer_gateway::port::{
@@ -43,6 +43,8 @@ pub(super) struct Feed {
     /// Where gRPC is served, as in `grpc.bind_address`.
     pub(super) grpc: String,
     pub(super) tls: Option<Arc<tls::Current>>,
+    /// The gateway's own, which a reload may bring.
+    pub(super) gateway_tls: Mutex<Option<Arc<tls::Current>>>,
     pub(super) started: Timestamp,
     /// Cancelled when the server begins to stop.
     pub(super) stop: CancellationToken,
@@ -134,6 +136,11 @@ impl Port for Feed {
 }
 
 impl Feed {
+    /// Tells of the gateway's certificates from now on.
+    pub(super) fn set_gateway_tls(&self, tls: Option<Arc<tls::Current>>) {
+        *self.gateway_tls.lock().unwrap_or_else(PoisonError::into_inner) = tls;
+    }
+
     fn inputs(&self) -> Vec<InputStatus> {
         let (counts, latest, down) =
             (self.intake.counts(), self.intake.latest(), self.intake.all_down());
@@ -159,7 +166,12 @@ impl Feed {
     }
 
     fn certificates(&self) -> Vec<Certificate> {
-        let expiries = self.tls.as_ref().map(|tls| tls.expiries()).unwrap_or_default();
+        let of_gateway = self.gateway_tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut expiries: Vec<_> =
+            self.tls.iter().chain(&of_gateway).flat_map(|tls| tls.expiries()).collect();
+        // Both may be served with the same file.
+        expiries.sort_unstable();
+        expiries.dedup();
         let told = |(path, not_after): (std::path::PathBuf, Timestamp)| Certificate {
             file: path.to_string_lossy().into_owned(),
             not_after,

@@ -1,0 +1,220 @@
+//! The gateway behind TLS: who gets in, over which HTTP, and what a reload changes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
+use support::certs::{self, Authority, leaf};
+use support::http::Gateway;
+use support::{PATIENCE, tls};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+const TOKEN: &str = "a-token-that-is-long-enough";
+const STATUS: &str = "/api/v1/status";
+const STREAM: &str = "/api/v1/events/stream?last=0";
+const ALERT: &str = r#"{"output":"o","priority":"Error","rule":"r","source":"syscall","time":"2026-01-30T10:00:00.000000000Z"}"#;
+
+/// A gateway with certificates in a folder: `roots` asks clients for one, `token` for a token.
+struct Site {
+    dir: TempDir,
+    gateway: Gateway,
+}
+
+impl Site {
+    fn start(roots: bool, token: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        certs::write(dir.path());
+        fs::write(dir.path().join("token"), TOKEN).unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let mut settings = vec![
+            format!("falconer.gateway.tls.private_key={}", path("server.key")),
+            format!("falconer.gateway.tls.cert_chain={}", path("server.crt")),
+        ];
+        if roots {
+            settings.push(format!("falconer.gateway.tls.root_certs={}", path("ca.crt")));
+        }
+        if token {
+            settings.push(format!("falconer.gateway.token_file={}", path("token")));
+        }
+        let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+        let gateway = Gateway::start(&settings);
+        Self { dir, gateway }
+    }
+
+    fn client(&self, shown: Option<&Path>, alpn: &[&str]) -> ClientConfig {
+        tls::client(self.dir.path(), shown, &[&TLS12, &TLS13], alpn)
+    }
+
+    async fn connect(&self, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(self.gateway.address).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    }
+
+    /// The answer to one request; an error where none comes.
+    async fn ask(&self, config: ClientConfig, asked: &Asked<'_>) -> Outcome {
+        let stream = self.connect(config).await?;
+        let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let target = if two { "https://localhost" } else { "" };
+        let mut request = Request::builder().method(asked.method);
+        request = request.uri(format!("{target}{}", asked.path));
+        if !two {
+            request = request.header("host", "localhost");
+        }
+        if let Some(token) = asked.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(asked.body.as_bytes())))?;
+        let io = TokioIo::new(stream);
+        let response = if two {
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            tokio::spawn(connection);
+            timeout(PATIENCE, sender.send_request(request)).await??
+        } else {
+            let (mut sender, connection) = http1::handshake(io).await?;
+            tokio::spawn(connection);
+            timeout(PATIENCE, sender.send_request(request)).await??
+        };
+        Ok(response)
+    }
+
+    /// The status of the status document; `None` when there is no answer.
+    async fn status(&self, config: ClientConfig, token: Option<&str>) -> Option<StatusCode> {
+        let asked = Asked { token, ..Asked::get(STATUS) };
+        self.ask(config, &asked).await.ok().map(|response| response.status())
+    }
+}
+
+type Outcome = Result<Response<Incoming>, Box<dyn std::error::Error>>;
+
+/// A request.
+struct Asked<'a> {
+    method: &'a str,
+    path: &'a str,
+    token: Option<&'a str>,
+    body: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    fn get(path: &'a str) -> Self {
+        Self { method: "GET", path, token: None, body: "" }
+    }
+}
+
+/// Another authority's client.
+fn stranger() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    certs::write(dir.path());
+    dir
+}
+
+#[tokio::test]
+async fn without_roots_clients_are_asked_for_nothing() {
+    let site = Site::start(false, false);
+    for versions in [[&TLS12], [&TLS13]] as [[&'static SupportedProtocolVersion; 1]; 2] {
+        for alpn in [&["h2", "http/1.1"][..], &["http/1.1"], &[]] {
+            let config = tls::client(site.dir.path(), None, &versions, alpn);
+            assert_eq!(site.status(config, None).await, Some(StatusCode::OK), "{alpn:?}");
+        }
+    }
+    // Who speaks no TLS gets no answer.
+    let stream = TcpStream::connect(site.gateway.address).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(STATUS).header("host", "localhost").body(String::new()).unwrap();
+    assert!(timeout(PATIENCE, sender.send_request(request)).await.unwrap().is_err());
+    assert!(site.gateway.server.stderr().contains("does not speak TLS"));
+    assert!(site.gateway.server.stderr().contains(&format!("https://{}/", site.gateway.address)));
+}
+
+#[tokio::test]
+async fn with_roots_alone_nobody_gets_in_without_a_certificate() {
+    let (site, stranger) = (Site::start(true, false), stranger());
+    for alpn in [&["h2"][..], &["http/1.1"]] {
+        let own = site.client(Some(site.dir.path()), alpn);
+        assert_eq!(site.status(own, None).await, Some(StatusCode::OK));
+        assert_eq!(site.status(site.client(None, alpn), None).await, None);
+        assert_eq!(site.status(site.client(Some(stranger.path()), alpn), None).await, None);
+    }
+    let log = site.gateway.server.stderr();
+    assert!(log.contains("the client showed no certificate"), "{log}");
+    assert!(log.contains("is not signed by the key of the authority"), "{log}");
+}
+
+#[tokio::test]
+async fn with_roots_and_a_token_either_will_do() {
+    let (site, stranger) = (Site::start(true, true), stranger());
+    for alpn in [&["h2"][..], &["http/1.1"]] {
+        let own = || site.client(Some(site.dir.path()), alpn);
+        let none = || site.client(None, alpn);
+        assert_eq!(site.status(own(), None).await, Some(StatusCode::OK));
+        assert_eq!(site.status(none(), Some(TOKEN)).await, Some(StatusCode::OK));
+        assert_eq!(site.status(none(), None).await, Some(StatusCode::UNAUTHORIZED));
+        let wrong = Some("another-token-that-is-long");
+        assert_eq!(site.status(none(), wrong).await, Some(StatusCode::UNAUTHORIZED));
+        let foreign = site.client(Some(stranger.path()), alpn);
+        assert_eq!(site.status(foreign, Some(TOKEN)).await, None);
+        // Probes need neither.
+        let probe = site.ask(none(), &Asked::get("/livez")).await.unwrap();
+        assert_eq!(probe.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_replaced_under_an_open_stream() {
+    let site = Site::start(false, false);
+    let both = &["h2", "http/1.1"][..];
+    let stream = site.ask(site.client(None, both), &Asked::get(STREAM)).await.unwrap();
+    let mut stream = stream.into_body();
+
+    let before = site.client(None, both);
+    let authority = Authority::named("another authority");
+    let server = leaf("server", &["localhost".to_owned()], Some(certs::SERVER));
+    authority.write_leaf(site.dir.path(), "server", &server);
+    fs::write(site.dir.path().join("ca.crt"), &authority.pem).unwrap();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while site.status(site.client(None, both), None).await.is_none() {
+        assert!(tokio::time::Instant::now() < deadline, "the new certificate is shown in time");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(site.status(before, None).await, None, "the old authority did not sign the new one");
+
+    // A broken one changes nothing.
+    fs::write(site.dir.path().join("server.crt"), "no certificate").unwrap();
+    while !site.gateway.server.stderr().contains("falconer.gateway.tls.cert_chain") {
+        assert!(tokio::time::Instant::now() < deadline, "the broken file is told of in time");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let asked = Asked { method: "POST", path: "/api/v1/events", token: None, body: ALERT };
+    let posted = site.ask(site.client(None, both), &asked).await.unwrap();
+    assert_eq!(posted.status(), StatusCode::OK);
+
+    // The stream that was open before all this has the alert.
+    let mut seen = String::new();
+    while !seen.contains("2026-01-30T10:00:00") {
+        let frame = timeout(PATIENCE, stream.frame()).await.unwrap().unwrap().unwrap();
+        seen.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+    }
+    let status = site.ask(site.client(None, both), &Asked::get(STATUS)).await.unwrap();
+    let status = status.into_body().collect().await.unwrap().to_bytes();
+    let status: serde_json::Value = serde_json::from_slice(&status).unwrap();
+    assert!(status["certificates"][0]["file"].as_str().unwrap().ends_with("server.crt"));
+}
