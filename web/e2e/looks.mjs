@@ -2,28 +2,8 @@
 // axe finds nothing serious. The screenshots are for people.
 
 import assert from "node:assert/strict";
-import { alert } from "./alerts.mjs";
 import { seriousTroubles } from "./browser.mjs";
-
-const KINDS = [
-  { rule: "Terminal shell in container", priority: "Notice" },
-  { rule: "Read sensitive file untrusted", priority: "Warning", tags: ["T1555", "filesystem", "mitre_credential_access"], hostname: "node-2" },
-  { rule: "Drop and execute new binary in container", priority: "Critical", tags: ["mitre_persistence", "PCI_DSS_11.5.1"], hostname: "node-3" },
-  { rule: "Write below etc", priority: "Error", tags: ["T1543", "filesystem"], hostname: "node-1" },
-  { rule: "Contact K8S API Server From Container", priority: "Notice", tags: ["T1565", "network"], hostname: "node-4" },
-  { rule: "Create Privileged Pod", priority: "Warning", source: "k8s_audit", tags: ["k8s"], hostname: "node-2" },
-  { rule: "Kernel module loaded", priority: "Emergency", hostname: "node-3" },
-  { rule: "Launch Suspicious Network Tool", priority: "Informational", tags: ["network"], hostname: "node-1" },
-  { rule: "Detect crypto miners", priority: "Alert", tags: ["mitre_impact"], hostname: "node-4" },
-  { rule: "Debug trace", priority: "Debug", tags: [], hostname: "node-2" },
-];
-
-const spread = (index) => new Date(Date.now() - 840_000 + index * 2050 + Math.sin(index / 9) * 20_000).toISOString();
-const scene = () => Array.from({ length: 400 }, (_, index) => {
-  const kind = KINDS[(index * index + (index % 7)) % KINDS.length];
-  const time = spread(index);
-  return alert({ ...kind, time, output: `${time}: ${kind.priority} ${kind.rule} | user=root process=sh command=sh -c "cat /etc/shadow" container=nginx namespace=prod` });
-});
+import { scene } from "./scene.mjs";
 
 const SIZES = [{ width: 1440, height: 900 }, { width: 1024, height: 768 }, { width: 390, height: 844 }, { width: 320, height: 640 }];
 
@@ -41,8 +21,8 @@ async function walk({ open, shot }, { dark, width, height }) {
   await page.locator("[role=row][data-cursor]").nth(5).waitFor();
   await page.waitForTimeout(500);
   await look(page, shot, `live-${as}`);
-  await page.locator("[role=row][data-cursor]").nth(2).click();
-  await page.getByRole("article", { name: "Alert" }).getByText("proc.cmdline").waitFor();
+  await page.locator("[role=row][data-cursor]", { hasText: "Read sensitive" }).first().click();
+  await page.getByRole("article", { name: "Alert" }).getByText("proc.cmdline", { exact: true }).waitFor();
   await look(page, shot, `detail-${as}`);
   await page.getByRole("button", { name: "Copy as" }).click();
   await look(page, shot, `copy-${as}`);
@@ -50,7 +30,7 @@ async function walk({ open, shot }, { dark, width, height }) {
   await page.locator("dialog pre").waitFor();
   await look(page, shot, `exception-${as}`);
   await page.keyboard.press("Escape");
-  await page.goto(new URL("/?filter=priority%20%3E%3D%20warning%20and%20not%20hostname%20%3D%20node-1", page.url()).href);
+  await page.goto(new URL("/?filter=priority%20%3E%3D%20warning%20and%20not%20hostname%20%3D%20worker-1", page.url()).href);
   await page.locator("[role=row][data-cursor]").nth(2).waitFor();
   await page.locator("#filter").fill("priority >= warning and hostnam = x");
   await page.locator(".problem").waitFor();
@@ -71,7 +51,7 @@ export const tests = Object.fromEntries(SIZES.flatMap((size) => [false, true].ma
     const empty = await it.open("/", { ...size, dark });
     await empty.getByRole("heading", { name: "No alert yet" }).waitFor();
     await look(empty, it.shot, `empty-${size.width}-${dark ? "dark" : "light"}`);
-    await it.falconer.post(...scene());
+    await it.falconer.post(...scene(700));
     await walk(it, { ...size, dark });
   } },
 ])));

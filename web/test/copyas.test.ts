@@ -39,6 +39,7 @@ describe("a rule exception", () => {
   it("never lets a value be anything but text", () => {
     for (const text of ["yes", "null", "12", "- a", "a: b", "#x", "", "a\nb", "*a", "&a", "!t"]) expect(yamlText(text)).toBe(JSON.stringify(text));
     expect(yamlText("\u202e")).toBe('"\\u202e"');
+    expect(yamlText("a\u{e0041}\u115f")).toBe('"a\\U000e0041\\u115f"');
     expect(yamlText("Terminal shell in container")).toBe("Terminal shell in container");
   });
 });

@@ -1,7 +1,6 @@
 // Widths that were set are remembered; whatever a link or a store says, a row stays a row.
 
 import { expect, it } from "vitest";
-import { heightOf, powerMarks } from "../src/model/axis";
 import { NARROWEST, WIDEST, readWidths, template } from "../src/model/widths";
 
 it("a width that was set is the column's most, and the last takes the rest", () => {
@@ -17,12 +16,4 @@ it("what is remembered is read without trust", () => {
   expect(readWidths(null)).toEqual({});
   expect(readWidths("{not json")).toEqual({});
   expect(readWidths('{"a":"x","b":null,"c":1,"d":99999,"e":120.4}')).toEqual({ c: NARROWEST, d: WIDEST, e: 120 });
-});
-
-it("a logarithmic scale shows one beside many", () => {
-  expect(heightOf(1, 1000, false)).toBe(0.001);
-  expect(heightOf(1, 1000, true)).toBeGreaterThan(0.09);
-  expect([heightOf(0, 1000, true), heightOf(1000, 1000, true)]).toEqual([0, 1]);
-  expect(powerMarks(2500, 9)).toEqual([1, 10, 100, 1000]);
-  expect(powerMarks(2500, 2)).toEqual([1, 100]);
 });

@@ -17,11 +17,14 @@ export function timeMarks(from: number, to: number, most: number, zone: Zone): {
   return found;
 }
 
-/** Round counts from 0 to at least `highest`, at most so many steps. */
+/** Round counts from 0 up to `highest`, about so many steps. */
 export function countMarks(highest: number, most: number): number[] {
   const rough = Math.max(1, highest) / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(Math.max(1, rough)));
-  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough) ?? 10 * power;
+  const steps = [1, 2, 5, 10].map((each) => each * power);
+  const wide = steps.find((each) => each >= rough) ?? 10 * power;
+  // An axis with nothing but 0 says nothing: rather one mark more.
+  const step = wide <= highest ? wide : (steps.filter((each) => each <= highest).at(-1) ?? 1);
   return Array.from({ length: Math.floor(highest / step) + 1 }, (_, at) => at * step);
 }
 

@@ -4,6 +4,7 @@
 import { display, type Alert, type FieldValue } from "./alert";
 import { fieldName, joined, quote, writable } from "./filter";
 import { address } from "./api";
+import { ODD } from "./visible";
 
 /** One word of a POSIX shell. */
 export function shellQuote(text: string): string {
@@ -91,10 +92,10 @@ export function exceptionYaml(alert: Alert, fields: string[], name = "from_falco
 export function yamlText(text: string): string {
   const plain = /^[A-Za-z][\w.]*(?:[ /-][\w.]+)*$/.test(text) && !/^(?:true|false|yes|no|on|off|null|y|n)$/i.test(text);
   if (plain) return text;
-  return JSON.stringify(text).replace(
-    /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return JSON.stringify(text).replace(ODD, (one) => {
+    const code = (one.codePointAt(0) ?? 0).toString(16);
+    return code.length > 4 ? `\\U${code.padStart(8, "0")}` : `\\u${code.padStart(4, "0")}`;
+  });
 }
 
 /** The three ways to wire Falco to this server. */

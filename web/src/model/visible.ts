@@ -10,7 +10,7 @@ export interface Piece {
 // C0, DEL, C1, soft hyphen, Arabic letter mark, Mongolian vowel separator, zero width and bidi
 // marks, line and paragraph separators, invisible operators, byte order mark, interlinear marks,
 // Hangul fillers, variation selectors, lone surrogates, tag characters.
-const ODD = new RegExp(
+export const ODD = new RegExp(
   "[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f" +
   "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb" +
   "\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]|\\p{Surrogate}", "gu");

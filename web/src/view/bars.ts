@@ -8,7 +8,7 @@ import type { Histogram } from "../model/wire";
 export const LEFT = 44;
 export const RIGHT = 8;
 const TOP = 8;
-const BOTTOM = 20;
+const BOTTOM = 22;
 
 export interface Look {
   width: number;
@@ -75,7 +75,7 @@ export function draw(canvas: HTMLCanvasElement, data: Histogram, look: Look): vo
     context.textAlign = "right";
     context.textBaseline = "middle";
     const marks = look.log ? powerMarks : countMarks;
-    for (const count of marks(highest, Math.max(1, Math.floor((floor - TOP) / 26)))) {
+    for (const count of marks(highest, Math.max(2, Math.floor((floor - TOP) / 26)))) {
       context.fillText(compact(count), LEFT - 6, y(count));
       line(LEFT, Math.round(y(count)) + 0.5, look.width - RIGHT, Math.round(y(count)) + 0.5);
     }
@@ -84,7 +84,7 @@ export function draw(canvas: HTMLCanvasElement, data: Histogram, look: Look): vo
     for (const { at, text } of timeMarks(from, to, Math.max(2, Math.floor((look.width - LEFT) / 84)), look.zone)) {
       line(x(at), floor, x(at), floor + 3);
       const half = context.measureText(text).width / 2;
-      context.fillText(text, Math.min(look.width - half - 2, Math.max(LEFT - 20 + half, x(at))), floor + 6);
+      context.fillText(text, Math.min(look.width - half - 2, Math.max(LEFT + half, x(at))), floor + 6);
     }
   }
 

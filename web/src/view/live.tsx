@@ -50,7 +50,7 @@ function Bar({ rows }: { rows: number }) {
     <div class="toolbar">
       {narrow.value
         ? <button type="button" class="small" onClick={() => (drawer.value = true)}>Facets</button>
-        : <button type="button" class="small" aria-pressed={facetsShown.value === "on"} onClick={() => (facetsShown.value = facetsShown.value === "on" ? "off" : "on")}>Facets</button>}
+        : <button type="button" class="small facets-switch" aria-pressed={facetsShown.value === "on"} onClick={() => (facetsShown.value = facetsShown.value === "on" ? "off" : "on")}>Facets</button>}
       {isLive.value && (held
         ? <button type="button" class="small main" id="resume" onClick={toTop} title="Follow what comes (Space)">▶ Follow</button>
         : <button type="button" class="small" id="pause" onClick={() => pause("key")} title="Hold the view (Space)">❚❚ Pause</button>)}
