@@ -22,6 +22,7 @@ use support::examples;
 use support::http::Gateway;
 use support::raw::{Client, head};
 
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const STREAM: &str = "/api/v1/events/stream";
 
 /// Alert number `n`: in the severities' turn, a minute apart, every tenth by `bash`.
@@ -313,13 +314,12 @@ async fn bodies_may_be_compressed_and_hold_many_alerts() {
 async fn a_token_opens_what_other_machines_reach() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
-    std::fs::write(&file, "0123456789abcdef0123456789abcdef\n").unwrap();
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
     let setting = format!("falconer.gateway.token_file={}", file.display());
     let gateway = Gateway::start(&[&setting]);
     assert_eq!(gateway.get("/api/v1/status").await.status, 401);
     assert_eq!(gateway.get("/livez").await.status, 200);
-    let token = "Bearer 0123456789abcdef0123456789abcdef";
-    let asked = Request::get("/api/v1/status").header("authorization", token);
+    let asked = Request::get("/api/v1/status").header("authorization", format!("Bearer {TOKEN}"));
     assert_eq!(gateway.ask(asked, b"").await.status, 200);
 }
 
@@ -329,9 +329,14 @@ async fn nothing_that_the_description_allows_is_answered_otherwise_than_it_says(
     if !library.is_installed() {
         return;
     }
-    let mut gateway = Gateway::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, TOKEN).unwrap();
+    let setting = format!("falconer.gateway.token_file={}", file.display());
+    let mut gateway = Gateway::start(&[&setting]);
     gateway.server.feed(examples::lines().concat());
     let description = format!("http://{}/api/openapi.json", gateway.address);
+    let authorization = format!("Authorization: Bearer {TOKEN}");
     let arguments = [
         "run",
         description.as_str(),
@@ -340,6 +345,8 @@ async fn nothing_that_the_description_allows_is_answered_otherwise_than_it_says(
         // That a text is a condition, a time or a cursor no schema can say; and Falco is never told
         // that what it posted is no alert.
         "--exclude-checks=positive_data_acceptance,negative_data_rejection",
+        "--header",
+        &authorization,
         "--max-examples=50",
         "--request-timeout=20",
         "--generation-deterministic",

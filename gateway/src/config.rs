@@ -1,8 +1,8 @@
 //! What the gateway may be told. Built by the host process, which owns the reading of settings.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use crate::{host::HostName, tls::Tls, token::Token};
+use crate::{host::HostName, origin::Origin, tls::Tls, token::Token};
 
 /// Settings of the gateway.
 #[derive(Clone, Debug)]
@@ -11,6 +11,11 @@ pub struct Config {
     pub ingest: bool,
     /// Names answered to besides the loopback ones (`falconer.gateway.allowed_hosts`).
     pub allowed_hosts: Vec<HostName>,
+    /// Foreign pages that may read (`falconer.gateway.allowed_origins`).
+    pub allowed_origins: Vec<Origin>,
+    /// How often one address may post (`falconer.gateway.posts_per_second`); as often as it likes
+    /// without.
+    pub posts_per_second: Option<NonZeroU32>,
     /// What clients have to know (`falconer.gateway.token_file`); nothing where no token is asked
     /// for.
     pub token: Option<Token>,
@@ -25,6 +30,8 @@ impl Default for Config {
         Self {
             ingest: true,
             allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            posts_per_second: None,
             token: None,
             tls: None,
             limits: Limits::default(),

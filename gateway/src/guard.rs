@@ -1,11 +1,11 @@
 //! Which requests get in. In front of the routes, so that no path can forget it.
 //!
 //! 1. The request's host name is ours (`host.rs`), or 400/403: DNS rebinding ends here.
-//! 2. A POST from a page comes from a page of ours, or 403 ([`cross_origin`]). No CORS header is
-//!    ever sent, so a foreign page cannot read an answer either.
+//! 2. A POST from a page comes from a page of ours, or 403 ([`cross_origin`]). A CORS header is sent
+//!    only to origins that are named, so a foreign page cannot read an answer either.
 //! 3. Where a token is asked for, it is there, or TLS has verified a client's certificate, or 401;
 //!    probes and the page itself, which shows nothing by itself, go without.
-//! 4. A POST that failed, here or further in, is noted: alerts were in it.
+//! 4. A POST that failed, here or further in, is noted: alerts were in it. Every answer may be.
 
 use axum::{
     extract::{Request, State},
@@ -15,7 +15,7 @@ use axum::{
 use http::{Method, header::HOST};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use crate::{client::Client, host::Unwelcome, problem::Problem, state::Gateway};
+use crate::{access::Access, client::Client, host::Unwelcome, problem::Problem, state::Gateway};
 
 /// Steps 1 and 4.
 pub(crate) async fn known_host(
@@ -24,9 +24,11 @@ pub(crate) async fn known_host(
     next: Next,
 ) -> Response {
     let posted = request.method() == Method::POST;
+    let access = Access::begin(&request);
     let problem = match gateway.hosts.check(request.uri(), request.headers()) {
         Ok(()) => {
             let response = next.run(request).await;
+            access.answered(response.status());
             if let (true, Some(problem)) = (posted, response.extensions().get::<Problem>()) {
                 gateway.refusals.note(&*gateway.port, *problem, None);
             }
@@ -38,6 +40,7 @@ pub(crate) async fn known_host(
     if posted {
         gateway.refusals.note(&*gateway.port, problem, request.headers().get(HOST));
     }
+    access.answered(problem.status);
     problem.into_response()
 }
 

@@ -2,12 +2,13 @@
 //!
 //! 1. The content type does not matter: Falco sends JSON as `text/plain` too, and `TE: gzip`,
 //!    which says nothing about the body. `Content-Encoding: gzip` does, any other is refused.
-//! 2. A body announced as too large is refused before a byte of it is read.
-//! 3. Room for the body is taken from a fixed budget, so that no number of connections can fill
+//! 2. A client that posts too often, where that is limited, is told so.
+//! 3. A body announced as too large is refused before a byte of it is read.
+//! 4. Room for the body is taken from a fixed budget, so that no number of connections can fill
 //!    the memory with half-sent bodies.
-//! 4. The body is read, within a time limit; one that came in one piece is not copied.
-//! 5. A compressed body is unpacked to no more than an uncompressed one may have.
-//! 6. The host process gets it, whatever it is, and the answer is 200 with no body at all: Falco
+//! 5. The body is read, within a time limit; one that came in one piece is not copied.
+//! 6. A compressed body is unpacked to no more than an uncompressed one may have.
+//! 7. The host process gets it, whatever it is, and the answer is 200 with no body at all: Falco
 //!    prints the body of an answer to its own standard output.
 
 use std::io::Read;
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 
 use crate::{
     budget::Budget,
+    client::Client,
     problem::{Document, Problem},
     state::Gateway,
 };
@@ -45,9 +47,16 @@ pub const MAX_BODY: usize = 8 << 20;
         (status = 408, description = "The body came too slowly", body = Document, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 8 MiB", body = Document, content_type = "application/problem+json"),
         (status = 415, description = "Another Content-Encoding than gzip", body = Document, content_type = "application/problem+json"),
+        (status = 429, description = "This client posts too often", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Response {
+    let client = request.extensions().get::<Client>();
+    if let (Some(rate), Some(client)) = (&gateway.rate, client)
+        && !rate.allows(client.address.ip())
+    {
+        return Problem::TOO_OFTEN.into_response();
+    }
     let gzip = match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => false,
         Some(b"gzip" | b"x-gzip") => true,

@@ -12,9 +12,12 @@
 //! router.rs      the whole HTTP surface, read top to bottom
 //! state.rs       what the handlers share
 //! guard.rs       which requests get in: Host, Origin, token
+//! access.rs      who asked for what, in the log
+//! origin.rs      pages of other origins that may read
 //! token.rs       the word that lets clients in
 //! host.rs        the names this server answers to
 //! ingest.rs      POST: an alert comes in
+//! rate.rs        how often one client may post
 //! budget.rs      memory for the bodies being read
 //! ask.rs         questions as they stand in a URL
 //! stream.rs      alerts as they come: server-sent events, NDJSON
@@ -34,6 +37,7 @@
 //! paced.rs       log lines a client can cause, at most one a minute
 //! ```
 
+mod access;
 mod ask;
 mod budget;
 mod client;
@@ -51,10 +55,12 @@ mod host;
 mod ingest;
 mod json;
 mod openapi;
+mod origin;
 mod paced;
 mod page;
 pub mod port;
 mod problem;
+mod rate;
 mod refusals;
 mod router;
 mod rules;
@@ -71,6 +77,7 @@ pub use config::{Config, Limits};
 pub use host::{HostName, InvalidHost};
 pub use ingest::MAX_BODY;
 pub use openapi::openapi;
+pub use origin::{InvalidOrigin, Origin};
 pub use port::{Port, Status};
 pub use router::router;
 pub use serve::serve;

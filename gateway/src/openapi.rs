@@ -3,8 +3,9 @@
 use utoipa::{
     OpenApi,
     openapi::{
-        OpenApi as Description,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        Content, OpenApi as Description, Ref, ResponseBuilder,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -45,5 +46,27 @@ pub fn openapi() -> Description {
     if let Some(components) = &mut description.components {
         components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
     }
+    for path in description.paths.paths.values_mut() {
+        for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+            guarded(operation);
+        }
+    }
     description
+}
+
+/// What the guard in front of every path adds to it.
+fn guarded(operation: &mut Operation) {
+    let refused = |description: &str| {
+        let document = Content::new(Some(Ref::from_schema_name("Document")));
+        let response = ResponseBuilder::new().description(description);
+        response.content("application/problem+json", document).build()
+    };
+    let responses = &mut operation.responses.responses;
+    let token = "A token is asked for, and there is none or another";
+    responses.insert("401".into(), refused(token).into());
+    let host = "The host asked for is not this server's, or a foreign page posts";
+    responses.entry("403".into()).or_insert_with(|| refused(host).into());
+    // Either nothing or the token: which, is for the server's settings to say.
+    let requirements = [SecurityRequirement::default(), SecurityRequirement::new("token", [""; 0])];
+    operation.security = Some(requirements.into());
 }

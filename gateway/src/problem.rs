@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{
     HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -66,6 +66,11 @@ impl Problem {
     pub(crate) const BODY_NOT_GZIP: Self = Self {
         status: StatusCode::BAD_REQUEST,
         detail: "The body is not the gzip it is said to be. Post again, or uncompressed.",
+    };
+    pub(crate) const TOO_OFTEN: Self = Self {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        detail: "This client posts more often than falconer.gateway.posts_per_second allows. Wait \
+                 a second, or post several alerts at once.",
     };
     pub(crate) const NOT_FOUND: Self =
         Self { status: StatusCode::NOT_FOUND, detail: "There is nothing at this path." };
@@ -169,6 +174,9 @@ fn document(status: StatusCode, document: &Document) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     headers::protect(response.headers_mut());
     response

@@ -13,7 +13,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     config::Config, events, export, facets, guard, headers, histogram, ingest, json::Json,
-    openapi::openapi, page, port::Port, problem::Problem, rules, state::Gateway, status, stream,
+    openapi::openapi, origin, page, port::Port, problem::Problem, rules, state::Gateway, status,
+    stream,
 };
 
 /// Everything the gateway answers to, as a service without a socket.
@@ -23,6 +24,8 @@ pub fn router(port: Arc<dyn Port>, config: Config) -> Router {
 
 /// As [`router`]; live streams end when `stopping` is cancelled.
 pub(crate) fn routes(port: Arc<dyn Port>, config: Config, stopping: CancellationToken) -> Router {
+    let readable =
+        (!config.allowed_origins.is_empty()).then(|| origin::readable_by(&config.allowed_origins));
     let gateway = Gateway::new(port, config, stopping);
     let posting = match gateway.ingest {
         true => post(ingest::take),
@@ -52,6 +55,8 @@ pub(crate) fn routes(port: Arc<dyn Port>, config: Config, stopping: Cancellation
             ServiceBuilder::new()
                 // First: it also notes what the ones after it refuse.
                 .layer(from_fn_with_state(gateway.clone(), guard::known_host))
+                // Outside the token's: a browser asks before it sends one.
+                .option_layer(readable)
                 .layer(guard::cross_origin()),
         )
         .with_state(gateway)

@@ -10,6 +10,7 @@ use crate::{
     history::Scans,
     host::Hosts,
     port::Port,
+    rate::Rate,
     refusals::Refusals,
     token::Token,
 };
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) ingest: bool,
     pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
+    /// What one client may post, where that is limited.
+    pub(crate) rate: Option<Rate>,
     pub(crate) budget: Budget,
     pub(crate) refusals: Refusals,
     pub(crate) scans: Scans,
@@ -34,12 +37,13 @@ pub(crate) struct Shared {
 
 impl Gateway {
     pub(crate) fn new(port: Arc<dyn Port>, config: Config, stopping: CancellationToken) -> Self {
-        let Config { ingest, allowed_hosts, token, tls: _, limits } = config;
+        let Config { ingest, allowed_hosts, posts_per_second, token, limits, .. } = config;
         Self(Arc::new(Shared {
             port,
             ingest,
             hosts: Hosts::new(allowed_hosts),
             limits,
+            rate: posts_per_second.map(Rate::new),
             budget: Budget::default(),
             refusals: Refusals::default(),
             scans: Scans::default(),

@@ -117,6 +117,54 @@ async fn there_is_no_cors() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_named_may_read_and_no_more() {
+    let origin = "https://soc.example";
+    let token: falconer_gateway::Token = "0123456789abcdef0123".parse().unwrap();
+    let allowed_origins = vec![origin.parse().unwrap()];
+    let server =
+        Server::start(Config { allowed_origins, token: Some(token), ..Config::default() }).await;
+    let from = |origin: &str| format!("Host: localhost\r\nOrigin: {origin}\r\n");
+    let may_read = "access-control-allow-origin";
+    // The browser's question, and then the page's.
+    let asked = format!(
+        "{}Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: authorization\r\n",
+        from(origin)
+    );
+    let answer = named(&server, "OPTIONS /api/v1/status", &asked).await;
+    assert_eq!((answer.status, answer.header(may_read)), (200, Some(origin)));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET"));
+    let bearer = "Authorization: Bearer 0123456789abcdef0123\r\n";
+    let answer = named(&server, "GET /api/v1/status", &(from(origin) + bearer)).await;
+    assert_eq!((answer.status, answer.header(may_read)), (200, Some(origin)));
+    // Without the token it can read why not; another page cannot, and nobody may post.
+    let answer = named(&server, "GET /api/v1/status", &from(origin)).await;
+    assert_eq!((answer.status, answer.header(may_read)), (401, Some(origin)));
+    let answer =
+        named(&server, "GET /api/v1/status", &(from("https://evil.example") + bearer)).await;
+    assert_eq!(answer.header(may_read), None);
+    let answer = named(&server, "POST /", &(from(origin) + bearer)).await;
+    answer.problem(403, "Forbidden");
+}
+
+#[tokio::test]
+async fn a_client_that_posts_too_often_is_told_and_what_it_lost_is_counted() {
+    let posts_per_second = std::num::NonZeroU32::new(3);
+    let server = Server::start(Config { posts_per_second, ..Config::default() }).await;
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        let answer = server.post("/", "", "{}").await;
+        if answer.status != 200 {
+            answer.problem(429, "Too Many Requests");
+            assert_eq!(answer.header("retry-after"), Some("1"));
+        }
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    assert_eq!(server.port.refused(), [429, 429]);
+    assert_eq!(server.get("GET /livez").await.status, 200, "only posts are counted");
+}
+
+#[tokio::test]
 async fn where_a_token_is_asked_for_nothing_is_told_without_it() {
     let token: falconer_gateway::Token = "0123456789abcdef0123".parse().unwrap();
     let server = Server::start(Config { token: Some(token), ..Config::default() }).await;

@@ -48,8 +48,16 @@ pub(super) const INPUTS: Keys =
 pub(super) const OUTPUTS: Keys =
     ours("falconer.outputs", &["retain", "delivery", "lost_events"], &[]);
 pub(super) const SOCKET: Keys = ours("falconer.socket", &["mode", "group", "links"], &[]);
-pub(super) const GATEWAY: Keys =
-    ours("falconer.gateway", &["enabled", "listen", "allowed_hosts", "token_file", "tls"], &[]);
+pub(super) const GATEWAY: Keys = ours("falconer.gateway", GATEWAY_KEYS, &[]);
+const GATEWAY_KEYS: &[&str] = &[
+    "enabled",
+    "listen",
+    "allowed_hosts",
+    "allowed_origins",
+    "posts_per_second",
+    "token_file",
+    "tls",
+];
 pub(super) const GATEWAY_TLS: Keys =
     ours("falconer.gateway.tls", &["private_key", "cert_chain", "root_certs"], &[]);
 pub(super) const FALCO: Keys = ours("falconer.falco", &["version", "webserver"], &[]);

@@ -56,10 +56,11 @@ mod tests_include;
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
-use falconer_gateway::HostName;
+use falconer_gateway::{HostName, Origin};
 
 pub use falco::{
     DEFAULT_BIND_ADDRESS, FALCO_BIND_ADDRESS, FALCO_CERT_CHAIN, FALCO_PRIVATE_KEY, FALCO_ROOT_CERTS,
@@ -111,6 +112,10 @@ pub struct Gateway {
     pub listen: SocketAddr,
     /// Names it answers to besides the loopback ones.
     pub allowed_hosts: Vec<HostName>,
+    /// Foreign pages that may read what it tells.
+    pub allowed_origins: Vec<Origin>,
+    /// How often one address may post; as often as it likes without.
+    pub posts_per_second: Option<NonZeroU32>,
     /// The file with the word that lets clients in; `None` asks for none.
     pub token_file: Option<PathBuf>,
     /// The files TLS is made from; `None` serves without.

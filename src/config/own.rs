@@ -39,6 +39,8 @@ pub(super) struct Own {
     pub(super) gateway_enabled: Option<Placed<bool>>,
     pub(super) gateway_listen: Option<Placed<SocketAddr>>,
     pub(super) gateway_allowed_hosts: Option<Placed<Vec<String>>>,
+    pub(super) gateway_allowed_origins: Option<Placed<Vec<String>>>,
+    pub(super) gateway_posts_per_second: Option<Placed<u32>>,
     pub(super) gateway_token_file: Option<Placed<Option<String>>>,
     /// `private_key`, `cert_chain` and `root_certs`, where they name something.
     pub(super) gateway_tls: [Option<Placed<String>>; 3],
@@ -72,6 +74,8 @@ pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
         gateway_enabled: gateway.scalar("enabled", boolean, report),
         gateway_listen: gateway.scalar("listen", address::gateway, report),
         gateway_allowed_hosts: gateway.list("allowed_hosts", report),
+        gateway_allowed_origins: gateway.list("allowed_origins", report),
+        gateway_posts_per_second: gateway.scalar("posts_per_second", rate, report),
         gateway_token_file: gateway.scalar("token_file", path, report),
         gateway_tls: ["private_key", "cert_chain", "root_certs"].map(|key| {
             let Placed { value, at } = gateway_tls.scalar(key, path, report)?;
@@ -127,6 +131,10 @@ fn retain(text: &str) -> Result<u64, String> {
              write {default}MiB"
         )),
     }
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number, 0 for no limit".to_owned())
 }
 
 fn mode(text: &str) -> Result<u32, String> {

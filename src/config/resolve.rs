@@ -1,10 +1,11 @@
 //! Settings as they were written -> settings as they are needed: what depends on more than one
 //! key is decided here, and what has no meaning is refused.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
-
-use falconer_gateway::HostName;
+use std::str::FromStr;
 
 use crate::{hub, ingest, net, service};
 
@@ -143,7 +144,9 @@ fn gateway(own: &Own, report: &mut Report) -> Option<Gateway> {
     let enabled = value(&own.gateway_enabled).unwrap_or(true);
     let gateway = Gateway {
         listen: value(&own.gateway_listen).unwrap_or(DEFAULT_GATEWAY),
-        allowed_hosts: allowed_hosts(own, report),
+        allowed_hosts: each("allowed_hosts", &own.gateway_allowed_hosts, report),
+        allowed_origins: each("allowed_origins", &own.gateway_allowed_origins, report),
+        posts_per_second: value(&own.gateway_posts_per_second).and_then(NonZeroU32::new),
         token_file: value(&own.gateway_token_file).flatten().map(PathBuf::from),
         tls: gateway_tls(own, report),
     };
@@ -212,12 +215,17 @@ fn shared_tls(own: &Own, files: net::TlsFiles) -> net::TlsFiles {
     }
 }
 
-fn allowed_hosts(own: &Own, report: &mut Report) -> Vec<HostName> {
-    let Some(Placed { value, at }) = &own.gateway_allowed_hosts else { return Vec::new() };
+/// Every text of a list of the gateway's, read.
+fn each<T: FromStr<Err: Display>>(
+    key: &str,
+    texts: &Option<Placed<Vec<String>>>,
+    report: &mut Report,
+) -> Vec<T> {
+    let Some(Placed { value, at }) = texts else { return Vec::new() };
     let mut read = |text: &String| match text.parse() {
-        Ok(name) => Some(name),
+        Ok(read) => Some(read),
         Err(error) => {
-            report.error(*at, format!("falconer.gateway.allowed_hosts: {error}"));
+            report.error(*at, format!("falconer.gateway.{key}: {error}"));
             None
         }
     };

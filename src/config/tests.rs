@@ -312,5 +312,12 @@ fn what_others_reach_needs_a_token_or_certificates() {
 
 fn gateway_at(port: u16) -> super::Gateway {
     let listen = ([127, 0, 0, 1], port).into();
-    super::Gateway { listen, allowed_hosts: Vec::new(), token_file: None, tls: None }
+    super::Gateway {
+        listen,
+        allowed_hosts: Vec::new(),
+        allowed_origins: Vec::new(),
+        posts_per_second: None,
+        token_file: None,
+        tls: None,
+    }
 }

@@ -135,6 +135,8 @@ impl Gateway {
         let config = falconer_gateway::Config {
             ingest: self.ingest,
             allowed_hosts,
+            allowed_origins: self.wanted.allowed_origins.clone(),
+            posts_per_second: self.wanted.posts_per_second,
             token: self.credentials.token.clone(),
             tls: self.credentials.tls.clone().map(|current| {
                 Arc::new(Handshakes { current, refusals: Refusals::default() }) as Arc<dyn Tls>

@@ -1,0 +1,41 @@
+//! Who asked for what and how it was answered, a line each where `FALCONER_LOG` has
+//! `falconer_gateway::access=debug`.
+//!
+//! The query stays out: what somebody looks for says more than the log's readers may know, and a
+//! token that was put there by mistake would be kept.
+
+use std::time::Instant;
+
+use axum::extract::Request;
+use http::{Method, StatusCode};
+
+use crate::client::Client;
+
+/// A request on its way.
+pub(crate) struct Access(Option<Line>);
+
+struct Line {
+    client: String,
+    method: Method,
+    path: String,
+    began: Instant,
+}
+
+impl Access {
+    pub(crate) fn begin(request: &Request) -> Self {
+        Self(tracing::enabled!(tracing::Level::DEBUG).then(|| Line {
+            client:
+                request.extensions().get::<Client>().map(ToString::to_string).unwrap_or_default(),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            began: Instant::now(),
+        }))
+    }
+
+    /// Tells how it was answered; the body may still be on its way.
+    pub(crate) fn answered(self, status: StatusCode) {
+        let Self(Some(Line { client, method, path, began })) = self else { return };
+        let ms = began.elapsed().as_secs_f64() * 1e3;
+        tracing::debug!(%client, %method, ?path, status = status.as_u16(), ms, "answered");
+    }
+}
