@@ -36,7 +36,7 @@ export function NodesPage() {
       {hosts && hosts.values.length > 0 && (
         <div class="sheet" role="region" aria-label="Nodes" tabIndex={0}>
           <table>
-            <thead><tr><th>Host</th><th class="num">Alerts</th><th class="num">{until === "" ? "Rate, last minute" : "Rate"}</th><th class="wide-only">Share</th><th>Last alert</th><th class="wide-only">At</th></tr></thead>
+            <thead><tr><th>Host</th><th class="num">Alerts</th><th class="num">Rate{until === "" && <span class="wide-only">, last minute</span>}</th><th class="wide-only">Share</th><th>Last alert</th><th class="wide-only">At</th></tr></thead>
             <tbody>
               {hosts.values.map(({ value, count, last }) => {
                 const change = { page: "live" as const, filter: `hostname = ${quote(value)}` };

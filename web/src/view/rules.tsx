@@ -22,7 +22,7 @@ export function RulesPage() {
       {data && data.rules.length > 0 && (
         <div class="sheet" role="region" aria-label="Rules" tabIndex={0}>
           <table>
-            <thead><tr><th>Priority</th><th>Rule</th><th class="num">Alerts</th><th>Course</th><th>Last</th><th class="wide-only">Hosts</th><th class="wide-only">Source</th></tr></thead>
+            <thead><tr><th><span class="word">Priority</span></th><th>Rule</th><th class="num">Alerts</th><th>Course</th><th>Last</th><th class="wide-only">Hosts</th><th class="wide-only">Source</th></tr></thead>
             <tbody>
               {data.rules.map((rule) => {
                 const change = { page: "live" as const, filter: `rule = ${quote(rule.rule)}` };
