@@ -18,6 +18,8 @@ pub(crate) enum Contender {
     Falconer,
     /// Another build of it, `FALCONER_BEFORE`, for comparison.
     Before,
+    /// The release binary with [`STALLED`] browsers that read nothing of a live stream.
+    Stalled,
     /// [`super::tonic_server`] with a broadcast channel of alerts.
     Broadcast,
     /// [`super::tonic_server`] with a broadcast channel of shared batches.
@@ -38,6 +40,7 @@ impl Contender {
         match self {
             Self::Falconer => "falconer",
             Self::Before => "falconer-before",
+            Self::Stalled => "falconer-stalled",
             Self::Broadcast => "tonic-broadcast",
             Self::Batched => "tonic-batched",
             Self::BareEach => "bare-each",
@@ -70,6 +73,9 @@ impl Contender {
         all
     }
 }
+
+/// How many browsers stall at [`Contender::Stalled`].
+pub(crate) const STALLED: usize = 10;
 
 /// How a server is reached, and what it is told.
 #[derive(Clone, Copy, Default)]
@@ -134,7 +140,9 @@ impl Server {
         let gateway = setup.gateway.then(|| format!("127.0.0.1:{}", free_port()));
         let target = Target::new(address, setup.tls.then_some(dir.path()));
         let command = match contender {
-            Contender::Falconer => falconer(&binary()?, &target, setup, &dir, gateway.as_deref()),
+            Contender::Falconer | Contender::Stalled => {
+                falconer(&binary()?, &target, setup, &dir, gateway.as_deref())
+            }
             Contender::Before => {
                 let binary = before().ok_or("FALCONER_BEFORE is not set")?;
                 falconer(&binary, &target, setup, &dir, gateway.as_deref())

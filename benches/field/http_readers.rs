@@ -46,6 +46,20 @@ impl Shape {
     }
 }
 
+/// Browsers that ask for every alert and read nothing of it, for as long as they are kept.
+pub(crate) async fn stalled(address: &str, count: usize) -> Result<Vec<TcpStream>, String> {
+    let mut browsers = Vec::new();
+    for _ in 0..count {
+        let asking = async {
+            let mut browser = TcpStream::connect(address).await?;
+            browser.write_all(Shape::Batches.request().as_bytes()).await?;
+            io::Result::Ok(browser)
+        };
+        browsers.push(asking.await.map_err(|error| error.to_string())?);
+    }
+    Ok(browsers)
+}
+
 /// Readers, for as long as this lives.
 pub(crate) struct HttpReaders {
     shared: Rc<Shared>,

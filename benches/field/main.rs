@@ -52,6 +52,7 @@ use tokio::task::LocalSet;
 
 use alerts::Alerts;
 use cases::{Lab, Pace};
+use contender::Contender;
 use report::Case;
 
 /// The benchmark ends by then, finished or not.
@@ -100,7 +101,7 @@ fn role(name: &str, arguments: &[String]) -> bool {
 }
 
 /// The cases, in the order they are played.
-const CASES: [&str; 26] = [
+const CASES: [&str; 27] = [
     "start",
     "drain unix",
     "drain filtered",
@@ -119,6 +120,7 @@ const CASES: [&str; 26] = [
     "live 10 ndjson",
     "live 100 ndjson",
     "latency 1000 unix",
+    "latency 1000 stalled",
     "latency 20000 unix",
     "latency 20000 mtls",
     "latency lone unix",
@@ -194,10 +196,14 @@ async fn play(lab: &Lab, name: &str) -> Vec<Case> {
         "live 1 ndjson" => lab.live_http(Shape::Lines, 1).await,
         "live 10 ndjson" => lab.live_http(Shape::Lines, 10).await,
         "live 100 ndjson" => lab.live_http(Shape::Lines, 100).await,
-        "latency 1000 unix" => lab.latency(false, 1000, 10).await,
-        "latency 20000 unix" => lab.latency(false, 20_000, 10).await,
-        "latency 20000 mtls" => lab.latency(true, 20_000, 10).await,
-        "latency lone unix" => lab.latency(false, 50, 1).await,
+        "latency 1000 unix" => lab.latency(&Contender::servers(), false, 1000, 10).await,
+        "latency 1000 stalled" => {
+            let contenders = [Contender::Falconer, Contender::Stalled];
+            lab.latency(&contenders, false, 1000, 10).await
+        }
+        "latency 20000 unix" => lab.latency(&Contender::servers(), false, 20_000, 10).await,
+        "latency 20000 mtls" => lab.latency(&Contender::servers(), true, 20_000, 10).await,
+        "latency lone unix" => lab.latency(&Contender::servers(), false, 50, 1).await,
         "ingest stdin" => lab.ingest_stdin().await,
         "ingest file" => lab.ingest_file().await,
         "ingest http" => lab.ingest_http().await,

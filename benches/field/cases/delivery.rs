@@ -3,8 +3,9 @@
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::contender::{Contender, Server, Setup};
+use super::super::contender::{Contender, STALLED, Server, Setup};
 use super::super::feed::{self, Feed};
+use super::super::http_readers;
 use super::super::readers::{self, Call, Readers, STREAM_WINDOW};
 use super::super::report::{Case, Metric, Row};
 use super::super::walk::Walker;
@@ -186,24 +187,35 @@ impl Lab {
     }
 
     /// How long alerts take at a rate that a server bears easily.
-    pub(crate) async fn latency(&self, tls: bool, rate: u32, count: usize) -> Case {
+    pub(crate) async fn latency(
+        &self,
+        contenders: &[Contender],
+        tls: bool,
+        rate: u32,
+        count: usize,
+    ) -> Case {
         // Many short rounds: a tail is what one disturbance of the machine moves most.
         let (length, rounds) = (self.pace.round, 3 * self.pace.rounds);
         let mut entries = Vec::new();
-        for contender in Contender::servers() {
+        for &contender in contenders {
             let started = async {
-                let mut server =
-                    Server::start(contender, Setup { tls, ..Setup::default() }).await?;
+                let gateway = contender == Contender::Stalled;
+                let setup = Setup { tls, gateway, ..Setup::default() };
+                let mut server = Server::start(contender, setup).await?;
                 let readers = Readers::subscribe(&server.target, count).await?;
+                let stalled = match &server.gateway {
+                    Some(address) => http_readers::stalled(address, STALLED).await?,
+                    None => Vec::new(),
+                };
                 let stdin = server.process.stdin();
-                Ok((server, readers, Some(stdin), 0))
+                Ok((server, readers, Some(stdin), 0, stalled))
             };
             entries.push(Entry::new(contender, started.await));
         }
         for _ in 0..rounds {
             for entry in &mut entries {
                 entry
-                    .round(async |(server, readers, stdin, sent), row| {
+                    .round(async |(server, readers, stdin, sent, _), row| {
                         let pipe = stdin.take().ok_or("no pipe")?;
                         let feeding = feed::paced(pipe, self.alerts.clone(), rate, length);
                         // The first alerts find everything cold.
@@ -232,8 +244,13 @@ impl Lab {
             }
         }
         let readers = if count == 1 { "1 reader".into() } else { format!("{count} readers") };
+        let with = if contenders.contains(&Contender::Stalled) {
+            format!("{STALLED} stalled browsers, ")
+        } else {
+            String::new()
+        };
         Case {
-            name: format!("latency at {rate}/s, {readers}, {}", transport(tls)),
+            name: format!("latency at {rate}/s, {readers}, {with}{}", transport(tls)),
             ratio: Some((Metric::P99, false)),
             rows: entries.into_iter().map(|entry| entry.row).collect(),
         }
