@@ -73,6 +73,22 @@ export const tests = {
     assert.equal(copied.priority, "CRITICAL");
   } },
 
+  "selected alerts are copied together": { async run({ falconer, open }) {
+    await falconer.post(alert({ hostname: "a" }), alert({ hostname: "b" }), alert({ hostname: "c" }));
+    const page = await open();
+    await rows(page).nth(2).waitFor();
+    await rows(page).nth(0).click({ modifiers: ["Control"] });
+    await rows(page).nth(2).click({ modifiers: ["Control"] });
+    assert.equal(await page.locator("article").count(), 0);
+    await page.getByText("2 selected").waitFor();
+    await page.getByRole("button", { name: "Copy as NDJSON" }).click();
+    await page.getByText("2 alerts as NDJSON copied").waitFor();
+    const lines = (await page.evaluate(() => navigator.clipboard.readText())).split("\n").map((line) => JSON.parse(line).hostname);
+    assert.deepEqual(lines, ["a", "c"]);
+    await page.getByRole("button", { name: "Clear", exact: true }).click();
+    assert.equal(await page.locator(".row.picked").count(), 0);
+  } },
+
   "nodes tell how fast alerts come": { async run({ falconer, open }) {
     await falconer.post(...many(90, { hostname: "busy" }), ...many(6, { hostname: "calm" }), ...many(5, { hostname: "silent", time: new Date(Date.now() - 300_000).toISOString() }));
     const page = await open("/nodes", { wait: false });

@@ -5,6 +5,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { Problem, request, type Params } from "./model/api";
 import { cursorOf, readItem, type Item } from "./model/alert";
+import { Gaps } from "./model/gaps";
 import { splitItems } from "./model/items";
 import { Live, type Phase } from "./model/live";
 import { ALERT, LOST, RESTART, Ring } from "./model/ring";
@@ -33,10 +34,8 @@ export const loaded = signal(false);
 export const olderFrom = signal<string | null>(null);
 export const lastAlertAt = signal(0);
 
-/** When alerts were lost: between the times of the alerts before and behind the gap. */
-export interface LostSpan { from: number; to: number; count: number }
-export const lostSpans = signal<LostSpan[]>([]);
-const SPANS_KEPT = 200;
+const gaps = new Gaps();
+export const lostSpans = signal(gaps.spans);
 
 /** While held, rows from `top` on wait; what is read stays also when the ring goes round. */
 export interface Hold {
@@ -146,7 +145,7 @@ export async function open(filter: string, since: string, until: string): Promis
     parsed.clear();
     hold.value = undefined;
     loaded.value = false;
-    gap = undefined;
+    gaps.forget();
     failure.value = undefined;
     olderFrom.value = null;
     lostSeen.value = 0;
@@ -234,16 +233,6 @@ export function reconnect(): void {
   live?.now();
 }
 
-let gap: { from: number; count: number } | undefined;
-
-/** The first alert behind a gap says when it ended; alerts need not be in the order of their times. */
-function endGap(at: number): void {
-  const times = [gap?.from ?? at, at].filter((time) => !Number.isNaN(time));
-  const span = { from: Math.min(...times), to: Math.max(...times), count: gap?.count ?? 0 };
-  gap = undefined;
-  if (times.length > 0) lostSpans.value = [...lostSpans.value.slice(1 - SPANS_KEPT), span];
-}
-
 let caughtUp = 0;
 let before: { received: number; at: number } | undefined;
 let firstBuild = "";
@@ -251,7 +240,10 @@ let firstBuild = "";
 function hooks() {
   return {
     rows: (items: string[]) => {
-      if (gap) endGap(moment(readItem(items[0] ?? "").alert.time));
+      if (gaps.isOpen) {
+        gaps.end(moment(readItem(items[0] ?? "").alert.time));
+        lostSpans.value = gaps.spans;
+      }
       for (const item of items) ring.push(ALERT, item);
       caughtUp += items.length;
       lastAlertAt.value = Date.now();
@@ -259,7 +251,7 @@ function hooks() {
     },
     lost: (lost: { count: number }, text: string) => {
       const newest = kindAt(ring.high - 1) === ALERT ? itemAt(ring.high - 1) : undefined;
-      gap = { from: gap?.from ?? moment(newest?.alert.time ?? ""), count: (gap?.count ?? 0) + lost.count };
+      gaps.lose(moment(newest?.alert.time ?? ""), lost.count);
       ring.push(LOST, text);
       lostSeen.value += lost.count;
       touch();

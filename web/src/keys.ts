@@ -1,12 +1,13 @@
 // The keyboard. Single keys act only outside of fields and dialogs, never with a modifier, and can
 // be switched off; keys the browser or assistive technology uses are left alone.
 
+import { active, copyPicked, pick, show } from "./chosen";
 import { bottom, hold, itemAt, kindAt, pause, rowOf, sameRule, top } from "./feed";
 import { PRIORITIES } from "./model/alert";
 import { threshold } from "./model/filter";
 import { ALERT } from "./model/ring";
-import { copy, excepting, filter, go, helpOpen, place, singleKeys, zone } from "./state";
-import { active, picked, reveal, show, toTop } from "./view/table";
+import { excepting, filter, go, helpOpen, place, singleKeys, zone } from "./state";
+import { reveal, toTop } from "./view/table";
 
 export function listen(): void {
   document.addEventListener("keydown", (event) => {
@@ -78,19 +79,11 @@ function single(key: string, onControl: boolean): boolean {
     case "g":
       toTop();
       return true;
-    case "x": {
+    case "x":
       if (row === undefined) return false;
-      const next = new Set(picked.value);
-      if (!next.delete(row)) next.add(row);
-      picked.value = next;
+      pick(row);
       return true;
-    }
-    case "c": {
-      const rows = picked.value.size > 0 ? [...picked.value].sort((a, b) => a - b) : row === undefined ? [] : [row];
-      const lines = rows.flatMap((each) => itemAt(each)?.json ?? []);
-      if (lines.length > 0) void copy(lines.join("\n"), lines.length === 1 ? "JSON" : `${lines.length} alerts as NDJSON`);
-      return lines.length > 0;
-    }
+    case "c": return copyPicked(row);
     case "e":
       excepting.value = row === undefined ? "" : (itemAt(row)?.cursor ?? "");
       return excepting.value !== "";

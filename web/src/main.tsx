@@ -2,10 +2,10 @@
 
 import { computed, effect, untracked } from "@preact/signals";
 import { render } from "preact";
+import { active, picked } from "./chosen";
 import { open } from "./feed";
 import { listen } from "./keys";
 import { place } from "./state";
-import { active, picked } from "./view/table";
 import { App } from "./view/app";
 import "./style/base.css";
 import "./style/live.css";

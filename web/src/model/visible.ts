@@ -3,7 +3,7 @@
 
 export interface Piece {
   text: string;
-  /** Whether it stands for a character that would not be seen, or would move others. */
+  /** Whether it stands for characters that would not be seen, or would move others. */
   odd: boolean;
 }
 

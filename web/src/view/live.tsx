@@ -1,15 +1,17 @@
 // The live page: filter, histogram, facets, table, and beside it the alert that is open.
 
 import { signal } from "@preact/signals";
+import { copyPicked, picked } from "../chosen";
 import { bottom, failure, hold, loaded, lostSeen, pause, phase, ring, stats, top, waiting } from "../feed";
 import { excepting, facetsShown, go, isLive, narrow, place, zone } from "../state";
+import { Columns } from "./columns";
 import { Detail, useAlert } from "./detail";
 import { Empty } from "./empty";
 import { Export } from "./export";
 import { Facets } from "./facets";
 import { FilterBar } from "./filterbar";
 import { Histogram, matched } from "./histogram";
-import { Columns, Table, toTop } from "./table";
+import { Table, toTop } from "./table";
 import { number } from "./text";
 import { Exception } from "./copymenu";
 import { clock } from "../model/time";
@@ -61,6 +63,11 @@ function Bar({ rows }: { rows: number }) {
       {cut && <span class="cut">Shown up to {clock(stats.value ? Date.parse(stats.value.time) : Date.now(), zone.value, false)}</span>}
       {failure.value && rows > 0 && <span class="cut">{failure.value.message}</span>}
       <span class="gap" />
+      {picked.value.size > 0 && <>
+        <span>{number(picked.value.size)} selected</span>
+        <button type="button" class="small" title="Copy the selected alerts (c)" onClick={() => copyPicked()}>Copy as NDJSON</button>
+        <button type="button" class="small" onClick={() => (picked.value = new Set())}>Clear</button>
+      </>}
       <Export />
       {!narrow.value && <Columns />}
     </div>
