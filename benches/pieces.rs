@@ -12,6 +12,7 @@ use falconer::event::{self, Event};
 use falconer::filter::Filter;
 use falconer::hub::{Batch, Config, Epoch, Hub, Next};
 use falconer::ingest::{self, Lines};
+use falconer::query::Selection;
 
 /// How many alerts come at once: what a pipe holds.
 const ALERTS: u64 = 64;
@@ -119,6 +120,22 @@ fn filter(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A filter asked about alerts of the log: by their labels, and by what is read again of the line.
+fn select(criterion: &mut Criterion) {
+    let hub = hub();
+    hub.append(batch(&lines()));
+    let Next::Alerts(slice) = hub.next(hub.oldest(), usize::MAX) else { unreachable!() };
+    let mut group = criterion.benchmark_group("select");
+    group.throughput(Throughput::Elements(slice.alerts().count() as u64));
+    for text in ["priority >= warning", "proc.name = cat", "shell", "fd.name glob /etc/*"] {
+        let selection = Selection { filter: Some(text.parse().unwrap()), ..Selection::default() };
+        group.bench_function(text, |bencher| {
+            bencher.iter(|| slice.alerts().filter(|alert| selection.takes(alert)).count());
+        });
+    }
+    group.finish();
+}
+
 fn append(criterion: &mut Criterion) {
     let lines = lines();
     let mut group = criterion.benchmark_group("hub");
@@ -162,5 +179,5 @@ fn read_blocks(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(pieces, cut_lines, decode_and_encode, filter, append, read_blocks);
+criterion_group!(pieces, cut_lines, decode_and_encode, filter, select, append, read_blocks);
 criterion_main!(pieces);

@@ -7,6 +7,8 @@
 
 use falconer::event;
 use falconer::filter::Filter;
+use falconer::hub::{Batch, Config, Epoch, Hub, Next};
+use falconer::query::{self, Selection};
 
 const LINES: &str = include_str!("data/falco-example-lines.jsonl");
 const TABLE: &str = include_str!("data/filter-table.txt");
@@ -62,6 +64,36 @@ fn what_labels_decide_is_what_the_whole_alert_would() {
         }
     }
     assert!(decided > 1_000, "{decided}");
+}
+
+#[test]
+fn an_alert_of_the_log_passes_as_it_would_whole() {
+    let hub = Hub::new(Config::default(), Epoch::new(1));
+    let mut batch = Batch::default();
+    let odd = [
+        // Keys twice, fields twice, and what is not what it should be.
+        r#"{"output_fields":{"proc.name":"cat"},"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output":"a","message":"m","output":"b","output_fields":{"proc.name":"bash","proc.name":"sh"}}"#,
+        r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","message":"shell","output_fields":null}"#,
+        r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output":7,"output_fields":{"proc.n\u0061me":null}}"#,
+    ];
+    let lines = || LINES.lines().chain(odd);
+    for line in lines() {
+        let push = |record: event::Record<'_>| batch.push(&record.event, &record.line, "here");
+        event::read(line.as_bytes(), || unreachable!(), push).unwrap();
+    }
+    hub.append(batch);
+    let Next::Alerts(slice) = hub.next(1, usize::MAX) else { unreachable!() };
+    assert_eq!(slice.alerts().count(), lines().count());
+    let more = ["proc.name = sh", "proc.name in (cat, bash)", "output = b", "shell", "7", "here"];
+    for expression in rows().map(|(_, expression)| expression).chain(more) {
+        let selection =
+            Selection { filter: Some(expression.parse().unwrap()), ..Selection::default() };
+        let filter = selection.filter.as_ref().unwrap();
+        for (alert, line) in slice.alerts().zip(lines()) {
+            let whole = query::read(&alert, |event| filter.matches(event)).unwrap();
+            assert_eq!(selection.takes(&alert), whole, "{expression}: {line}");
+        }
+    }
 }
 
 #[test]

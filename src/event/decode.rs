@@ -122,6 +122,49 @@ pub(super) fn decode(line: &str) -> Result<Event<'_>, Reject> {
     found.into_event()
 }
 
+/// Of an alert's JSON line its text, and those output fields whose names are `wanted`. The rest is
+/// stepped over and not looked at: for lines that were read as a whole before.
+///
+/// # Errors
+/// When the line is no JSON object.
+pub fn part<'a>(line: &'a str, wanted: impl Fn(&str) -> bool) -> Result<Part<'a>, Reject> {
+    let mut scanner = Scanner::new(line);
+    let (mut output, mut message, mut fields) = (None, None, Fields::new());
+    let members = scanner.members(|key, scanner| {
+        match &*key {
+            "output" => output = scanner.value()?.into_text(),
+            "message" => message = scanner.value()?.into_text(),
+            "output_fields" => {
+                // Of a key that comes twice the last counts.
+                fields.clear();
+                if scanner.peek() != Some(b'{') {
+                    return scanner.skip().map(drop);
+                }
+                return scanner.members(|name, scanner| {
+                    if !wanted(&name) {
+                        return scanner.skip().map(drop);
+                    }
+                    fields.push((name, scanner.value()?));
+                    Ok(())
+                });
+            }
+            _ => _ = scanner.skip()?,
+        }
+        Ok(())
+    });
+    members.map_err(|Malformed { at }| Reject::Malformed { column: at + 1 })?;
+    Ok(Part { output: output.or(message).unwrap_or_default(), fields })
+}
+
+/// Some of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The alert as a line of text.
+    pub output: Cow<'a, str>,
+    /// Output fields that were wanted, in the record's order.
+    pub fields: Fields<'a>,
+}
+
 /// A record's known keys; of a key that comes twice the last counts, as in most JSON readers.
 #[derive(Default)]
 struct Found<'a> {

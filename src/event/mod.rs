@@ -17,7 +17,7 @@ mod time;
 
 use std::borrow::Cow;
 
-pub use decode::{MAX_RECORD, Record, Reject, read};
+pub use decode::{MAX_RECORD, Part, Record, Reject, part, read};
 pub use encode::encode;
 pub use json::Value;
 pub use time::Time;
@@ -51,6 +51,12 @@ pub struct Event<'a> {
 
 /// Names and values.
 pub type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
+
+/// The value of this name: of one that comes twice the last counts, as in most JSON readers.
+#[must_use]
+pub fn field<'f, 'a>(fields: &'f Fields<'a>, name: &str) -> Option<&'f Value<'a>> {
+    fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+}
 
 impl Event<'_> {
     /// An alert Falco (or Falconer) raised about itself: its fields are shown as JSON text where

@@ -93,7 +93,7 @@ use std::str::FromStr;
 pub use error::SyntaxError;
 use tree::{Kind, Term};
 
-use crate::event::{Event, Priority, Time, Value};
+use crate::event::{self, Event, Priority, Time, Value};
 
 /// The longest text that is read, in bytes: a screenful, and what fits in gRPC metadata.
 pub const MAX_TEXT: usize = 4096;
@@ -120,6 +120,8 @@ pub const MAX_WILDCARDS: usize = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     root: Term,
+    /// The output fields it names, sorted, each once.
+    names: Box<[Box<str>]>,
 }
 
 impl Filter {
@@ -128,7 +130,12 @@ impl Filter {
     /// # Errors
     /// Where `text` is none: the first mistake, with its column.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        parse::filter(text).map(|root| Self { root })
+        let root = parse::filter(text)?;
+        let mut names = Vec::new();
+        root.name_fields(&mut names);
+        names.sort_unstable();
+        names.dedup();
+        Ok(Self { root, names: names.into() })
     }
 
     /// Whether the condition holds for an alert.
@@ -142,6 +149,12 @@ impl Filter {
     #[must_use]
     pub fn decide(&self, alert: &impl Labels) -> Option<bool> {
         self.root.decide(alert)
+    }
+
+    /// Whether it asks for the output field of this name.
+    #[must_use]
+    pub fn names(&self, field: &str) -> bool {
+        self.names.binary_search_by(|name| (**name).cmp(field)).is_ok()
     }
 
     /// Where the parts that `and` joins at the top stand in the text that was read, in bytes; the
@@ -181,7 +194,9 @@ pub trait Labels {
 
 /// All that a filter asks of an alert. A filter asks for what it names and no more, so an
 /// implementation may read a part when it is asked for.
-pub trait View: Labels {
+pub trait View {
+    /// What a log may know of it.
+    fn labels(&self) -> &impl Labels;
     /// The alert as a line of text; empty when there is none.
     fn output(&self) -> &str;
     /// The output field of this name.
@@ -215,12 +230,15 @@ impl Labels for Event<'_> {
 }
 
 impl View for Event<'_> {
+    fn labels(&self) -> &impl Labels {
+        self
+    }
+
     fn output(&self) -> &str {
         &self.output
     }
 
-    /// Of a name that comes twice the last counts, as in most JSON readers.
     fn field(&self, name: &str) -> Option<&Value<'_>> {
-        self.fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+        event::field(&self.fields, name)
     }
 }

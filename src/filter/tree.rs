@@ -42,6 +42,21 @@ impl Term {
         }
     }
 
+    /// Adds the names of the output fields it asks for.
+    pub(super) fn name_fields(&self, names: &mut Vec<Box<str>>) {
+        match &self.kind {
+            Kind::And(terms) | Kind::Or(terms) => {
+                terms.iter().for_each(|term| term.name_fields(names));
+            }
+            Kind::Not(term) => term.name_fields(names),
+            Kind::Compare(comparison) => {
+                if let Field::Output(name) = &comparison.field {
+                    names.push(name.as_str().into());
+                }
+            }
+        }
+    }
+
     /// What it comes to as far as labels tell; nothing when that is not far enough.
     pub(super) fn decide(&self, alert: &impl Labels) -> Option<bool> {
         match &self.kind {
@@ -87,7 +102,9 @@ impl PartialEq for Comparison {
 impl Comparison {
     fn holds(&self, alert: &impl View) -> bool {
         match &self.field {
-            Field::Own(own) => self.label(*own, alert).unwrap_or_else(|| self.text(alert.output())),
+            Field::Own(own) => {
+                self.label(*own, alert.labels()).unwrap_or_else(|| self.text(alert.output()))
+            }
             Field::Output(name) => alert.field(name).is_some_and(|value| self.value(value)),
         }
     }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::event::{self, Event, Priority, Record, Time};
-use crate::filter::{self, Filter};
+use crate::event::{self, Event, Part, Priority, Record, Time, Value};
+use crate::filter::{Filter, Labels, View};
 use crate::hub::Alert;
 
 /// The alerts of a time that satisfy a condition; the default is all of them.
@@ -32,10 +32,8 @@ impl Selection {
             && self.until.is_none_or(|until| alert.time < until);
         in_time
             && self.filter.as_ref().is_none_or(|filter| {
-                filter
-                    .decide(&Indexed(alert))
-                    .or_else(|| read(alert, |event| filter.matches(event)))
-                    .unwrap_or(false)
+                let known = Indexed(alert);
+                filter.decide(&known).or_else(|| known.ask(filter)).unwrap_or(false)
             })
     }
 }
@@ -54,7 +52,22 @@ pub fn read<T>(alert: &Alert<'_>, look: impl FnOnce(&Event<'_>) -> T) -> Option<
 /// An alert as far as the index knows it.
 struct Indexed<'a>(&'a Alert<'a>);
 
-impl filter::Labels for Indexed<'_> {
+impl Indexed<'_> {
+    /// The outcome of a filter that asks for more: that is read again from the alert's line.
+    fn ask(&self, filter: &Filter) -> Option<bool> {
+        let line = std::str::from_utf8(self.0.line).ok()?;
+        let part = event::part(line, |name| filter.names(name)).ok()?;
+        Some(filter.matches(&Reread { known: self, part }))
+    }
+}
+
+/// The same with what a filter asks for besides.
+struct Reread<'a> {
+    known: &'a Indexed<'a>,
+    part: Part<'a>,
+}
+
+impl Labels for Indexed<'_> {
     fn priority(&self) -> Priority {
         self.0.priority
     }
@@ -77,5 +90,19 @@ impl filter::Labels for Indexed<'_> {
 
     fn tags(&self) -> impl Iterator<Item = &str> {
         self.0.labels.tags()
+    }
+}
+
+impl View for Reread<'_> {
+    fn labels(&self) -> &impl Labels {
+        self.known
+    }
+
+    fn output(&self) -> &str {
+        &self.part.output
+    }
+
+    fn field(&self, name: &str) -> Option<&Value<'_>> {
+        event::field(&self.part.fields, name)
     }
 }
