@@ -53,11 +53,11 @@ export const tests = {
     await page.waitForFunction(() => /Critical 1/.test(document.querySelector("canvas.plot").getAttribute("aria-label")));
     await page.waitForTimeout(100);
     const flat = await highest();
-    await page.getByRole("button", { name: "log" }).click();
+    await page.getByRole("button", { name: "log scale" }).click();
     await page.waitForTimeout(100);
     assert.ok((await highest()) > flat + 4, `${await highest()} px beside ${flat}`);
     await page.reload();
-    await page.getByRole("button", { name: "log", pressed: true }).waitFor();
+    await page.getByRole("button", { name: "log scale", pressed: true }).waitFor();
   } },
 
   "an alert is copied as grpcurl prints it": { async run({ falconer, open }) {

@@ -8,7 +8,8 @@ import type { Histogram } from "../model/wire";
 export const LEFT = 44;
 export const RIGHT = 8;
 const TOP = 8;
-const BOTTOM = 22;
+/** The axis of times, beside it the switch of the scale, under the 0. */
+const BOTTOM = 27;
 
 export interface Look {
   width: number;
@@ -84,7 +85,7 @@ export function draw(canvas: HTMLCanvasElement, data: Histogram, look: Look): vo
     for (const { at, text } of timeMarks(from, to, Math.max(2, Math.floor((look.width - LEFT) / 84)), look.zone)) {
       line(x(at), floor, x(at), floor + 3);
       const half = context.measureText(text).width / 2;
-      context.fillText(text, Math.min(look.width - half - 2, Math.max(LEFT + half, x(at))), floor + 6);
+      context.fillText(text, Math.min(look.width - half - 2, Math.max(LEFT + half, x(at))), floor + 7);
     }
   }
 

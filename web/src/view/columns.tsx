@@ -5,6 +5,7 @@ import { bottom, itemAt, top } from "../feed";
 import { OWN_FIELDS } from "../model/filter";
 import { DEFAULT_COLUMNS } from "../model/place";
 import { go, place, widths } from "../state";
+import { FieldName } from "./text";
 
 function seenFields(): string[] {
   const fields = new Set<string>();
@@ -32,7 +33,7 @@ export function Columns() {
           {[...new Set([...columns, ...OWN_FIELDS, ...seenFields()])].map((column) => (
             <label key={column}>
               <input type="checkbox" checked={columns.includes(column)} onChange={(event) => set(column, event.currentTarget.checked)} />
-              <span>{column}</span>
+              <span><FieldName field={column} /></span>
             </label>
           ))}
           <button type="button" class="small" onClick={() => {

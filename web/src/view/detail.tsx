@@ -1,7 +1,7 @@
 // One alert, whole: what happened, every field with copy and filter, its JSON as it came. Links
 // nothing from the alert but MITRE tags of the fixed form T1234 or T1234.001.
 
-import { Fragment, type ComponentChildren } from "preact";
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { itemAt, rowOf } from "../feed";
 import { Problem, request } from "../model/api";
@@ -11,7 +11,7 @@ import { age, clock, day, moment } from "../model/time";
 import { follow, href, place } from "../state";
 import { CopyMenu } from "./copymenu";
 import { wantValue } from "./facets";
-import { CopyButton, CopyIcon, Priority, Text, number } from "./text";
+import { CopyButton, CopyIcon, FieldName, Priority, Text, number } from "./text";
 
 /** What is put on the page of one alert's JSON; laying out more would be felt. */
 const LONG_JSON = 100_000;
@@ -127,7 +127,7 @@ function Field({ field, value }: { field: string; value: FieldValue }) {
   const able = value !== null && typeof value !== "object" && writable(text);
   return (
     <div class="field-row">
-      <dt>{field.slice(0, 120).split(/(?<=\.)/).map((part, at) => <Fragment key={at}>{at > 0 && <wbr />}<Text text={part} /></Fragment>)}</dt>
+      <dt><FieldName field={field} /></dt>
       <dd class={value === null ? "soft" : "mono"}><Text text={text} most={20_000} /></dd>
       <Buttons>
         <button type="button" disabled={!able} title={`Only ${field} = this`} aria-label={`Filter ${field} to this value`} onClick={() => wantValue(field, text, false)}>+</button>

@@ -30,14 +30,14 @@ export function Histogram() {
     matched.value = answer.matched;
     return answer;
   });
-  const height = narrow.value ? 64 : 104;
+  const height = narrow.value ? 70 : 108;
   return (
     <section class="histogram" aria-label="Alerts over time">
       <Plot data={data} height={height} />
       <button
         type="button" class="small scale" aria-pressed={counts.value === "log"} title="Counts on a logarithmic scale: a few beside many"
         onClick={() => (counts.value = counts.value === "log" ? "linear" : "log")}
-      >log</button>
+      >log<span class="offscreen"> scale</span></button>
     </section>
   );
 }

@@ -1,7 +1,7 @@
 // Shows text that an attacker may have written: as text nodes, with characters that would not be
 // seen drawn by name. Also the small things every page uses: priority, time, copy button.
 
-import type { ComponentChildren } from "preact";
+import { Fragment, type ComponentChildren } from "preact";
 import { LETTERS, priorityName } from "../model/alert";
 import { age, clock, day, moment, short } from "../model/time";
 import { hasOdd, pieces } from "../model/visible";
@@ -23,6 +23,11 @@ export function Text({ text, most = SHORT }: { text: string; most?: number }) {
       )}
     </>
   );
+}
+
+/** A field's name, which breaks at its dots and not within a word. */
+export function FieldName({ field }: { field: string }) {
+  return <>{field.slice(0, 120).split(/(?<=\.)/).map((part, at) => <Fragment key={at}>{at > 0 && <wbr />}<Text text={part} /></Fragment>)}</>;
 }
 
 export function Priority({ priority, short: brief = false }: { priority: number; short?: boolean }) {

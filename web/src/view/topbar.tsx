@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { lastAlertAt, phase, rate, reconnect, stats } from "../feed";
 import { span } from "../model/time";
 import type { Page } from "../model/place";
-import { follow, hasToken, helpOpen, href, isLive, place, signIn, theme, zone, type Theme } from "../state";
+import { filter, follow, hasToken, helpOpen, href, isLive, place, signIn, theme, zone, type Theme } from "../state";
 import { number } from "./text";
 
 const PAGES: { page: Page; name: string }[] = [
@@ -62,7 +62,7 @@ function Pill() {
   if (!isLive.value && at === undefined) text = "Fixed range";
   else if (at?.name === "live") {
     state = "live";
-    const quiet = lastAlertAt.value > 0 ? `last alert ${span(now - lastAlertAt.value)} ago` : "no alert yet";
+    const quiet = lastAlertAt.value > 0 ? `last alert ${span(now - lastAlertAt.value)} ago` : filter.value === "" ? "no alert yet" : "no match yet";
     text = rate.value >= 0.05 ? `Live · ${rate.value < 10 ? rate.value.toFixed(1) : number(Math.round(rate.value))}/s` : `Live · ${quiet}`;
   } else if (at?.name === "waiting") {
     state = "cut";
