@@ -56,11 +56,12 @@ const MAX_STREAMS: u32 = 200;
 const SEND_BUFFER: usize = 32 << 10;
 
 /// Receive windows, in bytes. h2 gives up a connection with many small frames it has not handed
-/// on, and counts them against half the connection's window: 2,088 of the five-byte messages that
+/// on, and counts them against half the connection's window: 4,177 of the five-byte messages that
 /// polling clients send. Those may all be there at once when this machine was suspended; a
-/// stream's window that holds 1,638 of them stops the client in time.
-const STREAM_WINDOW: u32 = 8 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// stream's window that holds 3,276 of them stops the client in time. It also has room for a frame
+/// of the largest size that every peer must take, 2^14 (RFC 9113 section 4.2).
+const STREAM_WINDOW: u32 = 16 << 10;
+const CONNECTION_WINDOW: u32 = 2 << 20;
 
 /// The header list a request may have, in bytes.
 const MAX_HEADERS: u32 = 16 << 10;
