@@ -9,7 +9,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text legacy_certificate filter
 
-.PHONY: run web test bench lint audit fuzz clean help
+.PHONY: run web test conformance bench lint audit fuzz clean help
 
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) \
     web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts
@@ -36,9 +36,15 @@ test: web ## All tests, real clients included; says what it installs, skips loud
 	tests/clients/setup target/clients
 	cd web && npm test
 	$(CARGO) test --workspace --locked
+	tests/conformance/run $(TARGET)/debug/examples/conformance target/clients
 	$(CARGO) check --manifest-path fuzz/Cargo.toml --locked
 	tests/clients/browser
 	cd web && FALCONER_BIN=$(TARGET)/debug/falconer npm run e2e
+
+conformance: ## What gRPC's own suites say: h2spec, connectconformance, interop; a table
+	tests/clients/setup target/clients
+	$(CARGO) build --locked --example conformance
+	tests/conformance/run $(TARGET)/debug/examples/conformance target/clients
 
 bench: ## Beside tonic and the bare machine, within ten minutes; QUICK=1 for a first look
 	$(CARGO) build --release --locked

@@ -31,7 +31,7 @@ type Reply = Pin<Box<dyn Future<Output = Result<Body, Status>> + Send>>;
 
 /// A method of any shape.
 #[derive(Clone)]
-pub struct Method(Arc<dyn Fn(http::Request<RequestBody>, Encoding) -> Reply + Send + Sync>);
+pub struct Method(Arc<dyn Fn(http::Request<RequestBody>, Encoding, usize) -> Reply + Send + Sync>);
 
 impl std::fmt::Debug for Method {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,10 +40,14 @@ impl std::fmt::Debug for Method {
 }
 
 impl Method {
-    /// Answers one call.
-    pub(super) async fn call(self, request: http::Request<RequestBody>) -> Response<Body> {
+    /// Answers one call, whose messages may have `limit` bytes.
+    pub(super) async fn call(
+        self,
+        request: http::Request<RequestBody>,
+        limit: usize,
+    ) -> Response<Body> {
         let reply = match Encoding::of(request.headers()) {
-            Ok(encoding) => (self.0)(request, encoding).await,
+            Ok(encoding) => (self.0)(request, encoding, limit).await,
             Err(status) => Err(status),
         };
         let mut response = match reply {
@@ -137,14 +141,14 @@ where
     H: Fn(Request<Requests<Q>>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Body, Status>> + Send,
 {
-    Method(Arc::new(move |request, encoding| {
+    Method(Arc::new(move |request, encoding, limit| {
         let handler = handler.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
             handler(Request {
                 metadata: head.headers,
                 extensions: head.extensions,
-                message: Requests::new(body, encoding),
+                message: Requests::new(body, encoding, limit),
             })
             .await
         })

@@ -12,7 +12,7 @@ use super::body::RequestBody;
 use super::frame::Decoder;
 use super::{Code, Encoding, Status};
 
-/// The longest request message, in bytes: every request of ours is an empty message, or a short
+/// The longest request message, in bytes, unless a router says otherwise: every request of ours is an empty message, or a short
 /// text; gRPC's own default, 4 MiB, would only be room for an attacker.
 pub const MAX_REQUEST: usize = 64 << 10;
 
@@ -39,8 +39,8 @@ pub struct Requests<T> {
 }
 
 impl<T: Message + Default> Requests<T> {
-    pub(super) fn new(body: RequestBody, encoding: Encoding) -> Self {
-        Self { body, decoder: Decoder::new(encoding, MAX_REQUEST), message: PhantomData }
+    pub(super) fn new(body: RequestBody, encoding: Encoding, limit: usize) -> Self {
+        Self { body, decoder: Decoder::new(encoding, limit), message: PhantomData }
     }
 
     /// The next message; `None` after the client has finished sending.

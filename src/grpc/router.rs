@@ -15,7 +15,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use super::body::{Body, RequestBody};
-use super::{Code, Method, Status};
+use super::{Code, MAX_REQUEST, Method, Status};
 
 /// A service that takes whatever is asked of it.
 pub type Mounted = BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible>;
@@ -29,6 +29,8 @@ struct Table {
     methods: HashMap<&'static str, Method>,
     mounted: HashMap<&'static str, Mounted>,
     hints: HashMap<&'static str, &'static str>,
+    /// The longest request message, in bytes; [`MAX_REQUEST`] unless it is said.
+    max_request: Option<usize>,
 }
 
 impl Router {
@@ -43,6 +45,13 @@ impl Router {
     #[must_use]
     pub fn mount(mut self, service: &'static str, mounted: Mounted) -> Self {
         Arc::make_mut(&mut self.0).mounted.insert(service, mounted);
+        self
+    }
+
+    /// Takes request messages of up to `bytes`, instead of [`MAX_REQUEST`].
+    #[must_use]
+    pub fn max_request(mut self, bytes: usize) -> Self {
+        Arc::make_mut(&mut self.0).max_request = Some(bytes);
         self
     }
 
@@ -78,8 +87,8 @@ impl Service<Request<RequestBody>> for Router {
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let path = request.uri().path();
         if let Some(method) = self.0.methods.get(path) {
-            let method = method.clone();
-            return Box::pin(async move { Ok(method.call(request).await) });
+            let (method, limit) = (method.clone(), self.0.max_request.unwrap_or(MAX_REQUEST));
+            return Box::pin(async move { Ok(method.call(request, limit).await) });
         }
         let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
         if let Some(mounted) = service.and_then(|(name, _)| self.0.mounted.get(name)) {

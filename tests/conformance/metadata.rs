@@ -1,0 +1,66 @@
+//! Headers and trailers of a reply, said by a handler while it runs.
+//!
+//! Falconer's methods have none, so its call shapes have no place for them: a handler finds
+//! [`Said`] among its request's extensions, and what it puts there goes out with the reply.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use falconer::grpc::Mounted;
+use falconer::net::connection::{ReplyBody, RequestBody};
+use futures_util::TryFutureExt as _;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+/// What is said beside the messages.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said(Arc<Mutex<(HeaderMap, HeaderMap)>>);
+
+impl Said {
+    /// To be said before the first message, or not at all.
+    pub(crate) fn header(&self, name: &str, value: &str) {
+        put(&mut self.0.lock().unwrap().0, name, value);
+    }
+
+    pub(crate) fn trailer(&self, name: &str, value: &str) {
+        put(&mut self.0.lock().unwrap().1, name, value);
+    }
+
+    fn trailers(&self) -> HeaderMap {
+        self.0.lock().unwrap().1.clone()
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: &str, value: &str) {
+    headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+}
+
+/// Has `calls` answer, and adds what was said.
+pub(crate) fn with(
+    mut request: Request<RequestBody>,
+    calls: Mounted,
+) -> impl Future<Output = Result<Response<ReplyBody>, Infallible>> + Send {
+    let said = Said::default();
+    request.extensions_mut().insert(said.clone());
+    calls.oneshot(request).map_ok(move |mut response| {
+        let headers = said.0.lock().unwrap().0.clone();
+        response.headers_mut().extend(headers);
+        // A reply of one HEADERS frame has its trailers there.
+        if response.headers().contains_key("grpc-status") {
+            response.headers_mut().extend(said.trailers());
+        }
+        response.map(|body| {
+            body.map_frame(move |frame| match frame.into_trailers() {
+                Ok(mut trailers) => {
+                    trailers.extend(said.trailers());
+                    Frame::trailers(trailers)
+                }
+                Err(frame) => frame,
+            })
+            .boxed_unsync()
+        })
+    })
+}
