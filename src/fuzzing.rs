@@ -5,14 +5,18 @@
 #![allow(
     missing_docs,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "for the fuzz targets only: an oracle speaks by panicking"
 )]
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prost::Message as _;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
+use tokio::time::Instant;
 
 use crate::config;
 use crate::event;
@@ -20,10 +24,63 @@ use crate::filter::Filter;
 use crate::grpc::frame::{Decoder, FrameError, PREFIX};
 use crate::grpc::{Encoding, InflateError};
 use crate::net::authority::Repair;
+use crate::net::meter::{Limit, Meter};
 use crate::net::preface::PREFACE;
 use crate::net::tls::legacy::Rule;
 use crate::net::tls::x509::{Certificate, RevocationList, Version};
 use crate::proto::falco::outputs::Response;
+
+/// Follows frames through `bytes` cut at `cuts`, after the preface, and checks that the meter finds
+/// the same limit exceeded, or none, as a plain reading of whole frames does.
+///
+/// # Panics
+/// When it does not.
+pub fn frame_meter(bytes: &[u8], cuts: &[u8]) {
+    fn metered<'p>(mut pieces: impl Iterator<Item = &'p [u8]>) -> Result<(), Limit> {
+        let (mut meter, now) = (Meter::default(), Instant::now());
+        pieces.try_for_each(|piece| meter.read(piece, now))
+    }
+    // Enough of it that limits are exceeded.
+    let stream = [PREFACE, &bytes.repeat(100)].concat();
+    let mut rest = &stream[..];
+    let pieces = cuts.iter().chain(std::iter::repeat(&u8::MAX)).map_while(|cut| {
+        let (piece, after) = rest.split_at_checked(usize::from(*cut)).unwrap_or((rest, &[]));
+        let done = rest.is_empty();
+        rest = after;
+        (!done).then_some(piece)
+    });
+    let expected = metered_by_frame(&stream[PREFACE.len()..]);
+    assert_eq!(metered(pieces), expected, "depends on the cuts");
+    assert_eq!(metered(stream.chunks(1)), expected, "depends on the cuts, byte by byte");
+}
+
+/// The limits as they are written down (`net::meter`), for a peer to which nothing is written.
+fn metered_by_frame(mut bytes: &[u8]) -> Result<(), Limit> {
+    let mut counts = BTreeMap::new();
+    while let Some((head, after)) = bytes.split_at_checked(9) {
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let (limit, most) = match (head[3], length) {
+            (0, 0) if head[4] & 1 == 0 => (Limit::EmptyFrames, 200),
+            (1 | 9, 0) => (Limit::EmptyFrames, 200),
+            (0 | 1 | 7 | 9, _) => (Limit::Resets, usize::MAX),
+            (2, _) => (Limit::Priorities, 2_000),
+            (3, _) => (Limit::Resets, 500),
+            (4, _) => (Limit::Settings, 100),
+            (6, _) => (Limit::Pings, 200),
+            (8, _) => (Limit::WindowUpdates, 2_000),
+            _ => (Limit::UnknownFrames, 200),
+        };
+        if most < usize::MAX {
+            let count = counts.entry(limit).or_insert(0);
+            *count += 1;
+            if *count > most {
+                return Err(limit);
+            }
+        }
+        bytes = after.get(length..).unwrap_or_default();
+    }
+    Ok(())
+}
 
 /// Decodes `body` cut at `cuts`, and checks what must hold of every body: the result does not
 /// depend on the cuts, equals what a plain reading of the specification gives, and no more is

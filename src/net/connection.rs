@@ -4,7 +4,7 @@
 //! 2. hyper speaks HTTP/2, with every limit set here. Its calls are told who calls and when they
 //!    have to end ([`Ending`]).
 //! 3. It ends when the peer leaves, or breaks the rules, or does not read what is written to it
-//!    for [`cork::STALL`].
+//!    for [`cork::STALL`], or sends too much that is no call ([`meter`]).
 //! 4. At `stop` the peer is told (GOAWAY) and what it has begun is finished.
 //! 5. At its greatest age, where it has one, the peer is told so and may go elsewhere for
 //!    [`AGE_GRACE`]; then its calls are ended as at `stop`. So a certificate that is revoked or
@@ -34,6 +34,7 @@ use tower::util::{BoxCloneSyncService, Oneshot};
 use super::Peer;
 use super::authority::HEADER_TABLE_SIZE;
 use super::cork;
+use super::meter::{self, Cuts};
 use super::preface::{self, Prefaced};
 use super::refusals::Refusals;
 use super::tls;
@@ -97,6 +98,8 @@ pub(super) struct Terms {
     /// After how long a connection has to be made anew.
     pub(super) max_age: Option<Duration>,
     pub(super) refusals: Arc<Refusals>,
+    /// Connections that were ended for a limit.
+    pub(super) cuts: Arc<Cuts>,
 }
 
 /// A connection being served.
@@ -161,10 +164,11 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     tracing::debug!(%peer, "connected");
-    let Terms { handler, stop, max_age, .. } = terms;
+    let Terms { handler, stop, max_age, refusals, cuts } = terms;
     let ending = Ending(stop.child_token());
     let old = max_age.map(|age| Box::pin(sleep(around(age))));
     let calls = Calls { handler, peer: peer.clone(), ending: ending.clone() };
+    let (io, cut) = meter::metered(io);
     let (io, cork) = cork::cork(io);
     let mut connection = Box::pin(builder().serve_connection(TokioIo::new(io), calls));
     async move {
@@ -192,7 +196,14 @@ where
                 cork::linger(&cork).await;
                 tracing::debug!(%peer, "disconnected");
             }
-            Err(error) => tracing::debug!(%peer, %error, "disconnected"),
+            Err(error) => match cut.limit() {
+                Some(limit) => {
+                    cuts.count(limit);
+                    let cause = format_args!("it sends too many {}", limit.in_words());
+                    refusals.tell(&peer, &cause);
+                }
+                None => tracing::debug!(%peer, %error, "disconnected"),
+            },
         }
     }
 }
@@ -278,6 +289,7 @@ mod tests {
             stop: CancellationToken::new(),
             max_age: None,
             refusals: Arc::default(),
+            cuts: Arc::default(),
         };
         let serving = tokio::spawn(serve(opening, known, terms));
         peer.write_all(greeting).await.unwrap();
@@ -325,6 +337,7 @@ mod tests {
             stop: CancellationToken::new(),
             max_age: Some(age),
             refusals: Arc::default(),
+            cuts: Arc::default(),
         };
         let known = Peer::Unix { uid: None, pid: None };
         let opened = known.clone();

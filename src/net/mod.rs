@@ -9,6 +9,7 @@
 //! | [`tls`] | TLS from PEM files, mutual for gRPC |
 //! | [`authority`] | the repair of `:authority` below HTTP/2, on unix sockets only |
 //! | [`preface`] | a connection must begin with HTTP/2's preface, soon |
+//! | [`meter`] | frames that cost a peer nothing, counted and limited |
 //! | [`cork`] | what HTTP/2 writes in one go leaves in one write |
 //! | [`connection`] | one connection, from its opening to its end |
 //! | [`refusals`] | refused connections in the log, not too many |
@@ -19,6 +20,7 @@ pub mod connection;
 mod cork;
 mod inherited;
 mod links;
+pub mod meter;
 pub(crate) mod preface;
 pub(crate) mod refusals;
 pub mod serve;

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::authority::RepairedIo;
 use super::connection::{self, GRACE, Handler, Serving, Terms};
+use super::meter::Cuts;
 use super::refusals::Refusals;
 use super::{BindError, Inherited, Listen, Peer, tcp, tls, unix};
 
@@ -34,7 +35,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A listener, bound.
 #[derive(Debug)]
-pub struct Listener(Kind);
+pub struct Listener {
+    kind: Kind,
+    cuts: Arc<Cuts>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -60,7 +64,7 @@ impl Listener {
     /// # Errors
     /// When it cannot be had, with the remedy.
     pub fn bind(listen: &Listen, inherited: &mut Inherited) -> Result<Self, ListenError> {
-        Ok(Self(match listen {
+        let kind = match listen {
             Listen::Unix(socket) => Kind::Unix(match inherited.unix() {
                 Some(listener) => {
                     if !socket.links.is_empty() {
@@ -81,13 +85,20 @@ impl Listener {
                 };
                 Kind::Tcp { listener, tls: Arc::new(tls) }
             }
-        }))
+        };
+        Ok(Self { kind, cuts: Arc::default() })
+    }
+
+    /// Connections that were ended because their peers sent too much that is no call.
+    #[must_use]
+    pub fn cuts(&self) -> Arc<Cuts> {
+        self.cuts.clone()
     }
 
     /// The TLS configuration in force, where there is one: for reloading it.
     #[must_use]
     pub fn tls(&self) -> Option<Arc<tls::Current>> {
-        match &self.0 {
+        match &self.kind {
             Kind::Unix(_) => None,
             Kind::Tcp { tls, .. } => Some(tls.clone()),
         }
@@ -96,9 +107,10 @@ impl Listener {
     /// Serves until `stop`, then until every connection has ended or [`GRACE`] is over.
     pub async fn serve(self, handler: Handler, stop: CancellationToken) {
         let connections = TaskTracker::new();
-        let max_age = matches!(self.0, Kind::Tcp { .. }).then_some(MAX_AGE);
+        let max_age = matches!(self.kind, Kind::Tcp { .. }).then_some(MAX_AGE);
         let refusals = Arc::new(Refusals::default());
-        let terms = Terms { handler, stop: stop.clone(), max_age, refusals };
+        let cuts = self.cuts.clone();
+        let terms = Terms { handler, stop: stop.clone(), max_age, refusals, cuts };
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         // Dropped with this function, it ends what is left after the grace.
         let abort = CancellationToken::new();
@@ -142,7 +154,7 @@ impl Listener {
         places: &Arc<Semaphore>,
     ) -> io::Result<(tokio::sync::OwnedSemaphorePermit, Accepted)> {
         let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-        let accepted = match &self.0 {
+        let accepted = match &self.kind {
             Kind::Unix(bound) => Accepted::Unix(bound.listener.accept().await?.0),
             Kind::Tcp { listener, tls } => {
                 let (stream, address) = listener.accept().await?;

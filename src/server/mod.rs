@@ -202,6 +202,7 @@ impl Server {
         let (router, health) = mounted::health(service::falco(&context), &stop).await;
         let router = mounted::reflection(router, &stop)?;
         let tls = listener.as_ref().and_then(Listener::tls);
+        let cuts = listener.as_ref().map(Listener::cuts).unwrap_or_default();
         if let Some(listener) = listener {
             parts.spawn(well(listener.serve(handler(router, calls.clone()), stop.clone())));
         }
@@ -213,6 +214,7 @@ impl Server {
             calls,
             grpc,
             tls: tls.clone(),
+            cuts,
             gateway_tls: Mutex::default(),
             started: Timestamp::now(),
             stop: stop_inputs.clone(),

@@ -52,6 +52,13 @@ pub(super) fn text(feed: &Feed) -> String {
     let help = "gRPC calls that ended, by method, status code and who called";
     registry.register("rpcs", help, ended);
 
+    let cut = Family::<Labels, Counter>::default();
+    for (limit, count) in feed.cuts.counts() {
+        cut.get_or_create(&vec![("limit", limit.name().to_owned())]).inc_by(count);
+    }
+    let help = "gRPC connections ended because their peers sent too many frames that are no call";
+    registry.register("connections_cut", help, cut);
+
     let latest = Family::<Labels, Gauge>::default();
     for (input, time) in feed.intake.latest() {
         latest.get_or_create(&vec![("input", input.name().to_owned())]).set(time.as_second());

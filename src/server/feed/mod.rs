@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::Time;
 use crate::hub::Hub;
 use crate::ingest::{ACCEPTED, Input, Intake};
+use crate::net::meter::Cuts;
 use crate::net::tls;
 use crate::service::{Subscribers, subscribers::Kind};
 
@@ -43,6 +44,8 @@ pub(super) struct Feed {
     /// Where gRPC is served, as in `grpc.bind_address`.
     pub(super) grpc: String,
     pub(super) tls: Option<Arc<tls::Current>>,
+    /// gRPC connections that were ended for what their peers sent.
+    pub(super) cuts: Arc<Cuts>,
     /// The gateway's own, which a reload may bring.
     pub(super) gateway_tls: Mutex<Option<Arc<tls::Current>>>,
     pub(super) started: Timestamp,
