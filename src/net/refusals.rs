@@ -1,5 +1,5 @@
-//! Refused connections in the log: each with peer and cause, but no more of them than somebody
-//! reads. Whoever can reach the port can be refused as often as they like.
+//! Refused connections, and other lines that a peer can cause, in the log: each with its cause, but
+//! no more of them than somebody reads. Whoever can reach the port can be refused as often as they like.
 
 use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +35,7 @@ impl Refusals {
     }
 
     /// Counts one. `None` when it is not to be told, else how many were not told before it.
-    fn due(&self) -> Option<u64> {
+    pub(super) fn due(&self) -> Option<u64> {
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut untold = 0;
         if period.began.is_none_or(|began| began.elapsed() >= PERIOD) {

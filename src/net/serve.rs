@@ -30,8 +30,10 @@ const MAX_CONNECTIONS: usize = 16_384;
 /// How old a connection whose peer was verified by its certificate may become.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The pause after a failed `accept`, such as for want of file descriptors; each is a log line.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a failed `accept`, such as for want of file descriptors: it doubles with each
+/// that follows, and a second after the shortage has ended clients are served again.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+const PAUSE_MOST: Duration = Duration::from_secs(1);
 
 /// A listener, bound.
 #[derive(Debug)]
@@ -115,6 +117,7 @@ impl Listener {
         // Dropped with this function, it ends what is left after the grace.
         let abort = CancellationToken::new();
         let _ended_with_us = abort.clone().drop_guard();
+        let (shortages, mut pause) = (Refusals::default(), PAUSE_FIRST);
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -124,13 +127,18 @@ impl Listener {
             let (place, accepted) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if let Some(untold) = shortages.due() {
+                        tracing::warn!(%error, untold, "cannot accept a connection");
+                    }
                     tokio::select! {
-                        () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
+                        () = tokio::time::sleep(pause) => {}
                         () = stop.cancelled() => break,
                     }
+                    pause = (pause * 2).min(PAUSE_MOST);
+                    continue;
                 }
             };
+            pause = PAUSE_FIRST;
             let connection = accepted.serve(terms.clone());
             let abort = abort.clone();
             connections.spawn(async move {

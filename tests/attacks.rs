@@ -1,0 +1,311 @@
+//! Peers that mean harm, on a connection of their own, while a subscriber on another gets every
+//! alert in time.
+//!
+//! Each attack is bounded in time and talks to a server of its own. What passes: the connection is
+//! ended (or what it does is bounded, where that is no reason to end it), the server's memory grows
+//! by less than [`GROWTH`], and of the subscriber's alerts none is missing and 99 of 100 come within
+//! [`LATE`].
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use support::examples;
+use support::http::Gateway;
+use support::raw::{Client, head};
+use support::wire::{self, END_STREAM, frame};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout};
+
+const SUB: &str = "/falco.outputs.service/sub";
+
+/// A subscriber's alert may take this long.
+const LATE: Duration = Duration::from_millis(250);
+
+/// An attack may cost this much memory, in bytes.
+const GROWTH: u64 = 16 << 20;
+
+/// How long an attack may go on.
+const BOUND: Duration = Duration::from_secs(15);
+
+/// A subscriber that gets an alert every few milliseconds for as long as `attack` takes.
+async fn witnessed<T>(gateway: &mut Gateway, attack: impl Future<Output = T>) -> T {
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    let (_requests, mut replies) = client.begin(head(SUB)).await.replies().await;
+    let mut attack = std::pin::pin!(attack);
+    let (mut taken, mut done) = (Vec::new(), None);
+    while done.is_none() || taken.len() < 50 {
+        let begun = Instant::now();
+        gateway.server.feed(examples::line(&format!("witness {}", taken.len())));
+        let receiving = replies.next();
+        let alert = tokio::select! {
+            alert = receiving => alert,
+            outcome = &mut attack, if done.is_none() => {
+                done = Some(outcome);
+                replies.next().await
+            }
+        };
+        let text = String::from_utf8_lossy(&alert.expect("the subscription goes on")).into_owned();
+        assert!(
+            text.contains(&format!("witness {}", taken.len())),
+            "in order, none missing: {text}"
+        );
+        taken.push(begun.elapsed());
+        tokio::select! {
+            () = sleep(Duration::from_millis(5)) => {}
+            outcome = &mut attack, if done.is_none() => done = Some(outcome),
+        }
+    }
+    taken.sort_unstable();
+    let p99 = taken.get(taken.len() * 99 / 100).copied().unwrap();
+    assert!(p99 < LATE, "p99 of {} alerts is {p99:?}", taken.len());
+    done.unwrap()
+}
+
+/// Opens a connection and sends what `turn` makes, again and again, `pause` apart, reading and
+/// forgetting what comes; whether the server ended the connection within `turns` and [`BOUND`].
+async fn is_ended(
+    path: &Path,
+    mut turn: impl FnMut(u32) -> Vec<u8>,
+    turns: u32,
+    pause: Option<Duration>,
+) -> bool {
+    let (mut reading, mut writing) = UnixStream::connect(path).await.unwrap().into_split();
+    let attack = async {
+        writing.write_all(&wire::opening()).await.unwrap();
+        for number in 0..turns {
+            if writing.write_all(&turn(number)).await.is_err() {
+                break;
+            }
+            match pause {
+                Some(pause) => sleep(pause).await,
+                None => tokio::task::yield_now().await,
+            }
+        }
+        // What was sent last may be what ends it.
+        sleep(Duration::from_millis(500)).await;
+    };
+    let ended = async {
+        let mut scratch = vec![0; 64 << 10];
+        while !matches!(reading.read(&mut scratch).await, Ok(0) | Err(_)) {}
+    };
+    tokio::select! {
+        biased;
+        () = ended => true,
+        _ = timeout(BOUND, attack) => false,
+    }
+}
+
+/// Resident memory of the server, in bytes.
+fn resident(gateway: &Gateway) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.server.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+async fn metric(gateway: &Gateway, name: &str) -> u64 {
+    let metrics = gateway.get("/metrics").await.text().await;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or(" 0");
+    value.trim().parse().unwrap()
+}
+
+/// What the connection is ended for.
+enum By {
+    /// A limit of ours, with this name in the metrics.
+    Limit(&'static str),
+    /// h2 itself.
+    Http2,
+    /// Nothing: it is bounded otherwise.
+    Nothing,
+}
+
+struct Attack {
+    name: &'static str,
+    /// What ends its connection.
+    by: By,
+    turns: u32,
+    /// Between two turns.
+    pause: Option<Duration>,
+    turn: Box<dyn FnMut(u32) -> Vec<u8>>,
+}
+
+fn attack(
+    name: &'static str,
+    by: By,
+    turns: u32,
+    turn: impl FnMut(u32) -> Vec<u8> + 'static,
+) -> Attack {
+    Attack { name, by, turns, pause: None, turn: Box::new(turn) }
+}
+
+/// The same bytes, a hundred times in each of many turns.
+fn flood(name: &'static str, by: By, bytes: &[u8]) -> Attack {
+    let bytes = bytes.repeat(100);
+    attack(name, by, 3_000, move |_| bytes.clone())
+}
+
+/// Turns on one call, which begins with the first.
+fn in_call(name: &'static str, by: By, turns: u32, begun: Vec<u8>, bytes: &[u8]) -> Attack {
+    let bytes = bytes.to_vec();
+    attack(name, by, turns, move |turn| match turn {
+        0 => [&begun[..], &bytes].concat(),
+        _ => bytes.clone(),
+    })
+}
+
+/// The stream of a client's call number so and so.
+fn stream(number: u32) -> u32 {
+    2 * number + 1
+}
+
+fn begun_and_reset(number: u32) -> Vec<u8> {
+    [wire::headers(stream(number), 0, SUB), wire::reset(stream(number))].concat()
+}
+
+/// A hundred of `each` a turn.
+fn hundreds(mut each: impl FnMut(u32) -> Vec<u8>) -> impl FnMut(u32) -> Vec<u8> {
+    move |turn| (0..100).flat_map(|call| each(100 * turn + call)).collect()
+}
+
+/// The table of HPACK is made to hold one field of 4 kB, each use of which is one byte.
+fn unfolding(number: u32) -> Vec<u8> {
+    let insert = [&b"\x40\x01x\x7f\x81\x1e"[..], &[b'y'; 4000]].concat();
+    let block = if number == 0 { insert } else { vec![0xbe; 4000] };
+    frame(wire::HEADERS, wire::END_HEADERS, stream(number), &block)
+}
+
+fn attacks() -> Vec<Attack> {
+    use By::{Http2, Limit, Nothing};
+    let unknown = |path: &'static str| move |turn| wire::headers(stream(turn), END_STREAM, path);
+    let call = || wire::headers(1, 0, SUB);
+    let (empty, next) = (frame(wire::DATA, 0, 1, b""), frame(wire::CONTINUATION, 0, 1, &[0x86]));
+    let paced = |attack| Attack { pause: Some(Duration::from_millis(1)), ..attack };
+    let priority = frame(wire::PRIORITY, 0, 1, &[0, 0, 0, 3, 1]);
+    vec![
+        attack("resets in a burst", Http2, 20, hundreds(begun_and_reset)),
+        paced(attack("resets, paced", Limit("resets"), 3_000, begun_and_reset)),
+        attack("too many calls", Http2, 30, hundreds(|n| wire::headers(stream(n), 0, SUB))),
+        flood("pings", Limit("pings"), &frame(wire::PING, 0, 0, &[0; 8])),
+        flood("settings", Limit("settings"), &frame(wire::SETTINGS, 0, 0, b"")),
+        flood("priorities", Limit("priorities"), &priority),
+        flood("window updates", Limit("window_updates"), &wire::window_update(0, 1)),
+        flood("unknown frames", Limit("unknown_frames"), &frame(0xbe, 0, 0, b"")),
+        flood("windows of nothing", Http2, &wire::window_update(0, 0)),
+        in_call("empty data", Http2, 10, call(), &empty.repeat(100)),
+        in_call("continuations", Http2, 10, frame(wire::HEADERS, 0, 1, &[0x83]), &next.repeat(100)),
+        attack("headers that unfold", Http2, 100, unfolding),
+        in_call("a message byte by byte", Nothing, 1_000, call(), &frame(wire::DATA, 0, 1, &[0])),
+        flood("what is no HTTP/2", Http2, &[0xff; 1000]),
+        paced(attack("unknown methods", Nothing, 1_000, unknown("/evil/%1b%5b31m"))),
+        attack("paths that are none", Http2, 1_000, unknown("/evil/\u{1b}[31m")),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_end_their_connection_and_nothing_else() {
+    let mut gateway = Gateway::start(&[]);
+    let path = gateway.server.socket().unwrap();
+    // The first connections cost what is kept for all that follow.
+    witnessed(&mut gateway, async {}).await;
+    for Attack { name, by, turns, pause, turn } in attacks() {
+        let limit = match by {
+            By::Limit(limit) => format!("falconer_connections_cut_total{{limit=\"{limit}\"}}"),
+            By::Http2 | By::Nothing => String::new(),
+        };
+        let memory = resident(&gateway);
+        let cut = if limit.is_empty() { 0 } else { metric(&gateway, &limit).await };
+        let attack = is_ended(&path, turn, turns, pause);
+        let ended = witnessed(&mut gateway, attack).await;
+        assert_eq!(ended, !matches!(by, By::Nothing), "{name}");
+        let grown = resident(&gateway).saturating_sub(memory);
+        assert!(grown < GROWTH, "{name}: {grown} bytes");
+        if !limit.is_empty() {
+            assert_eq!(metric(&gateway, &limit).await, cut + 1, "{name}");
+        }
+    }
+    // Nobody is left but whoever watched last.
+    let subscribers = "falconer_subscribers{kind=\"grpc\"}";
+    let begun = Instant::now();
+    while metric(&gateway, subscribers).await > 0 {
+        assert!(begun.elapsed() < BOUND, "calls of connections that ended are gone");
+        sleep(Duration::from_millis(50)).await;
+    }
+    let log = gateway.server.stderr();
+    assert!(log.contains("it sends too many PING frames"), "{log}");
+    assert!(!log.contains("panicked") && !log.contains('\u{1b}'), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_silent_connections_are_let_go_in_time() {
+    let mut gateway = Gateway::start(&[]);
+    let path = gateway.server.socket().unwrap();
+    let attack = async {
+        let mut silent = tokio::task::JoinSet::new();
+        let begun = Instant::now();
+        for number in 0..1000 {
+            let mut stream = UnixStream::connect(&path).await.unwrap();
+            silent.spawn(async move {
+                let preface = wire::opening();
+                // Some say nothing at all, some stop in the middle of it.
+                stream.write_all(&preface[..number % 24]).await.unwrap();
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest).await;
+            });
+        }
+        while silent.join_next().await.is_some() {}
+        begun.elapsed()
+    };
+    let elapsed = witnessed(&mut gateway, timeout(BOUND, attack)).await.expect("all are let go");
+    assert!(elapsed > Duration::from_secs(9), "not before their time: {elapsed:?}");
+    assert!(elapsed < Duration::from_secs(13), "{elapsed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_file_descriptors_it_waits_and_goes_on() {
+    let mut gateway = Gateway::start(&[]);
+    let path = gateway.server.socket().unwrap();
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", gateway.server.id())).unwrap().count();
+    let limit = format!("--nofile={0}:{0}", open() + 20);
+    let pid = format!("--pid={}", gateway.server.id());
+    assert!(Command::new("prlimit").args([&pid, &limit]).status().unwrap().success());
+    let starving = async {
+        let mut held = Vec::new();
+        for _ in 0..100 {
+            let mut stream = UnixStream::connect(&path).await.unwrap();
+            stream.write_all(&wire::opening()).await.unwrap();
+            held.push(stream);
+        }
+        sleep(Duration::from_secs(3)).await;
+        held
+    };
+    // Who is in already is served as ever.
+    let held = witnessed(&mut gateway, starving).await;
+    let cpu = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", gateway.server.id())).unwrap();
+        let fields: Vec<u64> = stat
+            .rsplit(") ")
+            .next()
+            .unwrap()
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|n| n.parse().unwrap())
+            .collect();
+        fields.iter().sum::<u64>()
+    };
+    // In ticks of 10 ms.
+    let before = cpu();
+    sleep(Duration::from_secs(2)).await;
+    let spent = cpu() - before;
+    assert!(spent < 20, "it does not spin: {spent} ticks in 2 s");
+    drop(held);
+    let begun = Instant::now();
+    let client = timeout(BOUND, Client::connect(&path)).await.unwrap();
+    let (_requests, _replies) = client.begin(head(SUB)).await.replies().await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
