@@ -4,12 +4,13 @@ CARGO ?= cargo
 TOOLS := $(CURDIR)/target/tools
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 SECONDS_EACH ?= 60
+SOAK_SECONDS ?= 60
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text legacy_certificate filter
 
-.PHONY: run web test conformance bench lint audit fuzz clean help
+.PHONY: run web test conformance soak bench lint audit fuzz clean help
 
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) \
     web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts
@@ -45,6 +46,10 @@ conformance: ## What gRPC's own suites say: h2spec, connectconformance, interop;
 	tests/clients/setup target/clients
 	$(CARGO) build --locked --example conformance
 	tests/conformance/run $(TARGET)/debug/examples/conformance target/clients
+
+soak: ## What takes minutes: readers that poll, stall, come and go; each for SOAK_SECONDS
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test soak -- --ignored --nocapture \
+	    --test-threads 1
 
 bench: ## Beside tonic and the bare machine, within ten minutes; QUICK=1 for a first look
 	$(CARGO) build --release --locked

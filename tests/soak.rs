@@ -1,0 +1,264 @@
+//! What takes minutes: `make soak SECONDS=600`. Each test says what it wants of the server's memory,
+//! descriptors and readers at its end; the time is [`length`] unless it has one of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use support::examples;
+use support::http::Gateway;
+use support::raw::{Client, framed, head};
+use support::wire;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+const SUB: &str = "/falco.outputs.service/sub";
+
+/// What a server's memory may differ by afterwards, in bytes.
+const GROWTH: u64 = 8 << 20;
+
+/// How long a test goes on: `SOAK_SECONDS`.
+fn length() -> Duration {
+    let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(60))
+}
+
+/// A server, and what it was like at the beginning.
+struct Soaked {
+    gateway: Gateway,
+    path: PathBuf,
+    memory: u64,
+    descriptors: usize,
+}
+
+impl Soaked {
+    /// Starts one that keeps little, and fills that.
+    async fn start() -> Self {
+        let mut gateway = Gateway::start(&["falconer.outputs.retain=4MiB"]);
+        let path = gateway.server.socket().unwrap();
+        for _ in 0..20 {
+            gateway.server.feed(examples::lines().concat().repeat(50));
+        }
+        let client = Client::connect(&path).await;
+        drop(client.call(head("/falco.outputs.service/get"), [framed(b"")]).await);
+        drop(client);
+        let mut soaked = Self { gateway, path, memory: 0, descriptors: 0 };
+        sleep(Duration::from_secs(3)).await;
+        (soaked.memory, soaked.descriptors) = (soaked.resident(), soaked.open());
+        soaked
+    }
+
+    fn resident(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.gateway.server.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    fn open(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.gateway.server.id())).unwrap().count()
+    }
+
+    async fn readers(&self) -> u64 {
+        let metrics = self.gateway.get("/metrics").await.text().await;
+        let name = "falconer_subscribers{kind=\"grpc\"} ";
+        metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
+    }
+
+    /// Everything is as it was, soon.
+    async fn rests(&self) {
+        let begun = Instant::now();
+        while self.readers().await > 0 || self.open() > self.descriptors + 1 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} are open", self.open());
+            sleep(Duration::from_millis(200)).await;
+        }
+        let grown = self.resident().saturating_sub(self.memory);
+        assert!(grown < GROWTH, "memory grew by {grown} bytes");
+    }
+}
+
+/// X3: a peer that asks for everything with the largest windows, and reads nothing.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute"]
+async fn a_peer_that_never_reads_is_let_go() {
+    let mut soaked = Soaked::start().await;
+    let before = soaked.open();
+    let mut deaf = UnixStream::connect(&soaked.path).await.unwrap();
+    let calls: Vec<u8> = (0..200).flat_map(|call| wire::headers(2 * call + 1, 0, SUB)).collect();
+    deaf.write_all(&[wire::opening(), wire::widest(), calls].concat()).await.unwrap();
+    let begun = Instant::now();
+    while soaked.open() <= before {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let mut highest = 0;
+    while soaked.open() > before {
+        soaked.gateway.server.feed(examples::lines().concat());
+        highest = highest.max(soaked.resident());
+        assert!(begun.elapsed() < Duration::from_secs(30 + 20 + 60 + 5), "it is let go in time");
+        sleep(Duration::from_millis(50)).await;
+    }
+    let most = highest.saturating_sub(soaked.memory);
+    println!("let go after {:?}; {most} bytes at most", begun.elapsed());
+    assert!(most < 32 << 20, "200 calls cost {most} bytes at most");
+    soaked.rests().await;
+}
+
+/// X4: a million calls begun and given up, paced below what h2 notices.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes"]
+async fn a_million_paced_resets_cost_nothing() {
+    let soaked = Soaked::start().await;
+    let (begun, mut sent, mut cut) = (Instant::now(), 0_u32, 0);
+    while sent < 1_000_000 && begun.elapsed() < length() {
+        let (mut reading, mut writing) =
+            UnixStream::connect(&soaked.path).await.unwrap().into_split();
+        let forgetting = tokio::spawn(async move {
+            let mut scratch = vec![0; 64 << 10];
+            while !matches!(reading.read(&mut scratch).await, Ok(0) | Err(_)) {}
+        });
+        let _ = writing.write_all(&wire::opening()).await;
+        for call in 0.. {
+            let stream = 2 * call + 1;
+            let begun = writing.write_all(&wire::headers(stream, 0, SUB)).await;
+            tokio::task::yield_now().await;
+            if begun.is_err() || writing.write_all(&wire::reset(stream)).await.is_err() {
+                cut += 1;
+                break;
+            }
+            sent += 1;
+        }
+        forgetting.await.unwrap();
+    }
+    println!("{sent} calls on {cut} connections in {:?}", begun.elapsed());
+    soaked.rests().await;
+}
+
+/// X5: a client that asks ten times a second, as Falco's Python client does, and now and then two
+/// thousand times at once, is never disconnected and misses nothing.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes"]
+async fn a_client_that_polls_is_never_disconnected() {
+    let mut soaked = Soaked::start().await;
+    let client = Client::connect(&soaked.path).await;
+    let (mut requests, mut replies) =
+        client.begin(head(SUB).header("falconer-last", "0")).await.replies().await;
+    let (begun, mut turn) = (Instant::now(), 0);
+    while begun.elapsed() < length() {
+        let burst = if turn % 100 == 99 { 2_000 } else { 1 };
+        for _ in 0..burst {
+            requests.reserve_capacity(5);
+            requests.send_data(framed(b""), false).expect("it is connected");
+        }
+        soaked.gateway.server.feed(examples::line(&format!("turn {turn}")));
+        let alert = replies.next().await.expect("it goes on");
+        assert!(String::from_utf8_lossy(&alert).contains(&format!("turn {turn}")));
+        turn += 1;
+        sleep(Duration::from_millis(100)).await;
+    }
+    drop((requests, replies, client));
+    soaked.rests().await;
+}
+
+/// X13: networks that are slow, let through a byte at a time, or break.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes"]
+async fn bad_networks_leave_nothing_behind() {
+    let mut soaked = Soaked::start().await;
+    let begun = Instant::now();
+    let mut round = 0_u64;
+    while begun.elapsed() < length() {
+        let mut readers = JoinSet::new();
+        for number in 0..20 {
+            let port = relay(&soaked.path, number).await;
+            readers.spawn(async move {
+                let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let Ok(client) = Client::over(stream).await else { return };
+                let call = client.try_call(head("/falco.outputs.service/get"), framed(b""));
+                let _ = timeout(Duration::from_secs(2), call).await;
+            });
+        }
+        soaked.gateway.server.feed(examples::lines().concat());
+        while readers.join_next().await.is_some() {}
+        round += 1;
+    }
+    println!("{round} rounds");
+    soaked.rests().await;
+}
+
+/// A port that leads to `path`: slowly, byte by byte, or until it breaks.
+async fn relay(path: &Path, kind: u32) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let path = path.to_owned();
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let server = UnixStream::connect(path).await.unwrap();
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = server.into_split();
+        let up = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(drop) };
+        let down = async {
+            let mut piece = [0; 1 << 12];
+            let room = if kind % 3 == 0 { 1 } else { piece.len() };
+            for count in 0.. {
+                let read = from_server.read(piece.get_mut(..room).unwrap()).await?;
+                if read == 0 || (kind % 3 == 1 && count == u64::from(kind)) {
+                    break;
+                }
+                sleep(Duration::from_millis(if kind % 3 == 2 { 20 } else { 1 })).await;
+                to_client.write_all(piece.get(..read).unwrap()).await?;
+            }
+            std::io::Result::Ok(())
+        };
+        // Whichever ends first breaks both.
+        tokio::select! {
+            _ = up => {}
+            _ = down => {}
+        }
+    });
+    port
+}
+
+/// X14: many readers that come and go, and one that is slow, while alerts flow.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes"]
+async fn readers_that_come_and_go_leave_nothing_behind() {
+    let mut soaked = Soaked::start().await;
+    let (begun, mut round) = (Instant::now(), 0_u64);
+    let mut middle = 0;
+    while begun.elapsed() < length() {
+        let mut readers = JoinSet::new();
+        for number in 0..50_u64 {
+            let path = soaked.path.clone();
+            readers.spawn(async move {
+                let client = Client::connect(&path).await;
+                let (_requests, mut replies) = client.begin(head(SUB)).await.replies().await;
+                for _ in 0..number * 20 {
+                    replies.next().await.expect("it goes on");
+                }
+                if number == 0 {
+                    sleep(Duration::from_secs(2)).await;
+                }
+            });
+        }
+        for _ in 0..10 {
+            soaked.gateway.server.feed(examples::lines().concat().repeat(10));
+            sleep(Duration::from_millis(50)).await;
+        }
+        while let Some(reader) = readers.join_next().await {
+            reader.unwrap();
+        }
+        round += 1;
+        if middle == 0 && begun.elapsed() > length() / 2 {
+            middle = soaked.resident();
+        }
+    }
+    println!("{round} rounds of 50 readers");
+    soaked.rests().await;
+    let grown = soaked.resident().saturating_sub(middle);
+    assert!(grown < GROWTH / 2, "in the second half memory grew by {grown} bytes");
+}
