@@ -50,6 +50,10 @@ const HTTP2_STREAMS: u32 = 64;
 /// Streams reset by the client, or by us for its errors, before the connection is closed.
 const HTTP2_PENDING_RESETS: usize = 20;
 const HTTP2_LOCAL_RESETS: usize = 256;
+/// Bytes of bodies on their way to us, per stream and connection: what a client may send before
+/// anybody asks for it, beside the budget of those that are read.
+const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
+const HTTP2_CONNECTION_WINDOW: u32 = 128 << 10;
 /// Bytes on their way to the client per stream.
 const HTTP2_SEND_BUFFER: usize = 64 << 10;
 /// Asked every 30 s, dead after 20 s without an answer.
@@ -87,6 +91,8 @@ impl Protocol {
             .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS)
             .max_local_error_reset_streams(HTTP2_LOCAL_RESETS)
             .max_header_list_size(MAX_HEADER_LIST)
+            .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+            .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
             .max_send_buf_size(HTTP2_SEND_BUFFER)
             .keep_alive_interval(HTTP2_PING_EVERY)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT);

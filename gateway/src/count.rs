@@ -1,7 +1,8 @@
 //! Values and how often they came, with a bound on how many are told apart.
 //!
 //! Output fields may have as many values as there are alerts. Beyond [`DISTINCT`] a new value is
-//! counted with the others, so that no question takes more than some megabytes.
+//! counted with the others, so that no question takes more than some tens of megabytes, and few are asked at
+//! once (`history.rs`).
 
 use std::collections::HashMap;
 

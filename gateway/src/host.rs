@@ -3,8 +3,10 @@
 //! A page on any site can have its own name resolve to 127.0.0.1 and then read this server as its
 //! own origin (DNS rebinding). Its requests still carry that name, so a request is let in only if
 //! every name it gives, `Host` and the target's authority, is
-//! 1. `localhost` or a loopback address, with any port, or
-//! 2. one of the configured names.
+//! 1. `localhost`, or
+//! 2. an address, with any port: no name is asked for there that could be made to lead elsewhere, and
+//!    kubelet and Prometheus ask a pod by its address; or
+//! 3. one of the configured names.
 //!
 //! No name, or two, is a malformed request.
 
@@ -91,7 +93,8 @@ impl Hosts {
             Some(inner) => inner.parse().map(IpAddr::V6).ok(),
             None => host.parse().map(IpAddr::V4).ok(),
         };
-        address.is_some_and(|address| address.is_loopback())
+        // The unspecified one leads to this machine without naming it; nobody needs it.
+        address.is_some_and(|address| !address.is_unspecified())
             || self.also.iter().any(|HostName(name)| match name {
                 Name::Address(ours) => address == Some(*ours),
                 Name::Dns(ours) => host.eq_ignore_ascii_case(ours),
@@ -120,16 +123,24 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_answered_to_with_any_port() {
-        for host in
-            ["localhost", "LocalHost:2804", "127.0.0.1", "127.8.9.1:80", "[::1]", "[::1]:2804"]
-        {
+    fn addresses_are_answered_to_with_any_port() {
+        for host in [
+            "localhost",
+            "LocalHost:2804",
+            "127.0.0.1",
+            "127.8.9.1:80",
+            "[::1]",
+            "[::1]:2804",
+            "10.244.0.7:2804",
+            "[fd00::7]:2804",
+            "[::ffff:8.8.8.8]",
+        ] {
             assert!(answers(&[], host), "{host}");
         }
     }
 
     #[test]
-    fn look_alikes_of_loopback_are_not() {
+    fn names_and_what_only_looks_like_an_address_are_not() {
         for host in [
             "",
             ":2804",
@@ -144,11 +155,12 @@ mod tests {
             "[::1",
             "[127.0.0.1]",
             "0.0.0.0",
-            "128.0.0.1",
+            "[::]:2804",
+            "10.0.0.1.evil.example",
+            "10.0.0",
             "127.1",
             "0x7f000001",
             "localhost/",
-            "[::ffff:8.8.8.8]",
         ] {
             assert!(!answers(&[], host), "{host}");
         }
@@ -156,18 +168,13 @@ mod tests {
 
     #[test]
     fn configured_names_are_answered_to() {
-        let also = ["Falco.example.com", "10.0.0.5", "fd00::1", "falconer_1"];
-        for host in [
-            "falco.example.com",
-            "FALCO.example.com:80",
-            "10.0.0.5:2804",
-            "[fd00:0::1]",
-            "falconer_1",
-        ] {
+        let also = ["Falco.example.com", "0.0.0.0", "::", "falconer_1"];
+        for host in
+            ["falco.example.com", "FALCO.example.com:80", "0.0.0.0:2804", "[::0]", "falconer_1"]
+        {
             assert!(answers(&also, host), "{host}");
         }
         assert!(!answers(&also, "x.falco.example.com"));
-        assert!(!answers(&also, "10.0.0.6"));
     }
 
     #[test]

@@ -10,9 +10,9 @@ async fn named(server: &Server, request: &str, host: &str) -> support::Answer {
 }
 
 #[tokio::test]
-async fn loopback_names_are_answered_to() {
+async fn localhost_and_addresses_are_answered_to() {
     let server = Server::start(Config::default()).await;
-    for host in ["localhost", "localhost:2804", "127.0.0.1:2804", "127.9.9.9", "[::1]:2804"] {
+    for host in ["localhost", "localhost:2804", "127.0.0.1:2804", "10.244.0.7", "[::1]:2804"] {
         let host = format!("Host: {host}\r\n");
         assert_eq!(named(&server, "POST /", &host).await.status, 200, "{host}");
         assert_eq!(named(&server, "GET /livez", &host).await.status, 200, "{host}");

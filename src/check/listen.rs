@@ -20,7 +20,12 @@ pub(super) async fn grpc(listen: &Listen, findings: &mut Findings) {
 pub(super) async fn gateway(gateway: &Gateway, findings: &mut Findings) {
     match gateway.token_file.as_deref().map(config::token) {
         None => {}
-        Some(Ok(_)) => findings.add(Level::Ok, "falconer.gateway.token_file: it holds a token"),
+        Some(Ok((_, warning))) => {
+            findings.add(Level::Ok, "falconer.gateway.token_file: it holds a token");
+            if let Some(warning) = warning {
+                findings.add(Level::Warning, warning);
+            }
+        }
         Some(Err(error)) => findings.add(Level::Error, error),
     }
     if let Some(tls) = &gateway.tls {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use falconer_gateway::{BadToken, Token};
@@ -30,16 +31,26 @@ pub enum TokenError {
     },
 }
 
-/// Reads the token in a file.
+/// Reads the token in a file; with it comes a warning when all users of the machine may read it.
 ///
 /// # Errors
 /// When the file cannot be read, or holds none.
-pub fn token(path: &Path) -> Result<Token, TokenError> {
+pub fn token(path: &Path) -> Result<(Token, Option<String>), TokenError> {
     let read = || {
         let mut text = String::new();
-        File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
-        Ok(text)
+        let file = File::open(path)?;
+        let mode = file.metadata()?.permissions().mode();
+        file.take(LARGEST).read_to_string(&mut text)?;
+        Ok((text, mode))
     };
-    let text = read().map_err(|error| TokenError::Read { path: path.into(), error })?;
-    text.parse().map_err(|error| TokenError::Token { path: path.into(), error })
+    let (text, mode) = read().map_err(|error| TokenError::Read { path: path.into(), error })?;
+    let token = text.parse().map_err(|error| TokenError::Token { path: path.into(), error })?;
+    let exposed = (mode & 0o007 != 0).then(|| {
+        let mode = mode & 0o777;
+        format!(
+            "falconer.gateway.token_file {path:?}: every user of this machine may read it (mode \
+             {mode:04o}); write `chmod 640`, or defaultMode: 0440 for a secret in Kubernetes"
+        )
+    });
+    Ok((token, exposed))
 }

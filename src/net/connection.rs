@@ -48,8 +48,9 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// How long a connection's calls may go on after its greatest age: time to open another.
 const AGE_GRACE: Duration = Duration::from_secs(30);
 
-/// Open calls on one connection. Each may hold one chunk and [`SEND_BUFFER`]: one connection
-/// costs at most 200 times (64 KiB + 32 KiB), 19 MiB.
+/// Open calls on one connection. Each may hold one chunk and [`SEND_BUFFER`]: with alerts of usual
+/// lengths one connection costs at most 200 times (64 KiB + 32 KiB), 19 MiB, and what filters with
+/// patterns take (`docs/security.md` has the sum).
 const MAX_STREAMS: u32 = 200;
 
 /// What of a stream's replies HTTP/2 may hold on its way to the socket, in bytes. hyper's own
@@ -91,19 +92,19 @@ pub struct Ending(pub CancellationToken);
 
 /// What all connections of a listener share.
 #[derive(Debug, Clone)]
-pub(super) struct Terms {
-    pub(super) handler: Handler,
+pub(crate) struct Terms {
+    pub(crate) handler: Handler,
     /// Cancelled when the server stops.
-    pub(super) stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     /// After how long a connection has to be made anew.
-    pub(super) max_age: Option<Duration>,
-    pub(super) refusals: Arc<Refusals>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) refusals: Arc<Refusals>,
     /// Connections that were ended for a limit.
-    pub(super) cuts: Arc<Cuts>,
+    pub(crate) cuts: Arc<Cuts>,
 }
 
 /// A connection being served.
-pub(super) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Serves the connection that `opening` gives, with who it turns out to be; `peer` is what is known
 /// before.
@@ -111,7 +112,7 @@ pub(super) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Both halves are on the heap, one after the other: a connection that is served, for days
 /// perhaps, does not hold the room its opening took. What an `async fn` is given stays in its
 /// future as long as that lives; so the opening is put there before one begins.
-pub(super) fn serve<T>(
+pub(crate) fn serve<T>(
     opening: impl Future<Output = io::Result<(T, Peer)>> + Send + 'static,
     peer: Peer,
     terms: Terms,

@@ -117,12 +117,13 @@ impl Listener {
         // Dropped with this function, it ends what is left after the grace.
         let abort = CancellationToken::new();
         let _ended_with_us = abort.clone().drop_guard();
-        let (shortages, mut pause) = (Refusals::default(), PAUSE_FIRST);
+        let (shortages, full) = (Refusals::default(), Refusals::default());
+        let mut pause = PAUSE_FIRST;
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                accepted = self.accept(&places) => accepted,
+                accepted = self.accept(&places, &full) => accepted,
             };
             let (place, accepted) = match accepted {
                 Ok(accepted) => accepted,
@@ -160,8 +161,18 @@ impl Listener {
     async fn accept(
         &self,
         places: &Arc<Semaphore>,
+        full: &Refusals,
     ) -> io::Result<(tokio::sync::OwnedSemaphorePermit, Accepted)> {
-        let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let place = match places.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                if let Some(untold) = full.due() {
+                    let connections = MAX_CONNECTIONS;
+                    tracing::warn!(connections, untold, "every connection is taken: others wait");
+                }
+                places.clone().acquire_owned().await.map_err(io::Error::other)?
+            }
+        };
         let accepted = match &self.kind {
             Kind::Unix(bound) => Accepted::Unix(bound.listener.accept().await?.0),
             Kind::Tcp { listener, tls } => {

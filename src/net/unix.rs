@@ -45,6 +45,16 @@ impl Bound {
             remedy: "check the unit's ListenStream=",
         })?;
         tracing::info!("serving on the unix socket that systemd handed over");
+        if let Some(path) =
+            listener.local_addr().ok().and_then(|at| at.as_pathname().map(Path::to_owned))
+            && fs::metadata(&path).is_ok_and(|found| found.mode() & 0o002 != 0)
+        {
+            tracing::warn!(
+                path = %path.display(),
+                "everybody on this machine may connect and read all alerts; falconer.socket is not \
+                 for a socket of systemd's: set SocketMode=0660 and SocketGroup= in its unit"
+            );
+        }
         Ok(Self { listener, _file: None, links: Links::default() })
     }
 }

@@ -40,6 +40,12 @@ impl Credentials {
     /// When one cannot be used.
     pub(super) fn read(wanted: &config::Gateway, now: &Self) -> Result<Self, Error> {
         let token = wanted.token_file.as_deref().map(config::token).transpose()?;
+        let token = token.map(|(token, warning)| {
+            if let Some(warning) = warning {
+                tracing::warn!("{warning}");
+            }
+            token
+        });
         let tls = match (&wanted.tls, &now.tls) {
             (None, _) => None,
             (Some(files), Some(current)) => Some((current.clone(), current.reload(files)?)),

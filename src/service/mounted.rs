@@ -18,7 +18,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use super::Caller;
-use crate::grpc::{BoxError, Code, Mounted, RequestBody, Router, Status};
+use crate::grpc::{BoxError, Code, MAX_REQUEST, Mounted, RequestBody, Router, Status};
 use crate::proto;
 
 /// The services whose health is told besides the whole server's.
@@ -31,6 +31,7 @@ pub async fn health(router: Router, stop: &CancellationToken) -> (Router, Health
     for service in SERVICES {
         reporter.set_service_status(service, tonic_health::ServingStatus::Serving).await;
     }
+    let server = server.max_decoding_message_size(MAX_REQUEST);
     (router.mount("grpc.health.v1.Health", mount(server, stop)), reporter)
 }
 
@@ -61,9 +62,11 @@ pub fn reflection(
             )
             .include_reflection_service(false)
     };
+    let v1 = builder().build_v1()?.max_decoding_message_size(MAX_REQUEST);
+    let v1alpha = builder().build_v1alpha()?.max_decoding_message_size(MAX_REQUEST);
     Ok(router
-        .mount("grpc.reflection.v1.ServerReflection", mount(builder().build_v1()?, stop))
-        .mount("grpc.reflection.v1alpha.ServerReflection", mount(builder().build_v1alpha()?, stop)))
+        .mount("grpc.reflection.v1.ServerReflection", mount(v1, stop))
+        .mount("grpc.reflection.v1alpha.ServerReflection", mount(v1alpha, stop)))
 }
 
 fn mount<S>(service: S, stop: &CancellationToken) -> Mounted

@@ -124,8 +124,9 @@ fn warn_of_root(
         )));
     } else if now > root.not_after {
         warnings.push(source.warning(format_args!(
-            "an authority in it expired on {}, so clients refuse what it signed; make it again \
-             and sign all certificates anew, or `falconer certs init DIR`",
+            "an authority in it expired on {}: clients of its own get in here all the same, but those \
+             that check this server by it refuse; make it again and sign all certificates anew, or \
+             `falconer certs init DIR`",
             root.not_after
         )));
     }
