@@ -30,7 +30,7 @@ pub(super) type Ended = (String, String, String);
 
 /// Counts of calls.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Mutex<BTreeMap<Ended, u64>>);
+pub(crate) struct Calls(Mutex<BTreeMap<Ended, u64>>);
 
 impl Calls {
     /// What was counted.

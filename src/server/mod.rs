@@ -10,10 +10,10 @@
 //!    live streams are sent what is there and end with UNAVAILABLE; connections finish within
 //!    [`GRACE`]. At a second signal what is left is dropped; a Falco of ours never outlives us.
 
-mod calls;
+pub(crate) mod calls;
 mod changes;
 mod falco;
-mod feed;
+pub(crate) mod feed;
 mod gateway;
 mod inputs;
 mod limits;
@@ -296,7 +296,7 @@ async fn well(part: impl Future<Output = ()>) -> Result<(), Error> {
 }
 
 /// The gRPC services as the listener wants them: told who calls, and counted.
-fn handler(router: grpc::Router, calls: Arc<Calls>) -> Handler {
+pub(crate) fn handler(router: grpc::Router, calls: Arc<Calls>) -> Handler {
     let service = grpc::serve(router);
     BoxCloneSyncService::new(service_fn(move |mut request: http::Request<_>| {
         let extensions = request.extensions_mut();

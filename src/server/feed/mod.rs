@@ -36,21 +36,21 @@ use super::calls::Calls;
 
 /// What the gateway sees of the server.
 #[derive(Debug)]
-pub(super) struct Feed {
-    pub(super) hub: Arc<Hub>,
-    pub(super) intake: Arc<Intake>,
-    pub(super) subscribers: Subscribers,
-    pub(super) calls: Arc<Calls>,
+pub(crate) struct Feed {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) subscribers: Subscribers,
+    pub(crate) calls: Arc<Calls>,
     /// Where gRPC is served, as in `grpc.bind_address`.
-    pub(super) grpc: String,
-    pub(super) tls: Option<Arc<tls::Current>>,
+    pub(crate) grpc: String,
+    pub(crate) tls: Option<Arc<tls::Current>>,
     /// gRPC connections that were ended for what their peers sent.
-    pub(super) cuts: Arc<Cuts>,
+    pub(crate) cuts: Arc<Cuts>,
     /// The gateway's own, which a reload may bring.
-    pub(super) gateway_tls: Mutex<Option<Arc<tls::Current>>>,
-    pub(super) started: Timestamp,
+    pub(crate) gateway_tls: Mutex<Option<Arc<tls::Current>>>,
+    pub(crate) started: Timestamp,
     /// Cancelled when the server begins to stop.
-    pub(super) stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
 }
 
 /// Which build this is: a page of another one is told to load itself anew.

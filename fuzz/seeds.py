@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Writes the seeds of tests/corpora/ that are made and not found: `fuzz/seeds.py`, from anywhere.
+
+Each is a few steps of what its target reads (src/fuzzing/), so that a run of a minute begins where
+bytes at random would take hours to come. What a run finds is added to its folder by hand.
+"""
+
+import gzip
+import pathlib
+import struct
+
+HOME = pathlib.Path(__file__).resolve().parent.parent / "tests" / "corpora"
+
+
+def seed(target, name, *parts):
+    data = b"".join(part.encode() if isinstance(part, str) else part for part in parts)
+    assert len(data) <= 2048, (target, name, len(data))
+    folder = HOME / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def short(data):
+    """Bytes behind their number."""
+    data = data.encode() if isinstance(data, str) else data
+    assert len(data) < 256
+    return bytes([len(data)]) + data
+
+
+def message(data=b"", flag=0):
+    return bytes([flag]) + struct.pack(">I", len(data)) + data
+
+
+# --- HTTP/2 ---------------------------------------------------------------------------------------
+
+END_STREAM, ACK, END_HEADERS, PADDED, PRIORITY = 1, 1, 4, 8, 0x20
+
+
+def frame(kind, flags=0, stream=0, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def field(name, value):
+    literal = lambda text: bytes([len(text)]) + text.encode()
+    return b"\0" + literal(name) + literal(value)
+
+
+def head(path, method="POST", authority="localhost", content_type="application/grpc", **more):
+    fields = [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority)]
+    fields += [("te", "trailers"), ("content-type", content_type)]
+    fields += [(name.replace("_", "-"), value) for name, value in more.items()]
+    return b"".join(field(name, value) for name, value in fields)
+
+
+def settings(*pairs):
+    return frame(4, payload=b"".join(struct.pack(">HI", *pair) for pair in pairs))
+
+
+def call(stream, path, body=message(), end=True, **more):
+    begin = frame(1, END_HEADERS, stream, head(path, **more))
+    return begin + frame(0, END_STREAM if end else 0, stream, body)
+
+
+GET, SUB = "/falco.outputs.service/get", "/falco.outputs.service/sub"
+VERSION = "/falco.version.service/version"
+WATCH = "/falconer.v1.EventService/Watch"
+CHECK = "/grpc.health.v1.Health/Check"
+HEALTH = "/grpc.health.v1.Health/Watch"
+REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+
+# How a script begins: how, read size, (room), cuts.
+PLAIN = bytes([0, 0, 0])
+STUTTER, UNREAD, REFLECTION, GREETED, STAYS = 1, 2, 4, 8, 16
+
+
+def raw(name, *parts, how=0, size=0, room=None, cuts=()):
+    start = bytes([how | (UNREAD if room is not None else 0), size])
+    if room is not None:
+        start += struct.pack(">H", room)
+    start += bytes([len(cuts)]) + b"".join(bytes(cut) for cut in cuts)
+    seed("h2_server_raw", name, start, *parts)
+
+
+HELLO = settings()
+SECOND, ALERT = 2 | 1 << 2, 3 | 2 << 2
+
+raw("nothing")
+raw("silent", how=STAYS)
+raw("settings_alone", HELLO, how=STAYS)
+raw("get", HELLO, call(1, GET))
+raw("get_byte_by_byte", HELLO, call(1, GET), how=STUTTER, size=1)
+raw("sub_with_alerts", call(1, SUB, end=False), frame(0, 0, 1, message()), how=GREETED | STAYS,
+    cuts=[(100, ALERT), (100, ALERT), (0, SECOND), (0, ALERT)])
+raw("sub_unread", call(1, SUB, end=False), how=GREETED | STAYS, room=100, cuts=[(255, ALERT), (0, 3 | 63 << 2)])
+raw("sub_and_reset", HELLO, call(1, SUB, end=False), frame(3, 0, 1, struct.pack(">I", 8)))
+raw("version_status_health", HELLO, call(1, VERSION), call(3, "/falconer.v1.EventService/Status"), call(5, CHECK))
+raw("health_watch", HELLO, call(1, HEALTH), how=STAYS)
+raw("watch_follow", call(1, WATCH, message(b"\x30\x01")), how=GREETED, cuts=[(255, ALERT)])
+raw("reflection", HELLO, call(1, REFLECT, message(b"\x3a\x00"), end=False), how=REFLECTION)
+raw("unix_authority", HELLO, call(1, GET, authority="tmp%2Ffalco.sock"))
+raw("padded", HELLO, frame(1, END_HEADERS | PADDED | PRIORITY, 1, b"\3" + b"\0\0\0\0\x10" + head(GET) + b"\0" * 3),
+    frame(0, END_STREAM | PADDED, 1, b"\2" + message() + b"\0\0"))
+HEAD = head(SUB)
+raw("continuation", HELLO, frame(1, 0, 1, HEAD[:20]), frame(9, 0, 1, HEAD[20:50]), frame(9, END_HEADERS, 1, HEAD[50:]),
+    frame(0, 0, 1, message()))
+raw("continuation_of_another", HELLO, frame(1, 0, 1, HEAD[:20]), frame(9, END_HEADERS, 3, HEAD[20:]))
+raw("small_windows", settings((4, 3), (5, 1 << 15)), call(1, GET), frame(8, 0, 1, struct.pack(">I", 50)),
+    frame(8, 0, 0, struct.pack(">I", 50)), how=STAYS)
+raw("window_overflow", HELLO, call(1, SUB, end=False), frame(8, 0, 1, struct.pack(">I", 2**31 - 1)))
+raw("window_of_nothing", HELLO, frame(8, 0, 0, struct.pack(">I", 0)))
+raw("pings", HELLO, frame(6, 0, 0, b"12345678"), frame(6, ACK, 0, b"87654321"), frame(6, 0, 0, b"short"))
+raw("goaway", HELLO, call(1, SUB, end=False), frame(7, 0, 0, struct.pack(">II", 1, 0)))
+raw("even_stream", HELLO, call(2, GET))
+raw("stream_backwards", HELLO, call(5, GET), call(3, GET))
+raw("huge_frame", HELLO, b"\xff\xff\xff" + bytes([0, 0, 0, 0, 0, 1]))
+raw("bad_hpack", HELLO, frame(1, END_HEADERS | END_STREAM, 1, b"\xff\xff\xff\xff\xff\xff"))
+raw("table_size", HELLO, frame(1, END_HEADERS, 1, b"\x3f\xe1\x1f" + HEAD), settings((1, 0), (1, 4096)))
+raw("timeout", HELLO, call(1, SUB, end=False, grpc_timeout="1S"), how=STAYS, cuts=[(250, SECOND)])
+raw("too_large", HELLO, call(1, SUB, b"\0\xff\xff\xff\xff", end=False))
+raw("compressed", HELLO, call(1, VERSION, message(gzip.compress(b"", mtime=0), 1), grpc_encoding="gzip"))
+raw("push_promise_priority_unknown", HELLO, frame(2, 0, 1, b"\0\0\0\0\1"), frame(0x20, 0, 0, b"x"), frame(5, 4, 1, b"\0\0\0\2"))
+raw("not_grpc", HELLO, call(1, "/", method="GET", content_type="text/html"), call(3, "*", method="OPTIONS"))
+
+# --- A client that keeps to the rules -------------------------------------------------------------
+
+NOW = 0x80
+BEGIN, WHOLE, BYTES, LONG, FINISH, RESET, GIVE, WINDOW, PINGS, WAIT, ALERTS = 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+
+
+def step(what, *numbers, now=True):
+    """A step, padded to what leaves it at the same number modulo 12 and sends it at once."""
+    if now:
+        what = next(byte for byte in range(0x80, 0x100) if byte % 12 == what)
+    return bytes([what, *numbers])
+
+
+def begin(method, head=0, *more, now=True):
+    return step(BEGIN, method, head, *more, now=now)
+
+
+def wide(number):
+    return divmod(number, 256)
+
+
+M_VERSION, M_GET, M_SUB, M_STATUS, M_UNKNOWN, M_OLD, M_CHECK = 0, 1, 2, 5, 6, 7, 8
+ASKS = step(WHOLE, 0, 1, now=False) + step(FINISH, 0)
+
+
+def structured(name, *parts, alerts=5):
+    seed("h2_structured", name, bytes([alerts]), *parts)
+
+
+structured("version", begin(M_VERSION), ASKS)
+structured("get", begin(M_GET), ASKS)
+structured("get_nothing", begin(M_GET), ASKS, alerts=0)
+structured("get_last", begin(M_GET, 10, 3), ASKS)
+structured("get_twice", begin(M_GET), ASKS, begin(M_GET), step(WHOLE, 1, 1), step(FINISH, 1))
+structured("sub", begin(M_SUB), step(WHOLE, 0, 1), step(ALERTS, 3, 0), step(WHOLE, 0, 7), step(ALERTS, 60, 255))
+structured("sub_half_closed", begin(M_SUB), ASKS, step(ALERTS, 3, 0))
+structured("sub_small_windows", step(WINDOW, *wide(10)), begin(M_SUB), step(ALERTS, 40, 20), step(GIVE, 0x40, *wide(99)),
+           step(GIVE, 0x40, *wide(1000)), step(WINDOW, *wide(0)), step(GIVE, 0x40, *wide(5)), step(WINDOW, *wide(3000)))
+structured("sub_and_reset", begin(M_SUB), step(ALERTS, 9, 9), step(RESET, 0), step(ALERTS, 9, 9))
+structured("two_subs", begin(M_SUB), begin(M_SUB + 1), step(ALERTS, 20, 30), step(RESET, 0), step(ALERTS, 20, 30))
+structured("sub_broken", begin(M_SUB), step(BYTES, 0, 2, 0, 0), step(FINISH, 0))
+structured("sub_flag", begin(M_SUB), step(BYTES, 0, 5, 7, 0, 0, 0, 0))
+structured("sub_too_large", begin(M_SUB), step(BYTES, 0, 5, 0, 1, 0, 0, 0))
+structured("sub_timeout", begin(M_SUB, 5), step(WAIT, *wide(900)), step(ALERTS, 1, 0), step(WAIT, *wide(2000)))
+for number, name in enumerate(["", "proto", "not_post", "not_grpc", "json", "timeout", "no_time", "bad_timeout", "gzip", "unheard"]):
+    if number:
+        structured("head_" + name, begin(M_GET, number), ASKS, begin(M_STATUS, number), step(WHOLE, 1, 1), step(FINISH, 1))
+structured("head_unknown", begin(M_GET, 11), ASKS, begin(M_SUB, 11))
+structured("unknown_methods", begin(M_UNKNOWN), begin(M_OLD), begin(M_CHECK), step(WHOLE, 2, 1), step(FINISH, 2))
+structured("two_messages", begin(M_VERSION), step(WHOLE, 0, 2), step(FINISH, 0))
+structured("no_message", begin(M_VERSION), step(FINISH, 0))
+structured("never_finished", begin(M_GET), step(WHOLE, 0, 1), step(WAIT, *wide(12000)), step(FINISH, 0))
+structured("long_messages", begin(M_STATUS), step(LONG, 0, 0, *wide(4000), 255), step(FINISH, 0),
+           begin(M_SUB), *[step(LONG, 1, 4, *wide(60000), 255) for _ in range(6)])
+structured("pings_and_waiting", begin(M_SUB), step(PINGS, 1), step(WAIT, *wide(14000)), step(WAIT, *wide(14000)),
+           step(WAIT, *wide(14000)), step(PINGS, 2), step(ALERTS, 1, 0))
+structured("many_at_once", *[begin(M_SUB, now=False) for _ in range(10)], step(ALERTS, 60, 100),
+           *[step(RESET, n, now=False) for n in range(5)])

@@ -1,0 +1,679 @@
+//! A client that keeps to the rules, whatever it does, gets what a model of the server predicts.
+//!
+//! The script is a list of steps: begin a call, send whole messages or pieces of broken ones, finish,
+//! reset, give flow control, settle, ping, wait, and let alerts come in. What must hold:
+//! 1. The server never ends the connection, resets no call that has not been answered, and answers
+//!    every PING and SETTINGS.
+//! 2. It never sends more than flow control allows, and nothing on a stream that is reset or over.
+//! 3. A call ends with the status that its head and its messages, read plainly, have; a `sub` without
+//!    a mistake does not end.
+//! 4. The alerts of a stream follow each other in the log: none twice, none left out, none out of
+//!    order; a `get` ends with the newest, and `falconer-last` begins where it says.
+//! 5. When the client leaves, the connection ends and no `sub` is open.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::time::Duration;
+
+use prost::Message as _;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::frames::{
+    self, ACK, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS,
+    SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_UPDATE,
+};
+use super::framing::reference;
+use super::pipe::{Pipe, pipe};
+use super::script::Script;
+use super::served::Falco;
+use crate::grpc::frame::FrameError;
+use crate::grpc::{Code, Encoding, MAX_REQUEST};
+use crate::net::preface::PREFACE;
+use crate::proto::falco::outputs::{Request as Empty, Response};
+
+/// Reads a field block: its client's decoder, which keeps a table.
+pub type Hpack<'h> = &'h mut (dyn FnMut(&[u8]) -> Vec<(Vec<u8>, Vec<u8>)> + 'h);
+
+/// Steps of one script: below every limit of the meter.
+const STEPS: usize = 80;
+
+/// Steps that may leave in one write: below the 20 resets of calls that nobody has served.
+const TOGETHER: usize = 12;
+
+/// After this a call that has not sent its one request is ended.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// The longest a wait may be off, by the steps that are sent together.
+const UNSURE: Duration = Duration::from_millis(500);
+
+/// The shortest `grpc-timeout` that is not over at once.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+const WINDOW: i64 = 65_535;
+
+/// What is called, and how its answer is predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// One empty request, one reply.
+    Unary(&'static str),
+    Get,
+    Sub,
+    /// Nothing that is there.
+    Unknown(&'static str),
+    /// Another's code: it ends with some status.
+    Other(&'static str),
+}
+
+impl Method {
+    const ALL: [Self; 9] = [
+        Self::Unary("/falco.version.service/version"),
+        Self::Get,
+        Self::Sub,
+        Self::Sub,
+        Self::Get,
+        Self::Unary("/falconer.v1.EventService/Status"),
+        Self::Unknown("/falco.outputs.service/Sub"),
+        Self::Unknown("/falco.output.service/subscribe"),
+        Self::Other("/grpc.health.v1.Health/Check"),
+    ];
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Get => "/falco.outputs.service/get",
+            Self::Sub => "/falco.outputs.service/sub",
+            Self::Unary(path) | Self::Unknown(path) | Self::Other(path) => path,
+        }
+    }
+}
+
+/// What is special about a request's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Head {
+    Plain,
+    Proto,
+    NotPost,
+    NotGrpc,
+    Json,
+    Timeout,
+    NoTime,
+    BadTimeout,
+    Gzip,
+    Unheard,
+    Last(u8),
+    Unknown,
+}
+
+impl Head {
+    fn of(script: &mut Script<'_>) -> Self {
+        match script.byte() % 16 {
+            1 => Self::Proto,
+            2 => Self::NotPost,
+            3 => Self::NotGrpc,
+            4 => Self::Json,
+            5 => Self::Timeout,
+            6 => Self::NoTime,
+            7 => Self::BadTimeout,
+            8 => Self::Gzip,
+            9 => Self::Unheard,
+            10 => Self::Last(script.byte()),
+            11 => Self::Unknown,
+            _ => Self::Plain,
+        }
+    }
+
+    fn block(self, path: &str) -> Vec<u8> {
+        let mut block = Vec::new();
+        let mut put = |name, value: &str| frames::field(&mut block, name, value.as_bytes());
+        put(":method", if self == Self::NotPost { "GET" } else { "POST" });
+        put(":scheme", "http");
+        put(":path", path);
+        put(":authority", "tmp%2Ffalco.sock");
+        put("te", "trailers");
+        put(
+            "content-type",
+            match self {
+                Self::Proto => "application/grpc+proto",
+                Self::NotGrpc => "text/plain",
+                Self::Json => "application/grpc+json",
+                _ => "application/grpc",
+            },
+        );
+        match self {
+            Self::Timeout => put("grpc-timeout", "1S"),
+            Self::NoTime => put("grpc-timeout", "0m"),
+            Self::BadTimeout => put("grpc-timeout", "+5S"),
+            Self::Gzip => put("grpc-encoding", "gzip"),
+            Self::Unheard => put("grpc-encoding", "snappy"),
+            Self::Last(count) => put("falconer-last", &count.to_string()),
+            Self::Unknown => put("falconer-lsat", "1"),
+            _ => {}
+        }
+        block
+    }
+}
+
+/// One call, as the client has it.
+#[derive(Debug)]
+struct Call {
+    method: Method,
+    head: Head,
+    begun: Instant,
+    /// What was sent, and when the last of it was.
+    body: Vec<u8>,
+    finished: Option<Instant>,
+    reset: bool,
+    /// Nothing may come any more.
+    silent: bool,
+    /// What may be sent to us and by us.
+    inward: i64,
+    outward: i64,
+    fields: BTreeMap<Vec<u8>, Vec<u8>>,
+    replies: Vec<u8>,
+    /// How many alerts there were when its last byte was sent.
+    alerts: u64,
+    over: bool,
+}
+
+struct Client<'h> {
+    pipe: Pipe,
+    hpack: Hpack<'h>,
+    inbox: Vec<u8>,
+    batch: Vec<u8>,
+    calls: BTreeMap<u32, Call>,
+    inward: i64,
+    outward: i64,
+    /// The window that streams begin with: as acknowledged, and as asked for since.
+    initial: i64,
+    asked: VecDeque<i64>,
+    their_initial: i64,
+    pings: VecDeque<[u8; 8]>,
+    block: Option<(u32, u8, Vec<u8>)>,
+}
+
+/// Plays the steps of `data`; needs a clock that is paused.
+pub async fn h2_structured(data: &[u8], hpack: Hpack<'_>) {
+    let mut script = Script(data);
+    let (pipe, end) = pipe(usize::MAX, false);
+    let falco = Falco::new();
+    falco.alert(u64::from(script.byte() % 32), 100);
+    let router = falco.router(false).await;
+    let serving = tokio::spawn(falco.serve(router, end, 100_000));
+    let mut client = Client::new(pipe, hpack);
+    client.flush().await;
+    let mut together = 0;
+    for _ in 0..STEPS {
+        if script.0.is_empty() {
+            break;
+        }
+        let what = script.byte();
+        together += 1;
+        if client.step(what % 12, &mut script, &falco).await || what >= 0x80 || together >= TOGETHER
+        {
+            client.flush().await;
+            together = 0;
+        }
+    }
+    client.flush().await;
+    client.open_up();
+    // Calls that nobody finishes are ended by now.
+    client.wait(REQUEST_TIME + 2 * UNSURE).await;
+    client.judge(&falco);
+    client.pipe.end();
+    let ended = timeout(Duration::from_secs(20), serving).await;
+    ended.expect("the connection ends in time").expect("the connection does not panic");
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(falco.subscribers(), 0, "a subscriber is left behind");
+}
+
+impl<'h> Client<'h> {
+    fn new(pipe: Pipe, hpack: Hpack<'h>) -> Self {
+        let mut batch = PREFACE.to_vec();
+        frames::put(&mut batch, SETTINGS, 0, 0, &[]);
+        Self {
+            pipe,
+            hpack,
+            inbox: Vec::new(),
+            batch,
+            calls: BTreeMap::new(),
+            inward: WINDOW,
+            outward: WINDOW,
+            initial: WINDOW,
+            asked: VecDeque::from([WINDOW]),
+            their_initial: WINDOW,
+            pings: VecDeque::new(),
+            block: None,
+        }
+    }
+
+    /// One step; says whether it cannot be sent together with the next.
+    async fn step(&mut self, what: u8, script: &mut Script<'_>, falco: &Falco) -> bool {
+        match what {
+            0 | 1 => self.begin(script),
+            2 => {
+                // Whole messages: five bytes each.
+                let (id, count) = (script.byte(), script.byte() % 8);
+                self.send(id, &[0; 5].repeat(count.into()), falco);
+            }
+            3 => {
+                let id = script.byte();
+                let bytes = script.short();
+                self.send(id, &bytes[..bytes.len().min(40)], falco);
+            }
+            4 => {
+                // A message that says how long it is, and may be shorter.
+                let (id, flag) = (script.byte(), script.byte());
+                let length = usize::from(script.pair());
+                let mut message = vec![if flag < 0x80 { 0 } else { flag & 3 }];
+                message.extend_from_slice(&(length as u32).to_be_bytes());
+                // Field 1, as long as what is left: unknown to every request, and passed over.
+                message.extend(std::iter::repeat_n(if flag & 4 == 0 { 0x08 } else { 0 }, length));
+                message.truncate(5 + length.min(usize::from(script.byte()) * 256));
+                self.send(id, &message, falco);
+            }
+            5 => self.finish(script.byte(), falco),
+            6 => self.reset(script.byte()),
+            7 => {
+                let id = script.byte();
+                let more = u32::from(script.pair()) + 1;
+                self.give(id, more);
+            }
+            8 => {
+                let window = u32::from(script.pair());
+                let mut payload = SETTINGS_INITIAL_WINDOW_SIZE.to_be_bytes().to_vec();
+                payload.extend(window.to_be_bytes());
+                frames::put(&mut self.batch, SETTINGS, 0, 0, &payload);
+                self.asked.push_back(window.into());
+                // Another that is sent before this one is acknowledged would hide a mistake.
+                return true;
+            }
+            9 => {
+                let payload = [script.byte(); 8];
+                frames::put(&mut self.batch, PING, 0, 0, &payload);
+                self.pings.push_back(payload);
+            }
+            10 => {
+                let millis = u64::from(script.pair()) % 15_000;
+                self.flush().await;
+                self.wait(Duration::from_millis(millis)).await;
+            }
+            _ => {
+                // How many there are when a call is served must be known.
+                self.flush().await;
+                let (count, text) = (script.byte() % 64, script.byte());
+                falco.alert(count.into(), usize::from(text) * 64);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn begin(&mut self, script: &mut Script<'_>) {
+        let method = script.one_of(&Method::ALL);
+        let head = Head::of(script);
+        let id = 2 * u32::try_from(self.calls.len()).expect("few calls") + 1;
+        let block = head.block(method.path());
+        frames::put(&mut self.batch, HEADERS, END_HEADERS, id, &block);
+        let call = Call {
+            method,
+            head,
+            begun: Instant::now(),
+            body: Vec::new(),
+            finished: None,
+            reset: false,
+            silent: false,
+            inward: self.initial,
+            outward: self.their_initial,
+            fields: BTreeMap::new(),
+            replies: Vec::new(),
+            alerts: 0,
+            over: false,
+        };
+        self.calls.insert(id, call);
+    }
+
+    /// A call to which something can still be sent.
+    fn open(&mut self, id: u8) -> Option<(u32, &mut Call)> {
+        let count = self.calls.len().max(1);
+        let (id, call) = self.calls.iter_mut().nth(usize::from(id) % count)?;
+        (!call.over && !call.reset && call.finished.is_none()).then_some((*id, call))
+    }
+
+    /// As much of `bytes` as may be sent.
+    fn send(&mut self, id: u8, bytes: &[u8], falco: &Falco) {
+        let most = self.outward;
+        let Some((id, call)) = self.open(id) else { return };
+        let most = usize::try_from(most.min(call.outward)).unwrap_or_default();
+        let bytes = &bytes[..bytes.len().min(most).min(1 << 14)];
+        // Nothing is no frame worth counting.
+        if bytes.is_empty() {
+            return;
+        }
+        call.outward -= bytes.len() as i64;
+        call.body.extend_from_slice(bytes);
+        call.alerts = falco.alerts();
+        self.outward -= bytes.len() as i64;
+        frames::put(&mut self.batch, DATA, 0, id, bytes);
+    }
+
+    fn finish(&mut self, id: u8, falco: &Falco) {
+        let Some((id, call)) = self.open(id) else { return };
+        call.finished = Some(Instant::now());
+        call.alerts = falco.alerts();
+        frames::put(&mut self.batch, DATA, END_STREAM, id, &[]);
+    }
+
+    fn reset(&mut self, id: u8) {
+        let count = self.calls.len().max(1);
+        let Some((id, call)) = self.calls.iter_mut().nth(usize::from(id) % count) else { return };
+        if !call.over && !call.reset {
+            call.reset = true;
+            frames::put(&mut self.batch, RST_STREAM, 0, *id, &8_u32.to_be_bytes());
+        }
+    }
+
+    /// Lets so much more come, to the connection or one call.
+    fn give(&mut self, id: u8, more: u32) {
+        let id = match id {
+            0..0x40 => {
+                self.inward += i64::from(more);
+                0
+            }
+            _ => {
+                let count = self.calls.len().max(1);
+                let place = usize::from(id) % count;
+                let Some((id, call)) = self.calls.iter_mut().nth(place) else { return };
+                if call.over || call.reset {
+                    return;
+                }
+                call.inward += i64::from(more);
+                *id
+            }
+        };
+        frames::put(&mut self.batch, WINDOW_UPDATE, 0, id, &more.to_be_bytes());
+    }
+
+    /// Lets everything come that is still to come.
+    fn open_up(&mut self) {
+        const ALL: u32 = 1 << 24;
+        let ids: Vec<_> = self.calls.keys().copied().collect();
+        for place in 0..ids.len() {
+            self.give(place_of(place, ids.len()), ALL);
+        }
+        self.give(0, ALL);
+    }
+
+    async fn wait(&mut self, time: Duration) {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            sleep(Duration::from_secs(1).min(until - Instant::now())).await;
+            self.flush().await;
+        }
+    }
+
+    /// Sends what there is to send, and takes in what comes of it.
+    async fn flush(&mut self) {
+        loop {
+            self.pipe.feed(&std::mem::take(&mut self.batch));
+            // The clock moves when nobody has anything left to do.
+            sleep(Duration::from_millis(1)).await;
+            self.inbox.extend(self.pipe.take());
+            let inbox = std::mem::take(&mut self.inbox);
+            let mut rest = &inbox[..];
+            while let Some((frame, after)) = Frame::first(rest) {
+                self.receive(frame);
+                rest = after;
+            }
+            self.inbox = rest.to_vec();
+            if self.batch.is_empty() {
+                break;
+            }
+        }
+        assert!(self.inbox.is_empty(), "part of a frame");
+        assert!(self.pings.is_empty(), "a PING without an answer");
+        assert!(self.asked.is_empty(), "SETTINGS without an answer");
+        for call in self.calls.values_mut() {
+            call.silent = call.reset || call.over;
+        }
+    }
+
+    fn receive(&mut self, frame: Frame<'_>) {
+        let id = frame.stream;
+        if let Some((block, _, fields)) = &mut self.block {
+            assert_eq!((frame.kind, frame.stream), (frames::CONTINUATION, *block));
+            fields.extend_from_slice(frame.payload);
+            if frame.has(END_HEADERS) {
+                let (id, flags, block) = self.block.take().expect("a block");
+                self.head(id, flags, &block);
+            }
+            return;
+        }
+        match frame.kind {
+            DATA => self.data(frame),
+            HEADERS if frame.has(END_HEADERS) => self.head(id, frame.flags, frame.plain()),
+            HEADERS => self.block = Some((id, frame.flags, frame.plain().to_vec())),
+            RST_STREAM => {
+                let call = self.calls.get_mut(&id).expect("a call");
+                // A call that was answered before its request was there may be cut short.
+                assert!(call.over || call.reset, "{call:?} is reset: {}", frame.number());
+            }
+            SETTINGS if frame.has(ACK) => {
+                let window = self.asked.pop_front().expect("SETTINGS that were asked for");
+                let more = window - std::mem::replace(&mut self.initial, window);
+                self.calls.values_mut().for_each(|call| call.inward += more);
+            }
+            SETTINGS => {
+                for (_, window) in
+                    frame.settings().filter(|(setting, _)| *setting == SETTINGS_INITIAL_WINDOW_SIZE)
+                {
+                    let window = i64::from(window);
+                    let more = window - std::mem::replace(&mut self.their_initial, window);
+                    self.calls.values_mut().for_each(|call| call.outward += more);
+                }
+                frames::put(&mut self.batch, SETTINGS, ACK, 0, &[]);
+            }
+            PING if frame.has(ACK) => {
+                assert_eq!(self.pings.pop_front().as_ref().map(|p| &p[..]), Some(frame.payload));
+            }
+            PING => frames::put(&mut self.batch, PING, ACK, 0, frame.payload),
+            WINDOW_UPDATE if id == 0 => self.outward += i64::from(frame.number()),
+            WINDOW_UPDATE => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.outward += i64::from(frame.number());
+                }
+            }
+            GOAWAY => panic!("the server gives up: {:?}", frame.payload),
+            kind => panic!("a frame of type {kind}"),
+        }
+    }
+
+    fn data(&mut self, frame: Frame<'_>) {
+        let length = frame.payload.len() as i64;
+        // Windows as they were asked for may count before they are acknowledged.
+        let soon = self.asked.iter().map(|window| window - self.initial).max().unwrap_or(0).max(0);
+        let call = self.calls.get_mut(&frame.stream).expect("a call");
+        assert!(!call.silent && !call.over, "data after the end of {call:?}");
+        assert!(!call.fields.is_empty(), "data before the head");
+        call.inward -= length;
+        self.inward -= length;
+        assert!(length == 0 || call.inward + soon >= 0, "more than the stream's window");
+        assert!(length == 0 || self.inward >= 0, "more than the connection's window");
+        call.replies.extend_from_slice(frame.plain());
+        call.over = frame.has(END_STREAM);
+    }
+
+    fn head(&mut self, id: u32, flags: u8, block: &[u8]) {
+        let call = self.calls.get_mut(&id).expect("a call");
+        let fields = (self.hpack)(block);
+        assert!(!call.silent && !call.over, "a head after the end of {call:?}");
+        let trailers = !call.fields.is_empty();
+        for (name, value) in fields {
+            assert!(!trailers || !name.starts_with(b":"), "trailers with a pseudo-header");
+            assert!(call.fields.insert(name, value).is_none(), "twice the same field");
+        }
+        call.over = flags & END_STREAM != 0;
+        assert!(!trailers || call.over, "trailers that do not end");
+    }
+
+    fn judge(&self, falco: &Falco) {
+        for call in self.calls.values().filter(|call| !call.reset) {
+            call.judge(falco.alerts());
+        }
+    }
+}
+
+/// A byte that [`Client::give`] takes for the call at this place.
+fn place_of(place: usize, count: usize) -> u8 {
+    (0x40..=u8::MAX).find(|byte| usize::from(*byte) % count == place).expect("fewer than 192 calls")
+}
+
+/// How a call may end.
+#[derive(Debug, Default)]
+struct Expected {
+    codes: Vec<u16>,
+    /// It may also go on.
+    open: bool,
+}
+
+impl Expected {
+    fn one(code: Code) -> Self {
+        Self { codes: vec![code as u16], open: false }
+    }
+
+    fn or(mut self, code: Code) -> Self {
+        self.codes.push(code as u16);
+        self
+    }
+}
+
+impl Call {
+    fn judge(&self, alerts: u64) {
+        let field = |name: &str| {
+            let value = self.fields.get(name.as_bytes())?;
+            std::str::from_utf8(value).expect("text").parse::<u16>().ok()
+        };
+        let (http, code) = (field(":status"), field("grpc-status"));
+        match self.head {
+            Head::NotPost => return assert_eq!((http, code), (Some(405), Some(13))),
+            Head::NotGrpc => return assert_eq!((http, code), (Some(415), None)),
+            _ => {}
+        }
+        let expected = self.expected();
+        if !self.over {
+            assert!(expected.open, "{expected:?} but it goes on: {self:?}");
+            assert_eq!(code, None, "a status before the end");
+        } else {
+            assert_eq!(http, Some(200));
+            let code = code.expect("a status");
+            assert!(expected.codes.contains(&code), "{expected:?} but {code}: {self:?}");
+            if code == 0
+                && let Method::Unary(_) = self.method
+            {
+                let (replies, end) = reference(&self.replies, Encoding::Identity, usize::MAX);
+                assert_eq!((replies.len(), end), (1, Ok(())), "one reply");
+            }
+        }
+        if matches!(self.method, Method::Get | Method::Sub) {
+            self.judge_alerts(code, alerts);
+        }
+    }
+
+    fn judge_alerts(&self, code: Option<u16>, newest: u64) {
+        let (replies, end) = reference(&self.replies, Encoding::Identity, usize::MAX);
+        assert_eq!(end, Ok(()), "alerts are whole");
+        let numbers: Vec<u64> = replies
+            .into_iter()
+            .map(|reply| Response::decode(reply).expect("an alert").rule.parse().expect("a number"))
+            .collect();
+        assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "alerts in their order: {numbers:?}");
+        assert!(numbers.iter().all(|number| *number < newest));
+        let at_end = match (self.method, code) {
+            // What was there when its request was.
+            (Method::Get, Some(0)) => self.alerts,
+            (Method::Sub, None) => newest,
+            _ => return,
+        };
+        let last = numbers.last().map(|last| last + 1);
+        assert!(last.is_none_or(|last| last == at_end), "{numbers:?} of {at_end}: {self:?}");
+        if let (Head::Last(count), Method::Get) = (self.head, self.method) {
+            let first = at_end.saturating_sub(count.into());
+            let expected: Range<u64> = first..at_end;
+            assert!(expected.eq(numbers.iter().copied()), "{numbers:?} of the last {count}");
+        }
+    }
+
+    fn expected(&self) -> Expected {
+        let asks_us = matches!(self.method, Method::Unary(_) | Method::Get | Method::Sub);
+        match (self.head, self.method) {
+            (Head::Json, _) => return Expected::one(Code::Unimplemented),
+            (Head::BadTimeout, _) => return Expected::one(Code::Internal),
+            (Head::NoTime, _) => return Expected::one(Code::DeadlineExceeded),
+            (_, Method::Unknown(_)) => return Expected::one(Code::Unimplemented),
+            (_, Method::Other(_)) => {
+                let unfinished = self.finished.is_none() && self.head != Head::Timeout;
+                return Expected { codes: (0..=16).collect(), open: unfinished };
+            }
+            (Head::Unheard, _) if asks_us => return Expected::one(Code::Unimplemented),
+            (Head::Unknown, Method::Sub) => return Expected::one(Code::InvalidArgument),
+            _ => {}
+        }
+        let encoding = if self.head == Head::Gzip { Encoding::Gzip } else { Encoding::Identity };
+        let (messages, end) = reference(&self.body, encoding, MAX_REQUEST);
+        let mistake = match end {
+            Err(FrameError::Truncated) if self.finished.is_none() => None,
+            Err(FrameError::TooLarge(_)) => Some(Code::ResourceExhausted),
+            Err(_) => Some(Code::Internal),
+            Ok(()) => None,
+        };
+        if self.method == Method::Sub {
+            let expected = match mistake {
+                Some(code) => Expected::one(code),
+                None => Expected { codes: Vec::new(), open: self.head != Head::Timeout },
+            };
+            return match self.head {
+                Head::Timeout => expected.or(Code::DeadlineExceeded),
+                _ => expected,
+            };
+        }
+        self.of_one_request(&messages, mistake)
+    }
+
+    /// How a call of one request ends.
+    fn of_one_request(&self, messages: &[bytes::Bytes], mistake: Option<Code>) -> Expected {
+        let decoded: Vec<_> =
+            messages.iter().take(2).map(|message| Empty::decode(&message[..]).is_ok()).collect();
+        let served = match (self.head, self.method) {
+            (Head::Unknown, Method::Get) => Code::InvalidArgument,
+            _ => Code::Ok,
+        };
+        // What is known before the request has ended.
+        let early = match (&decoded[..], mistake) {
+            ([false, ..] | [true, false], _) => Some(Code::Internal),
+            ([true, true], _) => Some(Code::Unimplemented),
+            (_, mistake) => mistake,
+        };
+        let whole = match decoded[..] {
+            [true] => served,
+            _ => Code::Unimplemented,
+        };
+        let late = |limit: Duration| match self.finished {
+            None => (true, false),
+            Some(finished) => {
+                let time = finished - self.begun;
+                (time + UNSURE > limit, time < limit + UNSURE)
+            }
+        };
+        let limit = if self.head == Head::Timeout { TIMEOUT } else { REQUEST_TIME };
+        let (may_be_late, may_be_in_time) = late(limit);
+        let mut expected = Expected::default();
+        if let Some(early) = early {
+            expected = expected.or(early);
+        } else if may_be_in_time {
+            expected = expected.or(whole);
+        }
+        // A reply that waits for flow control is cut short by a deadline of the client's.
+        if may_be_late || self.head == Head::Timeout {
+            expected = expected.or(Code::DeadlineExceeded);
+        }
+        expected
+    }
+}

@@ -1,0 +1,50 @@
+//! What the fuzz targets of `fuzz/` check; ordinary tests replay it.
+//!
+//! Always compiled, so that it cannot rot; not part of the interface. Each oracle is a function of
+//! a fuzzer's bytes that panics when what must hold does not. Those that need a clock are `async`:
+//! whoever calls them brings a runtime whose clock is paused.
+//!
+//! | file | is |
+//! |---|---|
+//! | `script` | a fuzzer's bytes, read as decisions |
+//! | `pipe`, `served`, `frames` | a connection in memory, what is served over it, HTTP/2's frames |
+//! | `h2_raw` | any bytes behind HTTP/2's preface |
+//! | `h2_structured` | a client that keeps to HTTP/2's rules, and a model of what it gets |
+//! | `framing` | gRPC's framing |
+//! | `metering` | the meter on what a peer sends |
+//! | `repair` | the repair of `:authority` |
+//! | `legacy` | client certificates of version 1 |
+//! | `texts` | alerts, filters, configuration |
+
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "for the fuzz targets only: an oracle speaks by panicking"
+)]
+
+mod frames;
+mod framing;
+mod h2_raw;
+mod h2_structured;
+mod legacy;
+mod metering;
+mod pipe;
+mod repair;
+mod script;
+mod served;
+mod texts;
+
+#[cfg(test)]
+pub(crate) use framing::{Decoded, decode_in_chunks};
+pub use framing::{frame_decode, grpc_frame_decode};
+pub use h2_raw::h2_server_raw;
+pub use h2_structured::{Hpack, h2_structured};
+pub use legacy::Legacy;
+pub use metering::{frame_meter, metered};
+pub use repair::authority_repair;
+#[cfg(test)]
+pub(crate) use repair::in_chunks;
+#[cfg(test)]
+pub(crate) use texts::FILTERED;
+pub use texts::{config_text, falco_line, filter_text};

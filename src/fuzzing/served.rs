@@ -1,0 +1,114 @@
+//! Falconer's gRPC side over one connection in memory, wired as the server wires it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context as TaskContext, Poll};
+
+use tokio_util::sync::CancellationToken;
+
+use super::pipe::End;
+use crate::event::Time;
+use crate::grpc::Router;
+use crate::hub::{Config as HubConfig, Epoch, Hub};
+use crate::ingest::{Input, Intake, Line};
+use crate::net::Peer;
+use crate::net::authority::RepairedIo;
+use crate::net::connection::{self, Serving, Terms};
+use crate::server;
+use crate::service::{
+    self, Config, Context, FalcoVersion, Settings, Subscribers, mounted, subscribers::Kind,
+};
+
+/// When everything happens, where the server asks.
+const NOW: i64 = 1_893_456_000;
+
+/// A log, and the services that answer from it.
+pub(super) struct Falco {
+    pub(super) context: Context,
+    pub(super) intake: Arc<Intake>,
+    /// Alerts so far; each has its number, from 0, for its rule's name.
+    alerts: AtomicU64,
+}
+
+impl Falco {
+    pub(super) fn new() -> Self {
+        let hub = Arc::new(Hub::new(HubConfig::default(), Epoch::new(0xabc)));
+        let intake = Arc::new(Intake::new(hub.clone(), "host".into()));
+        let context = Context {
+            hub,
+            settings: Settings::new(Config::default()),
+            hostname: "host".into(),
+            now: || Time::from(jiff::Timestamp::constant(NOW, 0)),
+            falco: Arc::new(FalcoVersion::default),
+            subscribers: Subscribers::default(),
+            stop: CancellationToken::new(),
+        };
+        Self { context, intake, alerts: AtomicU64::new(0) }
+    }
+
+    /// So many more alerts, at once, each with so much text.
+    pub(super) fn alert(&self, count: u64, text: usize) {
+        let mut delivery = self.intake.begin(Input::Demo);
+        for _ in 0..count {
+            let rule = self.alerts.fetch_add(1, Ordering::Relaxed);
+            let text = "x".repeat(text);
+            let line = format!(
+                r#"{{"hostname":"a","output":"{text}","priority":"Notice","rule":"{rule}","source":"syscall","tags":[],"time":"2026-01-30T10:00:00Z","output_fields":{{}}}}"#
+            );
+            delivery.line(Line::Whole(line.as_bytes()));
+        }
+        delivery.finish();
+    }
+
+    /// How many alerts there are.
+    pub(super) fn alerts(&self) -> u64 {
+        self.alerts.load(Ordering::Relaxed)
+    }
+
+    /// How many calls of `sub` are open.
+    pub(super) fn subscribers(&self) -> usize {
+        self.context.subscribers.of(Kind::Grpc)
+    }
+
+    /// Every service; reflection only where it is asked for, since it takes its time to be made.
+    pub(super) async fn router(&self, reflection: bool) -> Router {
+        let stop = &self.context.stop;
+        let (router, _) = mounted::health(service::falco(&self.context), stop).await;
+        if !reflection {
+            return router;
+        }
+        mounted::reflection(router, stop).expect("descriptors")
+    }
+
+    /// One connection over a unix socket; `polls` is how often it may be woken.
+    pub(super) fn serve(&self, router: Router, end: End, polls: usize) -> Bounded {
+        let peer = Peer::Unix { uid: Some(0), pid: None };
+        let known = peer.clone();
+        let terms = Terms {
+            handler: server::handler(router, Arc::default()),
+            stop: self.context.stop.clone(),
+            max_age: None,
+            refusals: Arc::default(),
+            cuts: Arc::default(),
+        };
+        let opening = async { Ok((RepairedIo::new(end), known)) };
+        Bounded { serving: connection::serve(opening, peer, terms), polls }
+    }
+}
+
+/// A connection that may not wake itself for ever, for which no clock would ever move on.
+pub(super) struct Bounded {
+    serving: Serving,
+    polls: usize,
+}
+
+impl Future for Bounded {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<()> {
+        assert!(self.polls > 0, "the connection wakes itself for ever");
+        self.polls -= 1;
+        self.serving.as_mut().poll(context)
+    }
+}

@@ -1,0 +1,69 @@
+//! Every seed of `tests/corpora/` through the oracle of its fuzz target: a folder a target, a file a
+//! seed.
+//!
+//! What a fuzz target needs to be of any use in a minute is here, and what it has found. A panic
+//! that the server catches counts too.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use falconer::fuzzing;
+use fluke_hpack::Decoder;
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Checks each seed of `target`; there must be some.
+fn replay(target: &str, check: impl Fn(&[u8])) {
+    static COUNTING: Once = Once::new();
+    COUNTING.call_once(|| {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+            tell(panic);
+        }));
+    });
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora").join(target);
+    let mut seeds: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    seeds.sort();
+    assert!(!seeds.is_empty());
+    for seed in seeds {
+        // Shown when it fails.
+        println!("{}", seed.display());
+        let before = PANICS.load(Ordering::Relaxed);
+        check(&fs::read(&seed).unwrap());
+        assert_eq!(PANICS.load(Ordering::Relaxed), before, "something panicked");
+    }
+}
+
+/// The same for those that need a clock.
+fn replay_paused<F: Future<Output = ()>>(target: &str, check: impl Fn(Vec<u8>) -> F) {
+    replay(target, |seed| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(check(seed.to_vec()));
+    });
+}
+
+#[test]
+fn h2_server_raw() {
+    replay_paused("h2_server_raw", |seed| async move { fuzzing::h2_server_raw(&seed).await });
+}
+
+#[test]
+fn h2_structured() {
+    replay_paused("h2_structured", |seed| async move {
+        let mut decoder = Decoder::new();
+        let mut hpack = |block: &[u8]| decoder.decode(block).unwrap();
+        fuzzing::h2_structured(&seed, &mut hpack).await;
+    });
+}
