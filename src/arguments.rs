@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use falconer::certs::Host;
+use falconer::client::{self, Target};
 use falconer::config::Options;
 
 /// Serves Falco's gRPC API (outputs and version) beside any Falco.
@@ -23,6 +24,61 @@ pub(crate) enum Command {
     /// Certificates for mutual TLS.
     #[command(subcommand)]
     Certs(Certs),
+    /// Alerts that are kept, or with -f those that come, of a running server or of a file.
+    Events {
+        /// Go on with alerts as they come.
+        #[arg(short, long, conflicts_with = "until")]
+        follow: bool,
+        /// Only so many of the newest; with -f so many are looked at.
+        #[arg(long, value_name = "N")]
+        last: Option<usize>,
+        /// Only those of this time (RFC 3339) and later, or younger than this age (90s, 10m, 24h, 7d).
+        #[arg(long, value_name = "TIME|AGE")]
+        since: Option<String>,
+        /// Only those of before this time, or older than this age.
+        #[arg(long, value_name = "TIME|AGE")]
+        until: Option<String>,
+        /// Only those for which this condition holds: 'priority >= warning and proc.name = bash'.
+        #[arg(long, value_name = "EXPR")]
+        filter: Option<String>,
+        /// How they are written.
+        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+        /// A file of Falco's JSON lines, or - for standard input, instead of a server.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Waits for alerts, for scripts and CI: exit code 0 when they came, 1 when not.
+    Wait {
+        /// The condition: "rule = 'Terminal shell in container'".
+        #[arg(long, value_name = "EXPR")]
+        filter: String,
+        /// How many.
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        count: u64,
+        /// How long at most: 60s, 5m.
+        #[arg(long, default_value = "60s", value_name = "TIME")]
+        timeout: jiff::SignedDuration,
+        /// Count alerts of this time, or age, and younger too, and not only those to come.
+        #[arg(long, value_name = "TIME|AGE")]
+        since: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Posts standard input to a running server, for Falco's program_output.
+    Ingest {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// What a shell needs to complete these commands.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page.
+    Man,
     /// Serves invented alerts, for a first look: no root, no Falco, no file.
     Demo {
         /// Alerts a second.
@@ -31,6 +87,53 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+/// A running server's gateway.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// Where it is.
+    #[arg(long = "server", value_name = "URL", default_value = "http://127.0.0.1:2804")]
+    url: String,
+    /// The file with its token.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The certificate of who signed the server's, for https.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// A certificate to show.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+impl From<Server> for Target {
+    fn from(Server { url, token_file, ca, cert, key }: Server) -> Self {
+        Self { url, token_file, ca, identity: cert.zip(key) }
+    }
+}
+
+/// How alerts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Time, priority, machine, rule and text.
+    Text,
+    /// Falco's JSON, a line each.
+    Json,
+    /// The same as text, in columns.
+    Table,
+}
+
+impl From<Output> for client::Output {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Text => Self::Text,
+            Output::Json => Self::Json,
+            Output::Table => Self::Table,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@
 //!
 //!   for the command line alone:
 //!            check: what a start would find wrong      certs: certificates for mutual TLS
+//!            client: questions to a server that runs
 //! ```
 //!
 //! # The path of an alert
@@ -36,10 +37,11 @@
 //! may import `event`; `ingest` may import `event` and `hub`; `query` may import `event`, `filter` and
 //! `hub`; `service` may import these four and `grpc`; `config` sees each room's own `Config` and nothing else; `check` may import
 //! `config` and what it names (`ingest`, `net`) and `grpc`; `server` may import everything but the
-//! commands.
+//! commands; `client` may import `event`, `filter` and `query`.
 
 pub mod certs;
 pub mod check;
+pub mod client;
 pub mod config;
 pub mod event;
 pub mod filter;

@@ -8,12 +8,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{Certs, Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use falconer::certs::{self, Host};
 use falconer::check::Level;
+use falconer::client::{self, ClientError, Events, Target, Wait};
 use falconer::config::{self, Options};
 use falconer::net::Inherited;
 use falconer::server::{self, Start};
+
+/// As clap has it: the command line is wrong.
+const EX_USAGE: u8 = 2;
 
 /// `sysexits.h`: the configuration is wrong.
 const EX_CONFIG: u8 = 78;
@@ -26,6 +30,22 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve(options.into(), None),
         Command::Check(options) => check(&options.into()),
         Command::Certs(Certs::Init { directory, hosts }) => certs_init(&directory, &hosts),
+        Command::Events { follow, last, since, until, filter, output, file, server } => {
+            let output = output.into();
+            let wanted = Events { follow, last, since, until, filter, output, file };
+            ask(server, async |server| client::events(&wanted, &server).await)
+        }
+        Command::Wait { filter, count, timeout, since, server } => {
+            let timeout = timeout.unsigned_abs();
+            let wanted = Wait { filter, count, timeout, since };
+            ask(server, async |server| client::wait(&wanted, &server).await)
+        }
+        Command::Ingest { server } => ask(server, async |server| client::ingest(&server).await),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "falconer", &mut io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man => manual(),
         Command::Demo { rate, settings } => {
             let socket = server::demo_socket(env("XDG_RUNTIME_DIR"));
             let mut overrides = vec![format!("grpc.bind_address=unix://{}", socket.display())];
@@ -72,6 +92,39 @@ fn check(options: &Options) -> Done {
     }
     let wrong = lines.iter().any(|line| line.level == Level::Error);
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Asks a running server. What is wrong with the question is usage; a reader of ours that has gone
+/// is no failure.
+fn ask(
+    server: arguments::Server,
+    question: impl AsyncFnOnce(client::Server) -> Result<(), ClientError>,
+) -> Done {
+    let server = match client::Server::new(&Target::from(server)) {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("falconer: {error}");
+            return Ok(ExitCode::from(EX_USAGE));
+        }
+    };
+    match run(1, question(server))? {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(ClientError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error @ (ClientError::Filter(_) | ClientError::Time(_))) => {
+            eprintln!("falconer: {error}");
+            Ok(ExitCode::from(EX_USAGE))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The manual page of all commands, one after the other.
+fn manual() -> Done {
+    let command = Cli::command().flatten_help(true);
+    clap_mangen::Man::new(command).render(&mut io::stdout())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn certs_init(directory: &Path, hosts: &[Host]) -> Done {

@@ -12,8 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, and what it may import of ours. `proto` is made from `proto/` and belongs to nobody.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("certs", &[]),
+    ("client", &["event", "filter", "query"]),
     ("event", &[]),
     ("filter", &["event"]),
     ("grpc", &[]),

@@ -1,0 +1,190 @@
+//! The commands that ask a running server, as a user types them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use support::certs;
+use support::examples;
+use support::http::Gateway;
+use support::server::binary;
+
+/// `falconer` with these words, and where the server is.
+fn falconer(words: &[&str], gateway: &Gateway) -> Command {
+    let mut command = Command::new(binary());
+    command.args(words).arg(format!("--server=http://{}", gateway.address));
+    command
+}
+
+fn told(mut command: Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn filled() -> Gateway {
+    let mut gateway = Gateway::start(&[]);
+    gateway.server.feed((0..50).map(|n| examples::line(&format!("rule {n}"))).collect::<String>());
+    let mut tries = 0;
+    while told(falconer(&["events"], &gateway)).1.lines().count() < 50 {
+        tries += 1;
+        assert!(tries < 100, "the alerts arrive");
+    }
+    gateway
+}
+
+#[test]
+fn kept_alerts_are_shown_chosen_and_counted() {
+    let gateway = filled();
+    let events = |words: &[&str]| told(falconer(&[&["events"], words].concat(), &gateway));
+    let (code, text, _) = events(&["--last", "2"]);
+    assert_eq!((code, text.lines().count()), (0, 2));
+    assert!(text.contains("rule 48") && text.contains("rule 49"), "{text}");
+    let (_, text, _) = events(&["--filter", "rule = 'rule 7'", "-o", "json"]);
+    assert_eq!(text, examples::line("rule 7"), "byte for byte");
+    let (_, table, _) = events(&["-o", "table", "--last=1"]);
+    assert!(table.starts_with("TIME ") && table.contains("rule 49"), "{table}");
+    assert_eq!(events(&["--since", "2100-01-01T00:00:00Z"]).1, "");
+    // What is wrong is usage, and nobody is asked.
+    let (code, _, error) = events(&["--filter", "priorty = error"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("column 1") && error.contains("did you mean `priority`"), "{error}");
+    assert_eq!(events(&["--since", "yesterday"]).0, 2);
+}
+
+#[test]
+fn a_file_is_read_like_a_server() {
+    let gateway = Gateway::start(&[]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/falco-example-lines.jsonl");
+    let file = file.to_str().unwrap();
+    let words = ["events", "-o", "json", "--filter", "priority >= critical", file];
+    let (code, found, _) = told(falconer(&words, &gateway));
+    assert_eq!(code, 0);
+    let all = fs::read_to_string(file).unwrap();
+    let expected = |line: &&str| {
+        ["Critical", "Alert", "Emergency"].iter().any(|name| line.contains(&format!("\"{name}\"")))
+    };
+    assert_eq!(found.lines().collect::<Vec<_>>(), all.lines().filter(expected).collect::<Vec<_>>());
+    let (code, _, error) = told(falconer(&["events", "/none"], &gateway));
+    assert_eq!(code, 1);
+    assert!(error.contains("/none: No such file"), "{error}");
+}
+
+/// A command that runs on, and the lines it says.
+struct Running(Child, BufReader<std::process::ChildStdout>);
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::piped()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        Self(child, BufReader::new(stdout))
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.1.read_line(&mut line).unwrap();
+        line
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn alerts_are_followed_and_waited_for() {
+    let mut gateway = filled();
+    let mut follower = Running::start(falconer(&["events", "-f", "--last=1"], &gateway));
+    assert!(follower.line().contains("rule 49"));
+    let words = ["wait", "--filter", "rule = awaited", "--count=2", "--timeout=20s"];
+    let mut waiting = Running::start(falconer(&words, &gateway));
+    // It counts from when it is there.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    gateway.server.feed(examples::line("other") + &examples::line("awaited").repeat(2));
+    assert!(follower.line().contains("other"));
+    assert!(waiting.line().contains("awaited"));
+    assert!(waiting.0.wait().unwrap().success());
+    let words = ["wait", "--filter", "rule = never", "--timeout=1s"];
+    let (code, _, error) = told(falconer(&words, &gateway));
+    assert_eq!(code, 1);
+    assert!(error.contains("0 of 1 alerts within 1 s"), "{error}");
+    // Whose server ends is told so.
+    gateway.server.terminate();
+    assert_eq!(follower.0.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn what_is_piped_in_is_posted_also_to_a_server_that_comes_later() {
+    let gateway = Gateway::start(&[]);
+    gateway.server.pause();
+    let mut ingest = Running::start(falconer(&["ingest"], &gateway));
+    let mut stdin = ingest.0.stdin.take().unwrap();
+    for number in 0..100 {
+        stdin.write_all(examples::line(&format!("piped {number}")).as_bytes()).unwrap();
+    }
+    // The last line has no end.
+    stdin.write_all(examples::line("the end").trim_end().as_bytes()).unwrap();
+    drop(stdin);
+    gateway.server.resume();
+    assert!(ingest.0.wait().unwrap().success());
+    let (_, found, _) = told(falconer(&["events", "-o", "json"], &gateway));
+    let names: Vec<String> = (0..100).map(|n| format!("piped {n}")).collect();
+    let expected: String =
+        names.iter().map(String::as_str).chain(["the end"]).map(examples::line).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn servers_are_asked_over_tls_with_what_they_want() {
+    let dir = tempfile::tempdir().unwrap();
+    certs::write(dir.path());
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    fs::write(at("token"), "a-token-that-is-long-enough\n").unwrap();
+    let settings = [
+        format!("falconer.gateway.tls.private_key={}", at("server.key")),
+        format!("falconer.gateway.tls.cert_chain={}", at("server.crt")),
+        format!("falconer.gateway.tls.root_certs={}", at("ca.crt")),
+        format!("falconer.gateway.token_file={}", at("token")),
+    ];
+    let gateway = Gateway::start(&settings.each_ref().map(String::as_str));
+    let ask = |words: &[&str]| {
+        let mut command = Command::new(binary());
+        command.arg("events").arg(format!("--server=https://{}", gateway.address)).args(words);
+        told(command)
+    };
+    let ca = format!("--ca={}", at("ca.crt"));
+    let (code, _, error) = ask(&[&ca]);
+    assert_eq!(code, 1);
+    assert!(error.contains("token_file"), "{error}");
+    assert_eq!(ask(&[&ca, &format!("--token-file={}", at("token"))]).0, 0);
+    let (cert, key) =
+        (format!("--cert={}", at("client.crt")), format!("--key={}", at("client.key")));
+    assert_eq!(ask(&[&ca, &cert, &key]).0, 0);
+    assert_eq!(ask(&[]).0, 2, "nothing to verify the server by");
+    assert_eq!(ask(&[&format!("--ca={}", at("token"))]).0, 2);
+}
+
+#[test]
+fn shells_and_man_are_served() {
+    let ran = |words: &[&str]| {
+        told({
+            let mut command = Command::new(binary());
+            command.args(words);
+            command
+        })
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, text, _) = ran(&["completions", shell]);
+        assert!(code == 0 && text.contains("events") && text.contains("falconer"), "{shell}");
+    }
+    let (code, page, _) = ran(&["man"]);
+    assert!(code == 0 && page.contains(".TH falconer") && page.contains("ingest"), "{page}");
+}
