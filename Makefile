@@ -51,11 +51,15 @@ soak: ## What takes minutes: readers that poll, stall, come and go; each for SOA
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test soak -- --ignored --nocapture \
 	    --test-threads 1
 
-bench: ## Beside tonic and the bare machine, within ten minutes; QUICK=1 for a first look
+bench: ## Beside tonic and the bare machine, and the page in a browser; QUICK=1 for a first look
+	@command -v npm >/dev/null && $(MAKE) --no-print-directory web || \
+	    echo "npm is not there: the page is not measured"
 	$(CARGO) build --release --locked
 	mkdir -p $(TARGET)/bench
 	cp $(TARGET)/release/falconer $(TARGET)/bench/falconer
 	FALCONER_BIN=$(TARGET)/bench/falconer $(CARGO) bench --locked --bench field
+	@if command -v npm >/dev/null; then cd web && \
+	    FALCONER_BIN=$(TARGET)/bench/falconer SECONDS=$(if $(QUICK),4,12) npm run bench; fi
 
 lint: $(TOOLS)/bin/cargo-deny ## Format, clippy, documentation, dependencies
 	$(CARGO) fmt --all --check

@@ -203,7 +203,7 @@ async fn relay(path: &Path, kind: u32) -> u16 {
         let up = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(drop) };
         let down = async {
             let mut piece = [0; 1 << 12];
-            let room = if kind % 3 == 0 { 1 } else { piece.len() };
+            let room = if kind.is_multiple_of(3) { 1 } else { piece.len() };
             for count in 0.. {
                 let read = from_server.read(piece.get_mut(..room).unwrap()).await?;
                 if read == 0 || (kind % 3 == 1 && count == u64::from(kind)) {
