@@ -179,3 +179,185 @@ structured("pings_and_waiting", begin(M_SUB), step(PINGS, 1), step(WAIT, *wide(1
            step(WAIT, *wide(14000)), step(PINGS, 2), step(ALERTS, 1, 0))
 structured("many_at_once", *[begin(M_SUB, now=False) for _ in range(10)], step(ALERTS, 60, 100),
            *[step(RESET, n, now=False) for n in range(5)])
+
+# --- Framing, metering ----------------------------------------------------------------------------
+
+
+def decode(name, body, limit=100, encoding=0, cuts=b"\3\4"):
+    seed("grpc_frame_decode", name, struct.pack(">HB", limit, encoding), short(cuts), body)
+
+
+SMALL = gzip.compress(b"small", mtime=0)
+decode("two_messages", message(b"one") + message(b"two"))
+decode("nothing", b"")
+decode("prefix_alone", b"\0\0\0\0\x0a")
+decode("cut_prefix", b"\0\0\0")
+decode("cut_message", message(b"whole")[:-1])
+decode("flag", message(b"x", 2))
+decode("not_negotiated", message(SMALL, 1))
+decode("gzip", message(SMALL, 1) + message(b"plain"), encoding=1)
+decode("gzip_corrupt", message(b"\x1f\x8bno", 1), encoding=1)
+decode("gzip_long", message(gzip.compress(b"0" * 5000, mtime=0), 1), encoding=1)
+decode("too_large", message(b"0" * 101))
+decode("too_large_at_once", b"\0\xff\xff\xff\xff")
+
+for name, kind, count, payload in [("resets", 3, 6, b"\0\0\0\x08"), ("pings", 6, 3, b"12345678"), ("settings", 4, 2, b""),
+                                   ("priorities", 2, 21, b"\0\0\0\0\1"), ("windows", 8, 21, b"\0\0\0\1"),
+                                   ("empty", 0, 3, b""), ("unknown", 0x20, 3, b"x"), ("calls", 1, 3, b"\x82"),
+                                   ("continuations", 9, 3, b"")]:
+    seed("frame_meter", name, short(bytes([1, 9, 8, 200])), frame(kind, 0, 1, payload) * count)
+seed("frame_meter", "cut_head", short(b"\5"), frame(6, 0, 0, b"12345678")[:7])
+
+# --- Heads ----------------------------------------------------------------------------------------
+
+for name, value in [("hours", "99999999H"), ("zero", "0m"), ("sign", "+5S"), ("long", "123456789S"), ("none", ""),
+                    ("unit", "1s"), ("space", " 1S"), ("nanos", "00000001n")]:
+    seed("grpc_timeout", name, value)
+
+for name, value in [("plain", "not found"), ("lines", "a\r\nset-cookie: b\0\x7f"), ("percent", "100%25 %"), ("wide", "日本 🦅"),
+                    ("long", "x" * 1023 + "é"), ("longer", "é" * 600), ("no_text", b"\xff\xfe"), ("none", "")]:
+    seed("grpc_message", name, value)
+
+POST, OURS = 0, 0
+
+
+def request(name, method, path, *headers):
+    method = bytes([method]) if isinstance(method, int) else bytes([10]) + short(method)
+    path = bytes([path]) if isinstance(path, int) else bytes([11]) + short(path)
+    pairs = b"".join(bytes([which]) + (bytes([7]) + short(value) if isinstance(value, str) else bytes([value])) for which, value in headers)
+    seed("request_head", name, method, path, bytes([len(headers)]), pairs)
+
+
+TYPE, TIME, ENCODED = 0, 4, 5
+request("ours", POST, OURS, (TYPE, 0))
+request("mounted", POST, 4, (TYPE, 3))
+request("mounted_get", 6, 4, (TYPE, 0))
+request("mounted_image", POST, 4, (TYPE, "image/jpeg"))
+request("no_type", POST, OURS)
+request("web", POST, OURS, (TYPE, "application/grpc-web"))
+request("json", POST, OURS, (TYPE, "application/grpc+json"))
+request("capitals", POST, OURS, (TYPE, "Application/gRPC ; x"))
+request("two_types", POST, OURS, (TYPE, "text/plain"), (TYPE, 0))
+request("connect", 8, "a.B:80", (TYPE, 0))
+request("slash", POST, "/a.B/C/", (TYPE, 0))
+request("case", POST, "/a.b/C", (TYPE, 0))
+request("encoded_path", POST, "/a%2EB/C", (TYPE, 0))
+request("query", POST, 6, (TYPE, 0))
+request("star", POST, 7, (TYPE, 0))
+request("no_time", POST, OURS, (TYPE, 0), (TIME, 5))
+request("bad_time", POST, OURS, (TYPE, 0), (TIME, "1"))
+request("gzip", POST, OURS, (TYPE, 0), (ENCODED, 4))
+request("snappy", POST, OURS, (TYPE, 0), (ENCODED, "snappy"))
+request("own_method", "POSt", OURS, (TYPE, 0))
+
+# --- Reflection -----------------------------------------------------------------------------------
+
+
+def reflect(name, *asks, version=0):
+    seed("reflection_stream", name, bytes([version]), *asks)
+
+
+reflect("list", bytes([7, 7]))
+reflect("alpha", bytes([7, 7, 4, 0]), version=1)
+reflect("every_kind", *[bytes([kind, known]) for kind in range(2, 8) for known in range(0, 8, 2)])
+reflect("file", bytes([3, 3, 3, 4]))
+reflect("symbol", bytes([4, 0, 4, 2, 4, 5]))
+reflect("unknown", bytes([4, 0xFF]) + short("no.such"), bytes([3, 0xFF]) + short("../etc/passwd"))
+reflect("not_a_message", bytes([1]) + short(b"\xff\xff"))
+reflect("not_a_frame", bytes([0]) + short(b"\5"))
+reflect("nothing", b"")
+reflect("many", bytes([7, 7]) * 200)
+
+# --- TLS files ------------------------------------------------------------------------------------
+
+REAL, MADE, BOTH, EDITED, WORD = 0, 2, 3, 4, 8
+
+
+def pem(name, key=b"\0", chain=b"\0", roots=b"\0", lists=b"", how=2):
+    seed("pem_load", name, bytes([how | (1 if lists else 0)]), key, chain, roots, lists)
+
+
+def made(text, how=MADE):
+    return bytes([how]) + short(text)
+
+
+pem("real")
+pem("empty", key=made(""), chain=made(""), roots=made(""))
+pem("no_key", key=made("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
+pem("no_end", key=made("-----BEGIN PRIVATE KEY-----\nAAAA\n"))
+pem("not_base64", chain=made("-----BEGIN CERTIFICATE-----\n****\n-----END CERTIFICATE-----\n"))
+pem("encrypted", key=made("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))
+pem("request", chain=made("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"))
+pem("der", key=made(b"\x30\x03\x02\x01\x00"), chain=made(b"\x30\x03\x02\x01\x00"))
+pem("der_chain", chain=made(b"\x30\x03\x02\x01\x00"), lists=made(b"\x30\x00"))
+pem("no_list", lists=made("nothing"))
+pem("broken_list", lists=made("-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n"))
+for place in (0, 5, 40, 100, 200):
+    pem(f"word_in_key_{place}", key=bytes([REAL | WORD]) + struct.pack(">H", place))
+    pem(f"word_in_chain_{place}", chain=bytes([REAL | WORD]) + struct.pack(">H", place))
+pem("word_behind", key=bytes([REAL | WORD, 0xFF, 0xFF]), roots=bytes([REAL | WORD, 0, 30]))
+pem("edited_chain", chain=bytes([REAL | EDITED]) + short(struct.pack(">HB", 100, 0x41)))
+pem("edited_roots", roots=bytes([REAL | EDITED]) + short(struct.pack(">HB", 150, 0x42)))
+pem("more_roots", roots=made("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", BOTH), how=0)
+
+# --- The gateway ----------------------------------------------------------------------------------
+
+HOSTS, FOREIGN, NAMED = 0, 4, 3
+HEADER = {"host": 0, "origin": 2, "site": 3, "authorization": 4, "accept": 5, "last-event-id": 6, "ask": 7, "ask-headers": 8, "encoding": 9}
+PATH = {"/": 0, "events": 1, "one": 2, "stream": 3, "histogram": 4, "facets": 5, "rules": 6, "export": 7, "status": 8, "openapi": 9,
+        "metrics": 10, "livez": 11, "readyz": 12, "": 13}
+FETCH, SEND, ASK, HEAD_OR_SO = 0, 3, 5, 6
+
+
+def gateway(name, method, path, *headers, more="", token=0, body=b"\0"):
+    pairs = b"".join(bytes([HEADER[which]]) + (bytes([value]) if isinstance(value, int) else bytes([23]) + short(value)) for which, value in headers)
+    seed("gateway_request", name, bytes([token, method]), bytes([PATH[path]]) + short(more), bytes([len(headers)]), pairs, body)
+
+
+LOCAL = ("host", 0)
+for path in PATH:
+    if path:
+        gateway("get_" + path.strip("/"), FETCH, path, LOCAL)
+gateway("post", SEND, "/", LOCAL)
+gateway("post_foreign_host", SEND, "/", ("host", FOREIGN))
+gateway("post_cross_site", SEND, "events", LOCAL, ("site", 8))
+gateway("post_same_site", SEND, "events", LOCAL, ("site", 9), ("origin", 5))
+gateway("post_foreign_origin", SEND, "/", LOCAL, ("origin", 6))
+gateway("post_null_origin", SEND, "/", LOCAL, ("origin", 7))
+gateway("post_gzip", SEND, "/", LOCAL, ("encoding", 14), body=b"\1" + gzip.compress(b"{}", mtime=0))
+gateway("get_named_origin", FETCH, "events", LOCAL, ("origin", 5))
+gateway("get_foreign_origin", FETCH, "events", LOCAL, ("origin", 6))
+gateway("preflight", ASK, "events", LOCAL, ("origin", 5), ("ask", 15))
+gateway("preflight_foreign", ASK, "events", LOCAL, ("origin", 6), ("ask", 15))
+gateway("preflight_foreign_host", ASK, "events", ("host", FOREIGN), ("origin", 5), ("ask", 15))
+gateway("two_hosts", FETCH, "events", LOCAL, ("host", NAMED))
+gateway("rebinding", FETCH, "status", ("host", "localhost.evil.example:2804"))
+gateway("no_host", FETCH, "/")
+gateway("token", FETCH, "events", LOCAL, ("authorization", 12), token=1)
+gateway("no_token", FETCH, "events", LOCAL, token=1)
+gateway("query", FETCH, "events", LOCAL, more="?filter=priority%20%3E%3D%20error&limit=2&order=asc&format=protojson")
+gateway("bad_query", FETCH, "facets", LOCAL, more="?field=%ff&since=x&since=y")
+gateway("bad_cursor", FETCH, "one", LOCAL, more="%ff")
+gateway("resume", FETCH, "stream", LOCAL, ("last-event-id", 18), ("accept", 13), more="?batch=1")
+gateway("absolute", FETCH, "", LOCAL, more="http://evil.example/api/v1/events")
+gateway("put", HEAD_OR_SO, "/", LOCAL)
+
+
+def alert(rule="r", **more):
+    import json
+    return json.dumps({"rule": rule, "priority": "Error", "time": "2026-01-30T10:00:00Z", **more})
+
+
+def sse(name, *bodies, how=0):
+    *first, last = bodies
+    seed("sse_encode", name, bytes([how, max(len(first) - 1, 0)]), *(map(short, first) if first else [short(b"")]), last)
+
+
+for how, name in enumerate(["events", "batches", "lines", "envelopes"]):
+    sse("two_" + name, alert(), alert("s", output="a\nb\u2028c"), how=how)
+    sse("pretty_" + name, '{\r\n "rule": "r",\n\n "priority": "Error",\r "time": "2026-01-30T10:00:00Z"\n}', how=how)
+    sse("many_" + name, "\n".join(alert(str(n)) for n in range(20)), how=how)
+sse("looks_like_sse", alert("data: x\n\nevent: bye\nid: 1"))
+sse("numbers", alert(output_fields={"a": 1e400 if False else 12345678901234567890, "b": 0.1, "c": None}))
+sse("not_alerts", "hello\n{}\n[1]\n" + alert())
+sse("nothing", "")

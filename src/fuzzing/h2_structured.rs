@@ -300,7 +300,7 @@ impl<'h> Client<'h> {
                 // How many there are when a call is served must be known.
                 self.flush().await;
                 let (count, text) = (script.byte() % 64, script.byte());
-                falco.alert(count.into(), usize::from(text) * 64);
+                falco.alert(count.into(), usize::from(text) * 16);
                 return true;
             }
         }

@@ -10,6 +10,10 @@
 //! | `pipe`, `served`, `frames` | a connection in memory, what is served over it, HTTP/2's frames |
 //! | `h2_raw` | any bytes behind HTTP/2's preface |
 //! | `h2_structured` | a client that keeps to HTTP/2's rules, and a model of what it gets |
+//! | `heads` | request heads, timeouts, status messages |
+//! | `reflected` | reflection |
+//! | `pem` | TLS files |
+//! | `http` | the gateway: who gets in, and how alerts are written |
 //! | `framing` | gRPC's framing |
 //! | `metering` | the meter on what a peer sends |
 //! | `repair` | the repair of `:authority` |
@@ -27,9 +31,13 @@ mod frames;
 mod framing;
 mod h2_raw;
 mod h2_structured;
+mod heads;
+mod http;
 mod legacy;
 mod metering;
+mod pem;
 mod pipe;
+mod reflected;
 mod repair;
 mod script;
 mod served;
@@ -40,8 +48,13 @@ pub(crate) use framing::{Decoded, decode_in_chunks};
 pub use framing::{frame_decode, grpc_frame_decode};
 pub use h2_raw::h2_server_raw;
 pub use h2_structured::{Hpack, h2_structured};
+pub use heads::{grpc_message, grpc_timeout, request_head};
+pub use http::{gateway_request, sse_encode};
 pub use legacy::Legacy;
+
 pub use metering::{frame_meter, metered};
+pub use pem::pem_load;
+pub use reflected::reflection_stream;
 pub use repair::authority_repair;
 #[cfg(test)]
 pub(crate) use repair::in_chunks;

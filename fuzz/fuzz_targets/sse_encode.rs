@@ -1,0 +1,9 @@
+//! Each alert of a live stream is one event with its cursor and its JSON as it came.
+
+#![no_main]
+
+mod paused;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| paused::paused(falconer::fuzzing::sse_encode(data)));

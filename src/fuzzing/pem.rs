@@ -1,0 +1,90 @@
+//! Any files are TLS files or a mistake that names one of them and repeats nothing of what is in it.
+//!
+//! The files are real ones with changes, or whatever the script says, each with a word in it that
+//! nothing else has: where that word is said, something of a file was.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+
+use super::script::Script;
+use crate::net::TlsFiles;
+use crate::net::tls;
+
+const WORD: &str = "Canary7f3eCanary";
+
+/// A key and its certificate, made when the first script is read: which ones does not matter.
+fn real() -> &'static (String, String) {
+    static REAL: OnceLock<(String, String)> = OnceLock::new();
+    REAL.get_or_init(|| {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a pair");
+        (made.signing_key.serialize_pem(), made.cert.pem())
+    })
+}
+
+/// Loads the files that `data` describes.
+pub fn pem_load(data: &[u8]) {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = std::env::temp_dir().join(format!("falconer-pem-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        folder
+    });
+    let mut script = Script(data);
+    let how = script.byte();
+    let write = |name: &str, contents: Vec<u8>| {
+        let path = folder.join(name);
+        fs::write(&path, contents).expect("a file");
+        path
+    };
+    let (key, chain) = real();
+    let mut files = TlsFiles::new(
+        write("key", contents(key, &mut script)),
+        write("chain", contents(chain, &mut script)),
+        write("roots", contents(chain, &mut script)),
+    );
+    if how & 1 != 0 {
+        files.crls.push(write("lists", contents("", &mut script)));
+    }
+    files.legacy_v1_certs = how & 2 != 0;
+    let now = Timestamp::constant(1_893_456_000, 0);
+    let said = match tls::load(&files, now) {
+        Ok(loaded) => loaded.warnings,
+        Err(error) => {
+            let said = error.to_string();
+            let named = files.paths().any(|path| said.contains(&*path.to_string_lossy()));
+            assert!(named, "it names no file: {said}");
+            vec![said]
+        }
+    };
+    for said in said {
+        assert!(!said.contains(WORD), "it repeats what is in a file: {said}");
+        assert!(!said.contains(char::is_control), "more than a line: {said:?}");
+    }
+}
+
+/// What is in a file: the real thing, or the script's, with changes; perhaps with the word in it.
+fn contents(real: &str, script: &mut Script<'_>) -> Vec<u8> {
+    let how = script.byte();
+    let mut contents = match how & 3 {
+        0 | 1 => real.as_bytes().to_vec(),
+        2 => script.short().to_vec(),
+        _ => [real.as_bytes(), script.short()].concat(),
+    };
+    if how & 4 != 0 {
+        let (edits, _) = script.short().as_chunks::<3>();
+        for [high, low, byte] in edits {
+            let place = usize::from(u16::from_be_bytes([*high, *low]));
+            if let Some(length) = std::num::NonZeroUsize::new(contents.len()) {
+                contents[place % length] = *byte;
+            }
+        }
+    }
+    if how & 8 != 0 {
+        let place = usize::from(script.pair()) % (contents.len() + 1);
+        contents.splice(place..place, WORD.bytes());
+    }
+    contents
+}
