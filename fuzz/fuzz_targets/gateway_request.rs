@@ -2,6 +2,7 @@
 
 #![no_main]
 
+mod known_leak;
 mod paused;
 
 use libfuzzer_sys::fuzz_target;
