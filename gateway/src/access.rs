@@ -22,8 +22,13 @@ struct Line {
 }
 
 impl Access {
+    /// Whether the log wants it.
+    pub(crate) fn is_on() -> bool {
+        tracing::enabled!(tracing::Level::DEBUG)
+    }
+
     pub(crate) fn begin(request: &Request) -> Self {
-        Self(tracing::enabled!(tracing::Level::DEBUG).then(|| Line {
+        Self(Self::is_on().then(|| Line {
             client:
                 request.extensions().get::<Client>().map(ToString::to_string).unwrap_or_default(),
             method: request.method().clone(),

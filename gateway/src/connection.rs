@@ -67,6 +67,8 @@ pub(crate) struct Protocol {
     tls: Option<Arc<dyn Tls>>,
     limits: Limits,
     router: Router,
+    /// Whether requests are told who asks: it costs each an allocation, and often nobody wants it.
+    tells_who: bool,
     /// Cancelled when connections have to end.
     stopping: CancellationToken,
 }
@@ -76,6 +78,7 @@ impl Protocol {
         limits: Limits,
         tls: Option<Arc<dyn Tls>>,
         router: Router,
+        tells_who: bool,
         stopping: CancellationToken,
     ) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
@@ -96,7 +99,7 @@ impl Protocol {
             .max_send_buf_size(HTTP2_SEND_BUFFER)
             .keep_alive_interval(HTTP2_PING_EVERY)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT);
-        Self { builder, tls, limits, router, stopping }
+        Self { builder, tls, limits, router, tells_who, stopping }
     }
 
     /// Serves `client` on `stream` until it is done, misbehaves, or has to end.
@@ -122,7 +125,7 @@ impl Protocol {
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { builder, limits, router, stopping, .. } = self;
+        let Self { builder, limits, router, tells_who, stopping, .. } = self;
         let mut io = TimeoutStream::new(io);
         io.set_write_timeout(Some(limits.stall));
         let certified = client.identity.is_some();
@@ -130,7 +133,9 @@ impl Protocol {
         let silent = silence(asked.clone(), deadline);
         let service = router.map_request(move |mut request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
-            request.extensions_mut().insert(client.clone());
+            if tells_who {
+                request.extensions_mut().insert(client.clone());
+            }
             request.map(Body::new)
         });
         let io = TokioIo::new(Box::pin(io));

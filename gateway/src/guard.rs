@@ -7,41 +7,97 @@
 //!    probes and the page itself, which shows nothing by itself, go without.
 //! 4. A POST that failed, here or further in, is noted: alerts were in it. Every answer may be.
 
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::future::Either;
 use http::{Method, header::HOST};
+use pin_project_lite::pin_project;
+use tower::Service;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::{access::Access, client::Client, host::Unwelcome, problem::Problem, state::Gateway};
 
-/// Steps 1 and 4.
-pub(crate) async fn known_host(
-    State(gateway): State<Gateway>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let posted = request.method() == Method::POST;
-    let access = Access::begin(&request);
-    let problem = match gateway.hosts.check(request.uri(), request.headers()) {
-        Ok(()) => {
-            let response = next.run(request).await;
+/// Steps 1 and 4. A service of its own: every alert that is posted comes through, and axum's
+/// `from_fn` would put it into two boxes more.
+#[derive(Clone)]
+pub(crate) struct KnownHost<S> {
+    gateway: Gateway,
+    inner: S,
+}
+
+impl<S> KnownHost<S> {
+    pub(crate) fn new(gateway: Gateway, inner: S) -> Self {
+        Self { gateway, inner }
+    }
+}
+
+impl<S> Service<Request> for KnownHost<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<Answering<S::Future>, Ready<Result<Response, Infallible>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let posted = request.method() == Method::POST;
+        let access = Access::begin(&request);
+        let problem = match self.gateway.hosts.check(request.uri(), request.headers()) {
+            Ok(()) => {
+                let gateway = posted.then(|| self.gateway.clone());
+                let answer = self.inner.call(request);
+                return Either::Left(Answering { answer, noted: Some((gateway, access)) });
+            }
+            Err(Unwelcome::Malformed) => Problem::HOST_MALFORMED,
+            Err(Unwelcome::Foreign) => Problem::HOST_FOREIGN,
+        };
+        if posted {
+            let host = request.headers().get(HOST);
+            self.gateway.refusals.note(&*self.gateway.port, problem, host);
+        }
+        access.answered(problem.status);
+        Either::Right(ready(Ok(problem.into_response())))
+    }
+}
+
+pin_project! {
+    /// A request that got in, until it is answered.
+    pub(crate) struct Answering<F> {
+        #[pin]
+        answer: F,
+        // Where a post that failed is noted; and the log's line.
+        noted: Option<(Option<Gateway>, Access)>,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let answer = std::task::ready!(this.answer.poll(context));
+        if let (Ok(response), Some((gateway, access))) = (&answer, this.noted.take()) {
             access.answered(response.status());
-            if let (true, Some(problem)) = (posted, response.extensions().get::<Problem>()) {
+            if let (Some(gateway), Some(problem)) = (gateway, response.extensions().get()) {
                 gateway.refusals.note(&*gateway.port, *problem, None);
             }
-            return response;
         }
-        Err(Unwelcome::Malformed) => Problem::HOST_MALFORMED,
-        Err(Unwelcome::Foreign) => Problem::HOST_FOREIGN,
-    };
-    if posted {
-        gateway.refusals.note(&*gateway.port, problem, request.headers().get(HOST));
+        Poll::Ready(answer)
     }
-    access.answered(problem.status);
-    problem.into_response()
 }
 
 /// Step 3.

@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post},
 };
 use tokio_util::sync::CancellationToken;
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, layer::layer_fn};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -54,7 +54,10 @@ pub(crate) fn routes(port: Arc<dyn Port>, config: Config, stopping: Cancellation
         .layer(
             ServiceBuilder::new()
                 // First: it also notes what the ones after it refuse.
-                .layer(from_fn_with_state(gateway.clone(), guard::known_host))
+                .layer(layer_fn({
+                    let gateway = gateway.clone();
+                    move |inner| guard::KnownHost::new(gateway.clone(), inner)
+                }))
                 // Outside the token's: a browser asks before it sends one.
                 .option_layer(readable)
                 .layer(guard::cross_origin()),

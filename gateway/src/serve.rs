@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    client::Client, config::Config, connection::Protocol, paced::Paced, port::Port, router::routes,
+    access::Access, client::Client, config::Config, connection::Protocol, paced::Paced, port::Port,
+    router::routes,
 };
 
 /// Pause after the first failed accept; doubles with each one that follows.
@@ -36,8 +37,10 @@ pub async fn serve(
 ) -> io::Result<()> {
     let limits = config.limits;
     let stopping = CancellationToken::new();
-    let (tls, router) = (config.tls.clone(), routes(port, config, stopping.clone()));
-    let protocol = Protocol::new(limits, tls, router, stopping.clone());
+    let tls = config.tls.clone();
+    let tells_who = tls.is_some() || config.posts_per_second.is_some() || Access::is_on();
+    let router = routes(port, config, stopping.clone());
+    let protocol = Protocol::new(limits, tls, router, tells_who, stopping.clone());
     let places = Places::new(limits.connections);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);

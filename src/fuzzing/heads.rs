@@ -27,7 +27,7 @@ pub fn grpc_timeout(value: &[u8]) {
     let expected = match value {
         [digits @ .., unit] if (1..=8).contains(&digits.len()) => {
             let unit = NANOS.iter().find(|(name, _)| name == unit);
-            let number = digits.iter().all(|digit| (b'0'..=b'9').contains(digit)).then(|| {
+            let number = digits.iter().all(u8::is_ascii_digit).then(|| {
                 let digits = std::str::from_utf8(digits).expect("digits");
                 digits.parse::<u128>().expect("a number")
             });

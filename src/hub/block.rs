@@ -127,7 +127,7 @@ impl Batch {
     }
 
     pub(super) fn into_blocks(mut self) -> Vec<Block> {
-        self.close();
+        self.closed.extend(self.open.into_block());
         self.closed
     }
 
@@ -135,7 +135,7 @@ impl Batch {
         if self.open.index.is_empty() {
             return;
         }
-        let latest = self.open.index.iter().map(|entry| entry.time).max();
+        let latest = self.open.latest();
         // Copied to their exact size: a block is kept for long, its builder's spare room is not.
         self.closed.push(Block {
             first: 0,
@@ -144,7 +144,7 @@ impl Batch {
             lines: Bytes::copy_from_slice(&self.open.lines),
             index: self.open.index.as_slice().into(),
             labels: self.open.labels.take(),
-            latest: latest.unwrap_or(Time::FIRST),
+            latest,
         });
         for text in [&mut self.open.frames, &mut self.open.lines] {
             text.clear();
@@ -152,6 +152,30 @@ impl Batch {
             text.shrink_to(2 * BLOCK_BYTES);
         }
         self.open.index.clear();
+    }
+}
+
+impl Open {
+    /// A block of its own buffers: a single alert, as HTTP brings them, is not copied for it.
+    fn into_block(mut self) -> Option<Block> {
+        if self.index.is_empty() {
+            return None;
+        }
+        self.frames.shrink_to_fit();
+        self.lines.shrink_to_fit();
+        Some(Block {
+            first: 0,
+            level: 0,
+            latest: self.latest(),
+            frames: self.frames.into(),
+            lines: self.lines.into(),
+            index: self.index.into(),
+            labels: self.labels.into_set(),
+        })
+    }
+
+    fn latest(&self) -> Time {
+        self.index.iter().map(|entry| entry.time).max().unwrap_or(Time::FIRST)
     }
 }
 
@@ -216,7 +240,7 @@ impl Block {
             frames: open.frames.into(),
             lines: open.lines.into(),
             index: open.index.into(),
-            labels: open.labels.take(),
+            labels: open.labels.into_set(),
             latest: blocks.map(|block| block.latest).max()?,
         })
     }

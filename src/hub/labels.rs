@@ -134,6 +134,11 @@ impl Labelling {
         found.unwrap_or_else(|| self.known.add(other.clone()))
     }
 
+    /// Hands them on.
+    pub(super) fn into_set(self) -> LabelSet {
+        self.known.set
+    }
+
     /// Hands them on, and begins anew.
     pub(super) fn take(&mut self) -> LabelSet {
         self.before = std::mem::take(&mut self.known);

@@ -137,7 +137,7 @@ impl Intake {
                 delivery.line(Line::Whole(line));
             }
         }
-        delivery.finish();
+        delivery.end();
     }
 
     /// Counts something that was turned away before it could be read.
@@ -211,6 +211,17 @@ impl Delivery<'_> {
 
     /// Appends what has been taken; readers see it all at once. More may follow.
     pub fn finish(&mut self) {
+        let batch = self.batch.take();
+        self.append(batch);
+    }
+
+    /// The same, and nothing follows.
+    pub fn end(mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.append(batch);
+    }
+
+    fn append(&mut self, batch: Batch) {
         let accepted = std::mem::take(&mut self.accepted);
         if accepted == 0 {
             return;
@@ -219,7 +230,7 @@ impl Delivery<'_> {
         let mut latest = self.intake.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.insert(self.input, Timestamp::now());
         drop(latest);
-        let numbers = self.intake.hub.append(self.batch.take());
+        let numbers = self.intake.hub.append(batch);
         tracing::debug!(
             input = self.input.name(),
             first = numbers.start,
