@@ -8,7 +8,7 @@ SOAK_SECONDS ?= 60
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
-FUZZ_TARGETS := grpc_frame_decode authority_repair falco_line config_text legacy_certificate filter
+FUZZ_TARGETS := $(shell sed -n '/^\[\[bin/{n;s/name = "\(.*\)"/\1/p}' fuzz/Cargo.toml)
 
 .PHONY: run web test conformance soak bench lint audit fuzz clean help
 
@@ -73,7 +73,9 @@ audit: $(TOOLS)/bin/cargo-deny ## Known vulnerabilities; fetches the advisory da
 
 fuzz: $(TOOLS)/bin/cargo-fuzz ## Each fuzz target for SECONDS_EACH seconds
 	for target in $(FUZZ_TARGETS); do \
-	    RUSTC_BOOTSTRAP=1 PATH=$(TOOLS)/bin:$$PATH $(CARGO) fuzz run $$target -- \
+	    mkdir -p fuzz/corpus/$$target tests/corpora/$$target; \
+	    RUSTC_BOOTSTRAP=1 PATH=$(TOOLS)/bin:$$PATH $(CARGO) fuzz run $$target \
+	        fuzz/corpus/$$target tests/corpora/$$target -- \
 	        -max_total_time=$(SECONDS_EACH) -max_len=65536 || exit 1; \
 	done
 
