@@ -101,13 +101,6 @@ async fn is_ended(
     }
 }
 
-/// Resident memory of the server, in bytes.
-fn resident(gateway: &Gateway) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.server.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-}
-
 async fn metric(gateway: &Gateway, name: &str) -> u64 {
     let metrics = gateway.get("/metrics").await.text().await;
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or(" 0");
@@ -217,12 +210,12 @@ async fn floods_end_their_connection_and_nothing_else() {
             By::Limit(limit) => format!("falconer_connections_cut_total{{limit=\"{limit}\"}}"),
             By::Http2 | By::Nothing => String::new(),
         };
-        let memory = resident(&gateway);
+        let memory = gateway.server.resident();
         let cut = if limit.is_empty() { 0 } else { metric(&gateway, &limit).await };
         let attack = is_ended(&path, turn, turns, pause);
         let ended = witnessed(&mut gateway, attack).await;
         assert_eq!(ended, !matches!(by, By::Nothing), "{name}");
-        let grown = resident(&gateway).saturating_sub(memory);
+        let grown = gateway.server.resident().saturating_sub(memory);
         assert!(grown < GROWTH, "{name}: {grown} bytes");
         if !limit.is_empty() {
             assert_eq!(metric(&gateway, &limit).await, cut + 1, "{name}");
@@ -269,8 +262,7 @@ async fn a_thousand_silent_connections_are_let_go_in_time() {
 async fn without_file_descriptors_it_waits_and_goes_on() {
     let mut gateway = Gateway::start(&[]);
     let path = gateway.server.socket().unwrap();
-    let open = || std::fs::read_dir(format!("/proc/{}/fd", gateway.server.id())).unwrap().count();
-    let limit = format!("--nofile={0}:{0}", open() + 20);
+    let limit = format!("--nofile={0}:{0}", gateway.server.open_files() + 20);
     let pid = format!("--pid={}", gateway.server.id());
     assert!(Command::new("prlimit").args([&pid, &limit]).status().unwrap().success());
     let starving = async {

@@ -49,19 +49,9 @@ impl Soaked {
         drop(client);
         let mut soaked = Self { gateway, path, memory: 0, descriptors: 0 };
         sleep(Duration::from_secs(3)).await;
-        (soaked.memory, soaked.descriptors) = (soaked.resident(), soaked.open());
+        (soaked.memory, soaked.descriptors) =
+            (soaked.gateway.server.resident(), soaked.gateway.server.open_files());
         soaked
-    }
-
-    fn resident(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.gateway.server.id());
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-    }
-
-    fn open(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.gateway.server.id())).unwrap().count()
     }
 
     async fn readers(&self) -> u64 {
@@ -73,11 +63,15 @@ impl Soaked {
     /// Everything is as it was, soon.
     async fn rests(&self) {
         let begun = Instant::now();
-        while self.readers().await > 0 || self.open() > self.descriptors + 1 {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{} are open", self.open());
+        while self.readers().await > 0 || self.gateway.server.open_files() > self.descriptors + 1 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{} are open",
+                self.gateway.server.open_files()
+            );
             sleep(Duration::from_millis(200)).await;
         }
-        let grown = self.resident().saturating_sub(self.memory);
+        let grown = self.gateway.server.resident().saturating_sub(self.memory);
         assert!(grown < GROWTH, "memory grew by {grown} bytes");
     }
 }
@@ -87,18 +81,18 @@ impl Soaked {
 #[ignore = "a minute"]
 async fn a_peer_that_never_reads_is_let_go() {
     let mut soaked = Soaked::start().await;
-    let before = soaked.open();
+    let before = soaked.gateway.server.open_files();
     let mut deaf = UnixStream::connect(&soaked.path).await.unwrap();
     let calls: Vec<u8> = (0..200).flat_map(|call| wire::headers(2 * call + 1, 0, SUB)).collect();
     deaf.write_all(&[wire::opening(), wire::widest(), calls].concat()).await.unwrap();
     let begun = Instant::now();
-    while soaked.open() <= before {
+    while soaked.gateway.server.open_files() <= before {
         sleep(Duration::from_millis(10)).await;
     }
     let mut highest = 0;
-    while soaked.open() > before {
+    while soaked.gateway.server.open_files() > before {
         soaked.gateway.server.feed(examples::lines().concat());
-        highest = highest.max(soaked.resident());
+        highest = highest.max(soaked.gateway.server.resident());
         assert!(begun.elapsed() < Duration::from_secs(30 + 20 + 60 + 5), "it is let go in time");
         sleep(Duration::from_millis(50)).await;
     }
@@ -254,11 +248,11 @@ async fn readers_that_come_and_go_leave_nothing_behind() {
         }
         round += 1;
         if middle == 0 && begun.elapsed() > length() / 2 {
-            middle = soaked.resident();
+            middle = soaked.gateway.server.resident();
         }
     }
     println!("{round} rounds of 50 readers");
     soaked.rests().await;
-    let grown = soaked.resident().saturating_sub(middle);
+    let grown = soaked.gateway.server.resident().saturating_sub(middle);
     assert!(grown < GROWTH / 2, "in the second half memory grew by {grown} bytes");
 }

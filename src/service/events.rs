@@ -4,15 +4,16 @@ use bytes::Bytes;
 use prost::Message as _;
 use prost_types::FieldMask;
 
+use super::position::{invalid, named};
 use super::subscribers::Kind;
 use super::watch::{Watch, Watching};
 use super::{Caller, Context};
 use crate::filter::Filter;
-use crate::grpc::{Code, Method, Request, Status, method};
+use crate::grpc::{Method, Request, Status, method};
 use crate::proto::falco::outputs::Response;
 use crate::proto::falconer::v1::watch_request::Start;
 use crate::proto::falconer::v1::{StatusRequest, StatusResponse, WatchRequest};
-use crate::query::{self, PositionError, Selection};
+use crate::query::{self, Selection};
 
 /// Names of an alert's fields.
 const FIELDS: [&str; 9] = [
@@ -72,16 +73,14 @@ fn read(context: &Context, request: WatchRequest) -> Result<Watching, Status> {
     };
     let until = match until.as_str() {
         "" => None,
-        text => Some(query::time(text, now).map_err(|error| wrong("until", &error))?),
+        text => Some(named("until", query::time(text, now))?),
     };
     let mut since = None;
     let next = match start {
         None => hub.oldest(),
-        Some(Start::After(cursor)) => {
-            query::after(&cursor, hub).map_err(|error| wrong("after", &error))?
-        }
+        Some(Start::After(cursor)) => named("after", query::after(&cursor, hub))?,
         Some(Start::Since(text)) => {
-            let time = query::time(&text, now).map_err(|error| wrong("since", &error))?;
+            let time = named("since", query::time(&text, now))?;
             since = Some(time);
             hub.since(time)
         }
@@ -144,16 +143,4 @@ pub(super) fn masked(message: Bytes, fields: Option<&[String]>) -> Bytes {
         kept.source = alert.source;
     }
     kept.encode_to_vec().into()
-}
-
-fn wrong(key: &str, error: &PositionError) -> Status {
-    let code = match error {
-        PositionError::EarlierRun { .. } | PositionError::NotYet(_) => Code::OutOfRange,
-        _ => Code::InvalidArgument,
-    };
-    Status::new(code, format!("{key}: {error}"))
-}
-
-fn invalid(message: String) -> Status {
-    Status::new(Code::InvalidArgument, message)
 }

@@ -98,7 +98,7 @@ pub(super) fn group_status(error: &GroupError) -> Status {
     Status::new(code, format!("{GROUP}: {error}"))
 }
 
-fn invalid(message: String) -> Status {
+pub(super) fn invalid(message: String) -> Status {
     Status::new(Code::InvalidArgument, message)
 }
 
@@ -115,7 +115,7 @@ fn text<'a>(metadata: &'a HeaderMap, key: &str) -> Result<Option<&'a str>, Statu
 }
 
 /// What a key's value was read as, or what is wrong with it.
-fn named<T>(key: &str, read: Result<T, PositionError>) -> Result<T, Status> {
+pub(super) fn named<T>(key: &str, read: Result<T, PositionError>) -> Result<T, Status> {
     read.map_err(|error| {
         let code = match error {
             PositionError::EarlierRun { .. } | PositionError::NotYet(_) => Code::OutOfRange,

@@ -162,6 +162,18 @@ impl Server {
         self.process.id()
     }
 
+    /// Its resident memory, in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
+    }
+
     /// Writes to the server's standard input, which stays open.
     pub(crate) fn feed(&mut self, text: impl Into<String>) {
         let (mut stdin, text) = (self.stdin.take().unwrap(), text.into());
