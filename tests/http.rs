@@ -369,6 +369,46 @@ async fn the_description_is_the_one_that_was_agreed_on() {
     assert!(agreed == text, "it changed; UPDATE_SNAPSHOTS=1 cargo test --test http writes it anew");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_are_told_with_how_far_behind_they_are() {
+    let mut gateway = Gateway::start(&["falconer.outputs.retain=1GiB"]);
+    // One that reads nothing, and one that does.
+    let stalled = gateway.get(&format!("{STREAM}?last=0")).await;
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    let (_requests, mut replies) =
+        client.begin(head("/falco.outputs.service/sub")).await.replies().await;
+    let count = 40_000;
+    for start in (0..count).step_by(1_000) {
+        gateway.server.feed(numbers(start..start + 1_000));
+        for _ in 0..1_000 {
+            replies.next().await.expect("it goes on");
+        }
+    }
+    let status = gateway.json("/api/v1/status").await;
+    let of = |kind: &str| {
+        let readers = status["readers"].as_array().unwrap();
+        readers.iter().find(|readers| readers["kind"] == kind).unwrap().clone()
+    };
+    let (sse, grpc) = (of("sse"), of("grpc"));
+    assert_eq!((grpc["count"].as_u64(), grpc["lag"].as_u64()), (Some(1), Some(0)));
+    assert_eq!(grpc["delivered"], count);
+    let (lag, delivered) = (sse["lag"].as_u64().unwrap(), sse["delivered"].as_u64().unwrap());
+    assert!(lag > 0 && lag + delivered == count as u64, "{sse}");
+    assert_eq!(status["slowest"][0]["kind"], "sse");
+    assert_eq!(status["slowest"][0]["lag"], lag);
+    let peer = status["slowest"][1]["name"].as_str().unwrap().to_owned();
+    assert!(peer.starts_with("unix:uid="), "{peer}");
+    let metrics = gateway.get("/metrics").await.text().await;
+    for line in [
+        format!("falconer_subscriber_lag_alerts{{kind=\"sse\"}} {lag}\n"),
+        format!("falconer_deliveries_total{{kind=\"grpc\"}} {count}\n"),
+        "falconer_subscribers{kind=\"sse\"} 1\n".to_owned(),
+    ] {
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    }
+    drop(stalled);
+}
+
 #[tokio::test]
 async fn calls_are_counted_by_method_outcome_and_caller() {
     let gateway = Gateway::start(&[]);

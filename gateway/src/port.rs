@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-pub use crate::status::{Certificate, Input, Readers, Status};
+pub use crate::status::{Certificate, Input, Reader, Readers, Status};
 
 /// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`].
 pub trait Port: Send + Sync + 'static {

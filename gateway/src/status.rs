@@ -56,6 +56,8 @@ pub struct Status {
     pub inputs: Vec<Input>,
     /// What readers there are.
     pub readers: Vec<Readers>,
+    /// The readers that are furthest behind, at most twenty.
+    pub slowest: Vec<Reader>,
     /// The certificates in use, and until when.
     pub certificates: Vec<Certificate>,
 }
@@ -83,6 +85,23 @@ pub struct Readers {
     pub kind: String,
     /// How many are connected.
     pub count: u64,
+    /// Alerts that were given to them since the start.
+    pub delivered: u64,
+    /// Alerts that the slowest has still to read.
+    pub lag: u64,
+}
+
+/// A reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Reader {
+    /// `grpc`, `sse` or `ndjson`.
+    pub kind: String,
+    /// Who it is, where that is known.
+    pub name: Option<String>,
+    /// Alerts that it has still to read.
+    pub lag: u64,
+    /// Alerts that it missed.
+    pub lost: u64,
 }
 
 /// A certificate.

@@ -83,7 +83,7 @@ enum End {
     /// `get`: at the alert with this sequence number.
     At(u64),
     /// `sub`: never by itself.
-    Never { requests: Option<Drain>, last: Option<Last>, _subscribed: Subscribed },
+    Never { requests: Option<Drain>, last: Option<Last>, subscribed: Subscribed },
 }
 
 /// Where a `sub` ends once it has to: what was there is still sent, if that takes no longer than
@@ -111,8 +111,10 @@ impl Reader {
         requests: Drain,
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
-        let _subscribed = context.subscribers.enter(Kind::Grpc);
-        let end = End::Never { requests: Some(requests), last: None, _subscribed };
+        // Where it begins is only found out below.
+        let name = caller.as_ref().map(|caller| caller.name.clone());
+        let subscribed = context.subscribers.enter(Kind::Grpc, name, context.hub.head());
+        let end = End::Never { requests: Some(requests), last: None, subscribed };
         Self::new(context, wanted, end, caller)
     }
 
@@ -132,6 +134,9 @@ impl Reader {
                 Place::Own { next, group: Some(group) }
             }
         };
+        if let (Place::Own { next, .. }, End::Never { subscribed, .. }) = (&place, &end) {
+            subscribed.moved_to(*next);
+        }
         let head = hub.watch_head();
         let (peer, ending) = match caller {
             Some(Caller { name, ending }) => (Some(name), ending),
@@ -186,6 +191,9 @@ impl Reader {
                         count = gap.count(),
                         "a reader missed alerts"
                     );
+                    if let End::Never { subscribed, .. } = &self.end {
+                        subscribed.lost(gap.count());
+                    }
                     self.moved_to(gap.end);
                     if self.config.lost_events == LostEvents::Announce {
                         return Ok(Some(self.announcement(gap)));
@@ -233,12 +241,15 @@ impl Reader {
         );
         self.moved_to(slice.end());
         if self.selection.is_all() {
+            self.context.subscribers.delivered(Kind::Grpc, slice.end() - slice.first());
             return slice.frames();
         }
-        let mut passed = BytesMut::new();
+        let (mut passed, mut count) = (BytesMut::new(), 0);
         for alert in slice.alerts().filter(|alert| self.selection.takes(alert)) {
             passed.extend_from_slice(alert.frame);
+            count += 1;
         }
+        self.context.subscribers.delivered(Kind::Grpc, count);
         passed.freeze()
     }
 
@@ -266,6 +277,9 @@ impl Reader {
     }
 
     fn moved_to(&mut self, end: u64) {
+        if let End::Never { subscribed, .. } = &self.end {
+            subscribed.moved_to(end);
+        }
         if let Place::Own { next, group } = &mut self.place {
             *next = end;
             self.unconfirmed = group.clone().map(|group| (group, end));

@@ -1,7 +1,10 @@
-//! Readers that are connected, counted by how they read.
+//! Readers that are connected: how they read, how far behind each is, and what it missed.
+//!
+//! A reader notes where it is with an atomic store; nobody waits for anybody but to come and go.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How a reader reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,39 +32,152 @@ impl Kind {
     }
 }
 
-/// Counts open subscriptions.
+/// The readers of a server.
 #[derive(Debug, Clone, Default)]
-pub struct Subscribers(Arc<[AtomicUsize; Kind::ALL.len()]>);
+pub struct Subscribers(Arc<Registry>);
+
+#[derive(Debug, Default)]
+struct Registry {
+    live: Mutex<Live>,
+    delivered: [AtomicU64; Kind::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    readers: BTreeMap<u64, Arc<Reading>>,
+    /// How many there ever were: each has a number of its own.
+    entered: u64,
+}
+
+#[derive(Debug)]
+struct Reading {
+    kind: Kind,
+    name: Option<Arc<str>>,
+    /// The sequence number of the alert it reads next.
+    next: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// A reader, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// How it reads.
+    pub kind: Kind,
+    /// Who it is, where that is known.
+    pub name: Option<Arc<str>>,
+    /// How many alerts there are that it has not read.
+    pub lag: u64,
+    /// How many it missed.
+    pub lost: u64,
+}
 
 impl Subscribers {
     /// How many of a kind are open.
     #[must_use]
     pub fn of(&self, kind: Kind) -> usize {
-        self.counter(kind).map_or(0, |counter| counter.load(Ordering::Relaxed))
+        self.live().readers.values().filter(|reading| reading.kind == kind).count()
     }
 
-    /// Counts one more for as long as the result lives.
+    /// How many alerts readers of a kind were given, `get` included.
     #[must_use]
-    pub fn enter(&self, kind: Kind) -> Subscribed {
-        if let Some(counter) = self.counter(kind) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-        Subscribed(self.clone(), kind)
+    pub fn deliveries(&self, kind: Kind) -> u64 {
+        self.0.delivered.get(kind as usize).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    fn counter(&self, kind: Kind) -> Option<&AtomicUsize> {
-        self.0.get(kind as usize)
+    /// Every reader, the slowest first; `head` is the sequence number that the next alert gets.
+    #[must_use]
+    pub fn snapshot(&self, head: u64) -> Vec<Snapshot> {
+        let told = |reading: &Arc<Reading>| Snapshot {
+            kind: reading.kind,
+            name: reading.name.clone(),
+            lag: head.saturating_sub(reading.next.load(Ordering::Relaxed)),
+            lost: reading.lost.load(Ordering::Relaxed),
+        };
+        let mut readers: Vec<_> = self.live().readers.values().map(told).collect();
+        readers.sort_by_key(|reader| std::cmp::Reverse((reader.lag, reader.lost)));
+        readers
+    }
+
+    /// One more, called `name` and about to read the alert with sequence number `next`, for as long
+    /// as the result lives.
+    #[must_use]
+    pub fn enter(&self, kind: Kind, name: Option<Arc<str>>, next: u64) -> Subscribed {
+        let reading = Reading { kind, name, next: next.into(), lost: AtomicU64::new(0) };
+        let reading = Arc::new(reading);
+        let mut live = self.live();
+        live.entered += 1;
+        let number = live.entered;
+        live.readers.insert(number, reading.clone());
+        drop(live);
+        Subscribed { all: self.clone(), number, reading }
+    }
+
+    /// Counts alerts that were given to a reader of a kind.
+    pub fn delivered(&self, kind: Kind, alerts: u64) {
+        if let Some(count) = self.0.delivered.get(kind as usize) {
+            count.fetch_add(alerts, Ordering::Relaxed);
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An open subscription; dropping it ends it.
 #[derive(Debug)]
-pub struct Subscribed(Subscribers, Kind);
+pub struct Subscribed {
+    all: Subscribers,
+    number: u64,
+    reading: Arc<Reading>,
+}
+
+impl Subscribed {
+    /// Notes that everything before `next` has been read.
+    pub fn moved_to(&self, next: u64) {
+        self.reading.next.store(next, Ordering::Relaxed);
+    }
+
+    /// Counts alerts that passed and were given to it.
+    pub fn delivered(&self, alerts: u64) {
+        self.all.delivered(self.reading.kind, alerts);
+    }
+
+    /// Counts alerts that it missed.
+    pub fn lost(&self, alerts: u64) {
+        self.reading.lost.fetch_add(alerts, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Subscribed {
     fn drop(&mut self) {
-        if let Some(counter) = self.0.counter(self.1) {
-            counter.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.all.live().readers.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_are_told_the_slowest_first_while_they_are_there() {
+        let all = Subscribers::default();
+        let fast = all.enter(Kind::Grpc, Some("fast".into()), 1);
+        let slow = all.enter(Kind::Sse, None, 1);
+        fast.moved_to(10);
+        fast.delivered(9);
+        slow.moved_to(4);
+        slow.lost(2);
+        all.delivered(Kind::Grpc, 5);
+        let told = |reader: &Snapshot| (reader.kind, reader.lag, reader.lost);
+        let readers = all.snapshot(11);
+        assert_eq!(
+            readers.iter().map(told).collect::<Vec<_>>(),
+            [(Kind::Sse, 7, 2), (Kind::Grpc, 1, 0)]
+        );
+        assert_eq!([all.deliveries(Kind::Grpc), all.deliveries(Kind::Sse)], [14, 0]);
+        drop(slow);
+        assert_eq!([all.of(Kind::Grpc), all.of(Kind::Sse)], [1, 0]);
+        assert_eq!(all.snapshot(11).len(), 1);
     }
 }

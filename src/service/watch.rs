@@ -54,7 +54,7 @@ pub(super) struct Watch {
     head: watch::Receiver<u64>,
     position_due: Instant,
     ending: CancellationToken,
-    _subscribed: Option<Subscribed>,
+    subscribed: Option<Subscribed>,
 }
 
 /// `falconer.v1.WatchResponse` with an alert, whose bytes are there already: on the wire a message
@@ -75,14 +75,18 @@ struct EncodedAlert {
 
 impl Watch {
     pub(super) fn new(context: Context, watching: Watching, caller: Option<Caller>) -> Self {
-        let ending = caller.map_or_else(|| context.stop.clone(), |caller| caller.ending);
-        let subscribed = watching.follow.then(|| context.subscribers.enter(Kind::Grpc));
+        let (name, ending) = match caller {
+            Some(Caller { name, ending }) => (Some(name), ending),
+            None => (None, context.stop.clone()),
+        };
+        let enter = || context.subscribers.enter(Kind::Grpc, name, watching.next);
+        let subscribed = watching.follow.then(enter);
         Self {
             end: (!watching.follow).then(|| context.hub.head()),
             head: context.hub.watch_head(),
             position_due: Instant::now() + POSITION_EVERY,
             ending,
-            _subscribed: subscribed,
+            subscribed,
             context,
             watching,
         }
@@ -121,6 +125,10 @@ impl Watch {
                 }
                 Next::Lost(gap) => {
                     self.watching.next = gap.end;
+                    if let Some(subscribed) = &self.subscribed {
+                        subscribed.lost(gap.count());
+                        subscribed.moved_to(gap.end);
+                    }
                     let lost = self.lost(gap);
                     return Ok(Some(self.sent(lost)));
                 }
@@ -156,19 +164,24 @@ impl Watch {
 
     /// The alerts of `slice` that pass, as frames.
     fn take(&mut self, slice: &Slice) -> Bytes {
-        let mut frames = BytesMut::new();
+        let (mut frames, mut count) = (BytesMut::new(), 0);
         for alert in slice.alerts() {
             self.watching.next = alert.sequence + 1;
             if !self.watching.selection.takes(&alert) {
                 continue;
             }
             self.put(&alert, &mut frames);
+            count += 1;
             if let Some(left) = &mut self.watching.limit {
                 *left -= 1;
                 if *left == 0 {
                     break;
                 }
             }
+        }
+        self.context.subscribers.delivered(Kind::Grpc, count);
+        if let Some(subscribed) = &self.subscribed {
+            subscribed.moved_to(self.watching.next);
         }
         frames.freeze()
     }

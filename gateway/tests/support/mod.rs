@@ -80,6 +80,7 @@ impl Port for Recorder {
             subscribers: 2,
             inputs: Vec::new(),
             readers: Vec::new(),
+            slowest: Vec::new(),
             certificates: Vec::new(),
         }
     }

@@ -37,12 +37,23 @@ pub(super) fn text(feed: &Feed) -> String {
     registry.register("retained_bytes", "Bytes of the alerts kept", bytes);
     registry.register("retained_alerts", "Alerts kept", gauge(stats.retained));
 
-    let subscribers = Family::<Labels, Gauge>::default();
+    let (subscribers, lag) =
+        (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    let deliveries = Family::<Labels, Counter>::default();
+    let readers = feed.subscribers.snapshot(feed.hub.head());
     for kind in Kind::ALL {
-        let count = i64::try_from(feed.subscribers.of(kind)).unwrap_or(i64::MAX);
-        subscribers.get_or_create(&vec![("kind", kind.name().to_owned())]).set(count);
+        let labels = vec![("kind", kind.name().to_owned())];
+        let of_kind = || readers.iter().filter(|reader| reader.kind == kind);
+        let count = i64::try_from(of_kind().count()).unwrap_or(i64::MAX);
+        subscribers.get_or_create(&labels).set(count);
+        let most = of_kind().map(|reader| reader.lag).max().unwrap_or_default();
+        lag.get_or_create(&labels).set(i64::try_from(most).unwrap_or(i64::MAX));
+        deliveries.get_or_create(&labels).inc_by(feed.subscribers.deliveries(kind));
     }
     registry.register("subscribers", "Readers connected", subscribers);
+    let help = "Alerts that the slowest reader of a kind has still to read";
+    registry.register("subscriber_lag_alerts", help, lag);
+    registry.register("deliveries", "Alerts given to readers, by kind", deliveries);
 
     let ended = Family::<Labels, Counter>::default();
     for ((method, code, peer), count) in feed.calls.counts() {

@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use falconer_gateway::port::{
-    Ask, Certificate, History, Input as InputStatus, Pulse, ReaderKind, Readers, Tail, Unanswerable,
+    Ask, Certificate, History, Input as InputStatus, Pulse, Reader, ReaderKind, Readers, Tail,
+    Unanswerable,
 };
 use falconer_gateway::{Port, Status};
 use http::StatusCode;
@@ -30,7 +31,8 @@ use crate::hub::Hub;
 use crate::ingest::{ACCEPTED, Input, Intake};
 use crate::net::meter::Cuts;
 use crate::net::tls;
-use crate::service::{Subscribers, subscribers::Kind};
+use crate::service::Subscribers;
+use crate::service::subscribers::{Kind, Snapshot};
 
 use super::calls::Calls;
 
@@ -53,6 +55,9 @@ pub(crate) struct Feed {
     pub(crate) stop: CancellationToken,
 }
 
+/// How many readers are told of one by one.
+const SLOWEST: usize = 20;
+
 /// Which build this is: a page of another one is told to load itself anew.
 pub(super) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("FALCONER_BUILD"));
 
@@ -73,10 +78,22 @@ impl Port for Feed {
 
     fn status(&self) -> Status {
         let stats = self.hub.stats();
-        let readers = Kind::ALL.map(|kind| Readers {
-            kind: kind.name().into(),
-            count: self.subscribers.of(kind) as u64,
+        let slowest = self.subscribers.snapshot(self.hub.head());
+        let readers = Kind::ALL.map(|kind| {
+            let of_kind = || slowest.iter().filter(|reader| reader.kind == kind);
+            Readers {
+                kind: kind.name().into(),
+                count: of_kind().count() as u64,
+                delivered: self.subscribers.deliveries(kind),
+                lag: of_kind().map(|reader| reader.lag).max().unwrap_or_default(),
+            }
         });
+        let reader = |reader: &Snapshot| Reader {
+            kind: reader.kind.name().into(),
+            name: reader.name.as_deref().map(str::to_owned),
+            lag: reader.lag,
+            lost: reader.lost,
+        };
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             build: BUILD.into(),
@@ -94,6 +111,7 @@ impl Port for Feed {
             subscribers: readers.iter().map(|readers| readers.count).sum(),
             inputs: self.inputs(),
             readers: readers.into(),
+            slowest: slowest.iter().take(SLOWEST).map(reader).collect(),
             certificates: self.certificates(),
         }
     }
@@ -124,7 +142,7 @@ impl Port for Feed {
         if ask.after.is_none() && ask.since.is_none() && ask.last.is_none() {
             asked.start = asked.end;
         }
-        let subscribed = self.subscribers.enter(kind);
+        let subscribed = self.subscribers.enter(kind, None, asked.start);
         Ok(Box::new(tail::Following::new(self.hub.clone(), asked, subscribed)))
     }
 

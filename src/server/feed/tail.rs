@@ -20,14 +20,14 @@ pub(super) struct Following {
     selection: Selection,
     next: u64,
     head: watch::Receiver<u64>,
-    _subscribed: Subscribed,
+    subscribed: Subscribed,
 }
 
 impl Following {
     pub(super) fn new(hub: Arc<Hub>, asked: Asked, subscribed: Subscribed) -> Self {
         let Asked { selection, start, .. } = asked;
         let head = hub.watch_head();
-        Self { hub, selection, next: start, head, _subscribed: subscribed }
+        Self { hub, selection, next: start, head, subscribed }
     }
 }
 
@@ -38,13 +38,19 @@ impl Tail for Following {
         match self.hub.next(self.next, budget) {
             Next::Alerts(slice) => {
                 self.next = slice.end();
+                let mut count = 0;
                 for alert in slice.alerts().filter(|alert| self.selection.takes(alert)) {
                     visit(&AlertRow { hub: &self.hub, alert: &alert });
+                    count += 1;
                 }
+                self.subscribed.delivered(count);
+                self.subscribed.moved_to(self.next);
                 Progress::Alerts
             }
             Next::Lost(gap) => {
                 self.next = gap.end;
+                self.subscribed.lost(gap.count());
+                self.subscribed.moved_to(self.next);
                 Progress::Lost(Lost {
                     count: gap.count(),
                     first: self.hub.cursor(gap.first).to_string(),

@@ -68,6 +68,7 @@ export interface Status {
   oldest: string | null;
   subscribers: number;
   inputs: { name: string; received: number; refused: number; last: string | null; error: string | null }[];
-  readers: { kind: string; count: number }[];
+  readers: { kind: string; count: number; delivered: number; lag: number }[];
+  slowest: { kind: string; name: string | null; lag: number; lost: number }[];
   certificates: { file: string; not_after: string }[];
 }

@@ -11,6 +11,8 @@ import { Ago, Snippet, Text, Time, bytes, number } from "./text";
 
 const SOON_MS = 14 * 86_400_000;
 
+const KINDS: Record<string, string> = { grpc: "gRPC", sse: "Dashboards (SSE)", ndjson: "NDJSON" };
+
 export function StatusPage() {
   const { data, problem } = usePolled("status", 2000, async (signal) => (serverStatus.value = await ask(signal)));
   if (!data) return <main class="page"><h1>Status</h1><p class="soft" role="status">{problem?.message ?? "Loading…"}</p></main>;
@@ -44,7 +46,18 @@ export function StatusPage() {
         </section>
         <section>
           <h2>Readers</h2>
-          {data.readers.map(({ kind, count }) => <div key={kind} class="line"><span>{({ grpc: "gRPC", sse: "Dashboards (SSE)", ndjson: "NDJSON" } as Record<string, string>)[kind] ?? kind}</span><span class="num">{number(count)}</span></div>)}
+          {data.readers.map(({ kind, count, lag, delivered }) => (
+            <div key={kind} class="line">
+              <span>{KINDS[kind] ?? kind}</span>
+              <span class="num">{number(count)}{lag > 0 && ` · ${number(lag)} behind`}<small>{number(delivered)} delivered</small></span>
+            </div>
+          ))}
+          {data.slowest.filter(({ lost }) => lost > 0).map(({ kind, name, lag, lost }, at) => (
+            <div key={at} class="line">
+              <span><Text text={name ?? KINDS[kind] ?? kind} most={80} /></span>
+              <span class="num"><b class="bad">▲ {number(lost)} lost</b>{lag > 0 && ` · ${number(lag)} behind`}</span>
+            </div>
+          ))}
           <div class="line"><span>gRPC listens on</span><span class="mono">{data.grpc || "off"}</span></div>
         </section>
         {data.certificates.length > 0 && (
