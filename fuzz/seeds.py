@@ -107,11 +107,11 @@ raw("continuation_of_another", HELLO, frame(1, 0, 1, HEAD[:20]), frame(9, END_HE
 raw("small_windows", settings((4, 3), (5, 1 << 15)), call(1, GET), frame(8, 0, 1, struct.pack(">I", 50)),
     frame(8, 0, 0, struct.pack(">I", 50)), how=STAYS)
 raw("window_overflow", HELLO, call(1, SUB, end=False), frame(8, 0, 1, struct.pack(">I", 2**31 - 1)))
-raw("window_of_nothing", HELLO, frame(8, 0, 0, struct.pack(">I", 0)))
 raw("pings", HELLO, frame(6, 0, 0, b"12345678"), frame(6, ACK, 0, b"87654321"), frame(6, 0, 0, b"short"))
 raw("goaway", HELLO, call(1, SUB, end=False), frame(7, 0, 0, struct.pack(">II", 1, 0)))
 raw("even_stream", HELLO, call(2, GET))
 raw("stream_backwards", HELLO, call(5, GET), call(3, GET))
+raw("data_on_skipped_stream", HELLO, call(5, GET), frame(0, 0, 1, message()))
 raw("huge_frame", HELLO, b"\xff\xff\xff" + bytes([0, 0, 0, 0, 0, 1]))
 raw("bad_hpack", HELLO, frame(1, END_HEADERS | END_STREAM, 1, b"\xff\xff\xff\xff\xff\xff"))
 raw("table_size", HELLO, frame(1, END_HEADERS, 1, b"\x3f\xe1\x1f" + HEAD), settings((1, 0), (1, 4096)))
