@@ -8,9 +8,10 @@ SOAK_SECONDS ?= 60
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
+CARGO_CYCLONEDX_VERSION := 0.5.9
 FUZZ_TARGETS := $(shell sed -n '/^\[\[bin/{n;s/name = "\(.*\)"/\1/p}' fuzz/Cargo.toml)
 
-.PHONY: run web test conformance soak bench lint audit fuzz clean help
+.PHONY: run web test conformance soak bench lint audit sbom fuzz clean help
 
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) \
     web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts
@@ -71,6 +72,12 @@ lint: $(TOOLS)/bin/cargo-deny ## Format, clippy, documentation, dependencies
 audit: $(TOOLS)/bin/cargo-deny ## Known vulnerabilities; fetches the advisory database
 	$(TOOLS)/bin/cargo-deny --locked --config .deny.toml check advisories
 
+sbom: $(TOOLS)/bin/cargo-cyclonedx ## What the binary and the page are made of, in CycloneDX, into target/sbom
+	mkdir -p $(TARGET)/sbom
+	PATH=$(TOOLS)/bin:$$PATH $(CARGO) cyclonedx --format json --describe binaries
+	mv falconer_bin.cdx.json $(TARGET)/sbom/falconer.cdx.json
+	cd web && npm sbom --omit dev --sbom-format cyclonedx > $(TARGET)/sbom/page.cdx.json
+
 fuzz: $(TOOLS)/bin/cargo-fuzz ## Each fuzz target for SECONDS_EACH seconds
 	for target in $(FUZZ_TARGETS); do \
 	    mkdir -p fuzz/corpus/$$target tests/corpora/$$target; \
@@ -82,6 +89,7 @@ fuzz: $(TOOLS)/bin/cargo-fuzz ## Each fuzz target for SECONDS_EACH seconds
 # Built from source: the version is part of the name, so that a change of version is a change.
 $(TOOLS)/bin/cargo-deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 $(TOOLS)/bin/cargo-fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+$(TOOLS)/bin/cargo-cyclonedx: $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)
 $(TOOLS)/cargo-%:
 	@echo "installing cargo-$* into target/tools"
 	$(CARGO) install --locked --force --root $(TOOLS) \

@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use http::header::CONTENT_TYPE;
@@ -197,9 +197,10 @@ pub(crate) struct As {
 )]
 pub(crate) async fn one(
     State(gateway): State<Gateway>,
-    Path(cursor): Path<String>,
+    cursor: Result<Path<String>, PathRejection>,
     Asked(As { format }, Nothing {}): Asked<As>,
 ) -> Result<Response, Refusal> {
+    let Path(cursor) = cursor.map_err(|_| Problem::PATH_UNREADABLE)?;
     let mut history = gateway.port.alert(&cursor)?;
     let mut json = Vec::new();
     history.scan(port::Order::OldestFirst, 1, &mut |row| {

@@ -82,6 +82,10 @@ impl Problem {
         Self { status: StatusCode::GONE, detail: "The alert is no longer kept." };
     pub(crate) const NO_ALERT: Self =
         Self { status: StatusCode::NOT_FOUND, detail: "There is no alert with this cursor." };
+    pub(crate) const PATH_UNREADABLE: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        detail: "The path is no text: after %, two hexadecimal digits of UTF-8.",
+    };
     pub(crate) const UNAUTHORIZED: Self = Self {
         status: StatusCode::UNAUTHORIZED,
         detail: "Send the token of falconer.gateway.token_file (Authorization: Bearer TOKEN), or \
