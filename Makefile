@@ -4,6 +4,7 @@ CARGO ?= cargo
 TOOLS := $(CURDIR)/target/tools
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 SECONDS_EACH ?= 60
+FUZZ_FLAGS ?=
 SOAK_SECONDS ?= 60
 
 CARGO_DENY_VERSION := 0.20.2
@@ -83,7 +84,7 @@ fuzz: $(TOOLS)/bin/cargo-fuzz ## Each fuzz target for SECONDS_EACH seconds
 	    mkdir -p fuzz/corpus/$$target tests/corpora/$$target; \
 	    RUSTC_BOOTSTRAP=1 PATH=$(TOOLS)/bin:$$PATH $(CARGO) fuzz run $$target \
 	        fuzz/corpus/$$target tests/corpora/$$target -- \
-	        -max_total_time=$(SECONDS_EACH) -max_len=65536 || exit 1; \
+	        -max_total_time=$(SECONDS_EACH) -max_len=65536 $(FUZZ_FLAGS) || exit 1; \
 	done
 
 # Built from source: the version is part of the name, so that a change of version is a change.

@@ -14,12 +14,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use support::examples;
 use support::http::Gateway;
 use support::raw::{Client, head};
 use support::wire::{self, END_STREAM, frame};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
 const SUB: &str = "/falco.outputs.service/sub";
@@ -300,4 +301,37 @@ async fn without_file_descriptors_it_waits_and_goes_on() {
     let client = timeout(BOUND, Client::connect(&path)).await.unwrap();
     let (_requests, _replies) = client.begin(head(SUB)).await.replies().await;
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_browsers_leave_the_others_alone() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let mut gateway = Gateway::start(&[]);
+    let (memory, address) = (gateway.server.resident(), gateway.address);
+    let attack = async {
+        let mut browsers = Vec::new();
+        for _ in 0..1000 {
+            let mut browser = TcpStream::connect(address).await.unwrap();
+            let request = "GET /api/v1/events/stream?batch=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            browser.write_all(request.as_bytes()).await.unwrap();
+            let mut head = [0; 12];
+            timeout(BOUND, browser.read_exact(&mut head)).await.unwrap().unwrap();
+            assert_eq!(&head, b"HTTP/1.1 200");
+            browsers.push(browser);
+        }
+        sleep(Duration::from_secs(2)).await;
+        browsers
+    };
+    // None of them reads what it is sent.
+    let browsers = witnessed(&mut gateway, attack).await;
+    let each = gateway.server.resident().saturating_sub(memory) / 1000;
+    assert!(each < 128 << 10, "{each} bytes each");
+    assert_eq!(metric(&gateway, "falconer_subscribers{kind=\"sse\"}").await, 1000);
+    drop(browsers);
+    let begun = Instant::now();
+    while metric(&gateway, "falconer_subscribers{kind=\"sse\"}").await > 0 {
+        assert!(begun.elapsed() < BOUND, "streams of browsers that left are gone");
+        sleep(Duration::from_millis(50)).await;
+    }
 }

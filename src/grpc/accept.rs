@@ -88,7 +88,7 @@ fn judge(method: &Method, content_type: Option<&HeaderValue>) -> Verdict {
     }
 }
 
-/// What follows `application/grpc+`, without parameters; empty where nothing does.
+/// What follows `application/grpc+`, without parameters; empty where nothing does, not even the `+`.
 fn subtype(content_type: &[u8]) -> Option<&[u8]> {
     let (head, rest) = content_type.split_at_checked(b"application/grpc".len())?;
     if !head.eq_ignore_ascii_case(b"application/grpc") {
@@ -97,6 +97,8 @@ fn subtype(content_type: &[u8]) -> Option<&[u8]> {
     let rest = rest.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
     match rest.split_first() {
         None => Some(b""),
+        // A subtype of no name is none that we speak.
+        Some((b'+', b"")) => Some(rest),
         Some((b'+', subtype)) => Some(subtype),
         Some(_) => None,
     }
@@ -115,6 +117,7 @@ mod tests {
             ("application/grpc ; x=y", Some(b"")),
             ("application/grpc+proto", Some(b"proto")),
             ("application/grpc+json;x", Some(b"json")),
+            ("application/grpc+", Some(b"+")),
             ("application/grpc-web", None),
             ("application/grpc-web+proto", None),
             ("application/grpcx", None),
