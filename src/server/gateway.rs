@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Error, Parts};
 use crate::config;
 use crate::net::refusals::Refusals;
-use crate::net::{tcp, tls};
+use crate::net::{TlsFiles, tcp, tls};
 
 /// A gateway, bound and perhaps being served.
 #[derive(Debug)]
@@ -29,12 +29,15 @@ pub(super) struct Gateway {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Credentials {
     token: Option<Token>,
-    pub(super) tls: Option<Arc<tls::Current>>,
+    /// What is in force, and the settings it was made from.
+    tls: Option<(TlsFiles, Arc<tls::Current>)>,
 }
 
 impl Credentials {
-    /// Reads the files `wanted` names; those of `now`, which are in force, are replaced where they
-    /// stand. May take a while.
+    /// Reads the files `wanted` names. Where the settings are those of `now`, which are in force,
+    /// what the files hold is replaced where it stands. With others, who gets in may be decided
+    /// elsewhere, by a token for one, so what is in force stays until the gateway is another.
+    /// May take a while.
     ///
     /// # Errors
     /// When one cannot be used.
@@ -48,23 +51,30 @@ impl Credentials {
         });
         let tls = match (&wanted.tls, &now.tls) {
             (None, _) => None,
-            (Some(files), Some(current)) => Some((current.clone(), current.reload(files)?)),
-            (Some(files), None) => {
+            (Some(files), Some((same, current))) if same == files => {
+                Some((files, current.clone(), current.reload(files)?))
+            }
+            (Some(files), _) => {
                 let (current, warnings) = tls::Current::new(files)?;
-                Some((Arc::new(current), warnings))
+                Some((files, Arc::new(current), warnings))
             }
         };
-        let tls = tls.map(|(current, warnings)| {
+        let tls = tls.map(|(files, current, warnings)| {
             super::warn_of_tls(&warnings);
-            current
+            (files.clone(), current)
         });
         Ok(Self { token, tls })
     }
 
     /// Whether connections to come are served the same with both.
     fn is_same(&self, other: &Self) -> bool {
-        let place = |tls: &Option<Arc<tls::Current>>| tls.as_ref().map(Arc::as_ptr);
-        self.token == other.token && place(&self.tls) == place(&other.tls)
+        let place = |credentials: &Self| credentials.tls().as_ref().map(Arc::as_ptr);
+        self.token == other.token && place(self) == place(other)
+    }
+
+    /// The TLS configuration in force.
+    pub(super) fn tls(&self) -> Option<Arc<tls::Current>> {
+        self.tls.as_ref().map(|(_, current)| current.clone())
     }
 }
 
@@ -144,7 +154,7 @@ impl Gateway {
             allowed_origins: self.wanted.allowed_origins.clone(),
             posts_per_second: self.wanted.posts_per_second,
             token: self.credentials.token.clone(),
-            tls: self.credentials.tls.clone().map(|current| {
+            tls: self.credentials.tls().map(|current| {
                 Arc::new(Handshakes { current, refusals: Refusals::default() }) as Arc<dyn Tls>
             }),
             ..falconer_gateway::Config::default()
@@ -193,5 +203,38 @@ impl Gateway {
             before.stop.cancel();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Serves;
+
+    #[test]
+    fn who_gets_in_changes_only_with_the_gateway() {
+        let dir = tempfile::tempdir().unwrap();
+        crate::certs::init(dir.path(), &[], jiff::Timestamp::now()).unwrap();
+        std::fs::write(dir.path().join("token"), "a-token-that-is-long-enough").unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let wanted = |token: bool| config::Gateway {
+            listen: config::DEFAULT_GATEWAY,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            posts_per_second: None,
+            token_file: token.then(|| at("token")),
+            tls: Some(TlsFiles {
+                serves: Serves::Gateway { token },
+                ..TlsFiles::new(at("server.key"), at("server.crt"), at("ca.crt"))
+            }),
+        };
+        let now = Credentials::read(&wanted(false), &Credentials::default()).unwrap();
+        let in_force = now.tls().unwrap().config();
+        let other = Credentials::read(&wanted(true), &now).unwrap();
+        assert!(!other.is_same(&now));
+        assert!(Arc::ptr_eq(&now.tls().unwrap().config(), &in_force), "certificates are a must");
+        let again = Credentials::read(&wanted(false), &now).unwrap();
+        assert!(again.is_same(&now));
+        assert!(!Arc::ptr_eq(&now.tls().unwrap().config(), &in_force), "the files are read again");
     }
 }

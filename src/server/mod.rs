@@ -221,7 +221,7 @@ impl Server {
         };
         let port = Arc::new(feed);
         if let Some(gateway) = &gateway {
-            port.set_gateway_tls(gateway.credentials().tls.clone());
+            port.set_gateway_tls(gateway.credentials().tls());
             gateway.serve(&mut parts, port.clone())?;
         }
         parts.spawn(ask_falco(&config, asked, stop.clone()));

@@ -118,7 +118,7 @@ impl Running {
         let port: Arc<dyn Port> = self.port.clone();
         Gateway::change(&mut self.gateway, wanted, ingest, &self.stop, parts, &port)?;
         let credentials = self.gateway.as_ref().map(Gateway::credentials);
-        self.port.set_gateway_tls(credentials.and_then(|credentials| credentials.tls.clone()));
+        self.port.set_gateway_tls(credentials.and_then(Credentials::tls));
         Ok(())
     }
 
