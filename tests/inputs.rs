@@ -14,12 +14,13 @@ mod support;
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use support::http::Gateway;
 use support::raw::{Client, as_value, framed, head};
 use support::server::Server;
 use support::{PATIENCE, Transport, examples};
@@ -267,10 +268,8 @@ impl Poster {
 
 #[test]
 fn what_falco_posts() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let listen = format!("falconer.gateway.listen=127.0.0.1:{port}");
-    let server = Server::start_with(Transport::Unix, &["falconer.gateway.enabled=true", &listen]);
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let Gateway { server, address } = Gateway::start(&[]);
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     let mut poster = Poster(stream);

@@ -26,11 +26,16 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start(settings: &[&str]) -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let listen = format!("falconer.gateway.listen={address}");
-        let mut all = vec!["falconer.gateway.enabled=true", listen.as_str()];
-        all.extend_from_slice(settings);
-        Self { server: Server::start_with(Transport::Unix, &all), address }
+        let mut address = None;
+        // As with a TLS server's, somebody else may have taken the port.
+        let server = Server::start_anew(3, || {
+            let free = *address.insert(SocketAddr::from(([127, 0, 0, 1], free_port())));
+            let listen = format!("falconer.gateway.listen={free}");
+            let mut all = vec!["falconer.gateway.enabled=true", listen.as_str()];
+            all.extend_from_slice(settings);
+            Server::spawn(Transport::Unix, &all)
+        });
+        Self { server, address: address.expect("a server was started") }
     }
 
     pub(crate) async fn ask(&self, request: http::request::Builder, body: &[u8]) -> Answer {

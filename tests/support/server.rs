@@ -1,8 +1,8 @@
 //! `falconer serve` as a process of its own, fed through its standard input.
 //!
 //! 1. Certificates and the socket live in a temporary folder that goes with the server.
-//! 2. `start` returns when the socket accepts connections; a TCP port that another process took
-//!    in the meantime is tried again elsewhere.
+//! 2. `start` returns when the server has greeted, which it does when everything listens; a TCP
+//!    port that another process took in the meantime is tried again elsewhere.
 //! 3. `stop` sends SIGTERM and waits; so does a drop, with SIGKILL behind it.
 //! 4. Standard error goes to a file and is shown when the test fails.
 //!
@@ -14,8 +14,7 @@ use std::{
     env,
     fs::{self, File},
     io::Write,
-    net::{TcpListener, TcpStream},
-    os::unix::net::UnixStream,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Mutex, mpsc::sync_channel},
@@ -49,27 +48,32 @@ impl Server {
 
     /// The same with further `-o KEY=VALUE` settings.
     pub(crate) fn start_with(transport: Transport, settings: &[&str]) -> Self {
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            let mut server = Self::spawn(transport, settings);
-            match server.wait_until_it_answers() {
+        // The port was free a moment ago; somebody else may have it now.
+        let attempts = if transport == Transport::Tls { 3 } else { 1 };
+        Self::start_anew(attempts, || Self::spawn(transport, settings))
+    }
+
+    /// Starts what `spawn` makes, as often as it takes, up to `attempts` times.
+    pub(crate) fn start_anew(attempts: usize, mut spawn: impl FnMut() -> Self) -> Self {
+        for attempt in 1.. {
+            let mut server = spawn();
+            match server.wait_until_it_listens() {
                 Ok(()) => return server,
-                // The port was free a moment ago; somebody else may have it now.
-                Err(_) if transport == Transport::Tls && attempts < 3 => {}
+                Err(_) if attempt < attempts => {}
                 Err(reason) => panic!("the server did not start: {reason}\n{}", server.stderr()),
             }
         }
+        unreachable!("the last attempt returns or panics")
     }
 
     /// Starts a server on a unix socket whose standard input is `file`.
     pub(crate) fn start_reading(file: File) -> Self {
         let mut server = Self::spawn_reading(Transport::Unix, &[], file.into());
-        server.wait_until_it_answers().unwrap();
+        server.wait_until_it_listens().unwrap();
         server
     }
 
-    fn spawn(transport: Transport, settings: &[&str]) -> Self {
+    pub(crate) fn spawn(transport: Transport, settings: &[&str]) -> Self {
         Self::spawn_reading(transport, settings, Stdio::piped())
     }
 
@@ -108,24 +112,19 @@ impl Server {
         Self { process, stdin, transport, address, authority, dir }
     }
 
-    fn wait_until_it_answers(&mut self) -> Result<(), String> {
+    /// Its greeting is the first thing that is no log line.
+    fn wait_until_it_listens(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let answers = match self.transport {
-                Transport::Unix => UnixStream::connect(self.dir.path().join("falco.sock")).is_ok(),
-                Transport::Tls => TcpStream::connect(&self.address).is_ok(),
-            };
+        while !self.stderr().lines().any(|line| line.starts_with("falconer ")) {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return Err(status.to_string());
             }
-            if answers {
-                return Ok(());
-            }
             if Instant::now() > deadline {
-                return Err(format!("nothing answers at {}", self.address));
+                return Err("it neither listens nor ends".to_owned());
             }
             thread::sleep(Duration::from_millis(10));
         }
+        Ok(())
     }
 
     /// A folder that goes with the server.
