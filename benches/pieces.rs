@@ -123,7 +123,7 @@ fn filter(criterion: &mut Criterion) {
 /// A filter asked about alerts of the log: by their labels, and by what is read again of the line.
 fn select(criterion: &mut Criterion) {
     let hub = hub();
-    hub.append(batch(&lines()));
+    hub.append(&mut batch(&lines()));
     let Next::Alerts(slice) = hub.next(hub.oldest(), usize::MAX) else { unreachable!() };
     let mut group = criterion.benchmark_group("select");
     group.throughput(Throughput::Elements(slice.alerts().count() as u64));
@@ -142,7 +142,11 @@ fn append(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ALERTS));
     let full = hub();
     group.bench_function("append a batch", |bencher| {
-        bencher.iter_batched(|| batch(&lines), |batch| full.append(batch), BatchSize::SmallInput);
+        bencher.iter_batched(
+            || batch(&lines),
+            |mut batch| full.append(&mut batch),
+            BatchSize::SmallInput,
+        );
     });
     let singly = hub();
     group.bench_function("append one by one", |bencher| {
@@ -150,8 +154,8 @@ fn append(criterion: &mut Criterion) {
         bencher.iter_batched(
             || singles().collect::<Vec<_>>(),
             |batches| {
-                for batch in batches {
-                    singly.append(batch);
+                for mut batch in batches {
+                    singly.append(&mut batch);
                 }
             },
             BatchSize::SmallInput,
@@ -163,7 +167,7 @@ fn append(criterion: &mut Criterion) {
 fn read_blocks(criterion: &mut Criterion) {
     let (hub, lines) = (hub(), lines());
     for _ in 0..100 {
-        hub.append(batch(&lines));
+        hub.append(&mut batch(&lines));
     }
     let mut group = criterion.benchmark_group("hub");
     group.throughput(Throughput::Elements(hub.head() - hub.oldest()));

@@ -81,7 +81,7 @@ fn an_alert_of_the_log_passes_as_it_would_whole() {
         let push = |record: event::Record<'_>| batch.push(&record.event, &record.line, "here");
         event::read(line.as_bytes(), || unreachable!(), push).unwrap();
     }
-    hub.append(batch);
+    hub.append(&mut batch);
     let Next::Alerts(slice) = hub.next(1, usize::MAX) else { unreachable!() };
     assert_eq!(slice.alerts().count(), lines().count());
     let more = ["proc.name = sh", "proc.name in (cat, bash)", "output = b", "shell", "7", "here"];

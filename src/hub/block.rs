@@ -20,7 +20,8 @@ pub(super) const BLOCK_BYTES: usize = 64 << 10;
 /// A number for each priority, most severe first.
 pub type PriorityCounts = [u64; Priority::ALL.len()];
 
-/// Alerts on their way into the log.
+/// Alerts on their way into the log. One that was appended is empty, and keeps its room and the labels
+/// it knows for what comes next.
 #[derive(Debug, Default)]
 pub struct Batch {
     closed: Vec<Block>,
@@ -119,19 +120,13 @@ impl Batch {
         self.closed.is_empty() && self.open.index.is_empty()
     }
 
-    /// What has been collected, as a batch of its own; this one goes on with the room it has.
-    #[must_use]
-    pub fn take(&mut self) -> Self {
-        self.close();
-        Self { closed: std::mem::take(&mut self.closed), open: Open::default() }
+    /// Takes out what has been closed.
+    pub(super) fn closed(&mut self) -> impl Iterator<Item = Block> {
+        self.closed.drain(..)
     }
 
-    pub(super) fn into_blocks(mut self) -> Vec<Block> {
-        self.closed.extend(self.open.into_block());
-        self.closed
-    }
-
-    fn close(&mut self) {
+    /// Makes a block of what has been collected since the last one.
+    pub(super) fn close(&mut self) {
         if self.open.index.is_empty() {
             return;
         }
@@ -156,24 +151,6 @@ impl Batch {
 }
 
 impl Open {
-    /// A block of its own buffers: a single alert, as HTTP brings them, is not copied for it.
-    fn into_block(mut self) -> Option<Block> {
-        if self.index.is_empty() {
-            return None;
-        }
-        self.frames.shrink_to_fit();
-        self.lines.shrink_to_fit();
-        Some(Block {
-            first: 0,
-            level: 0,
-            latest: self.latest(),
-            frames: self.frames.into(),
-            lines: self.lines.into(),
-            index: self.index.into(),
-            labels: self.labels.into_set(),
-        })
-    }
-
     fn latest(&self) -> Time {
         self.index.iter().map(|entry| entry.time).max().unwrap_or(Time::FIRST)
     }
@@ -240,7 +217,7 @@ impl Block {
             frames: open.frames.into(),
             lines: open.lines.into(),
             index: open.index.into(),
-            labels: open.labels.into_set(),
+            labels: open.labels.take(),
             latest: blocks.map(|block| block.latest).max()?,
         })
     }

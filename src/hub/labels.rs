@@ -1,8 +1,8 @@
 //! What of an alert stands in the index: its rule, source, hostname and tags.
 //!
 //! Most alerts of a block share theirs with others, so a block keeps each set once
-//! ([`LabelSet`]) and an alert's entry says which; a block that follows another shares what it
-//! knew. An equal set is found by its hash, among the latest ones: alerts that are all different
+//! ([`LabelSet`]) and an alert's entry says which; blocks that come from one input share what earlier
+//! ones knew. An equal set is found by its hash, among the latest ones: alerts that are all different
 //! cost little more than their own text.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
@@ -14,6 +14,9 @@ use crate::event::Event;
 
 /// Among how many sets an alert's is looked for before it is kept once more.
 const LOOK_BACK: usize = 256;
+
+/// What is remembered of earlier blocks at most, in bytes: these labels may be in no block any more.
+const REMEMBERED: usize = 64 << 10;
 
 /// One alert's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +101,9 @@ impl LabelSet {
 #[derive(Debug, Default)]
 pub(super) struct Labelling {
     known: Known,
-    /// Those of the block before, most of which come again.
-    before: Known,
+    /// What earlier blocks have, and most alerts have again: shared instead of made anew.
+    earlier: Known,
+    earlier_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -122,10 +126,16 @@ impl Labelling {
                 && labels.hostname() == hostname
                 && labels.tags().eq(event.tags.iter().map(AsRef::as_ref))
         };
-        self.known.find(hash, equal).unwrap_or_else(|| {
-            let before = self.before.find(hash, equal).and_then(|at| self.before.set.share(at));
-            self.known.add(before.unwrap_or_else(|| Arc::new(Labels::new(parts(), hash))))
-        })
+        if let Some(number) = self.known.find(hash, equal) {
+            return number;
+        }
+        let earlier = self.earlier.find(hash, equal).and_then(|at| self.earlier.set.share(at));
+        let labels = earlier.unwrap_or_else(|| {
+            let labels = Arc::new(Labels::new(parts(), hash));
+            self.remember(&labels);
+            labels
+        });
+        self.known.add(labels)
     }
 
     /// The number of labels that another block has.
@@ -134,15 +144,20 @@ impl Labelling {
         found.unwrap_or_else(|| self.known.add(other.clone()))
     }
 
-    /// Hands them on.
-    pub(super) fn into_set(self) -> LabelSet {
-        self.known.set
-    }
-
     /// Hands them on, and begins anew.
     pub(super) fn take(&mut self) -> LabelSet {
-        self.before = std::mem::take(&mut self.known);
-        LabelSet(self.before.set.0.clone())
+        self.known.hashes.clear();
+        std::mem::take(&mut self.known.set)
+    }
+
+    fn remember(&mut self, labels: &Arc<Labels>) {
+        self.earlier_bytes += labels.bytes();
+        if self.earlier.hashes.len() == LOOK_BACK || self.earlier_bytes > REMEMBERED {
+            (self.earlier, self.earlier_bytes) = (Known::default(), labels.bytes());
+        }
+        if self.earlier_bytes <= REMEMBERED {
+            self.earlier.add(labels.clone());
+        }
     }
 }
 
@@ -170,4 +185,50 @@ fn hash<'t>(parts: impl Iterator<Item = &'t str>) -> u64 {
     let mut hasher = STATE.build_hasher();
     parts.for_each(|part| part.hash(&mut hasher));
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Fields, Priority, Time};
+
+    fn event(rule: &str) -> Event<'_> {
+        Event {
+            time: Time::FIRST,
+            priority: Priority::Notice,
+            source: "syscall".into(),
+            hostname: None,
+            output: "".into(),
+            rule: rule.into(),
+            tags: Vec::new(),
+            fields: Fields::new(),
+        }
+    }
+
+    /// The labels of a block with one alert of `rule`.
+    fn block(labelling: &mut Labelling, rule: &str) -> Arc<Labels> {
+        let number = labelling.of(&event(rule), "machine");
+        labelling.take().share(number).unwrap()
+    }
+
+    #[test]
+    fn blocks_share_what_earlier_ones_knew() {
+        let mut labelling = Labelling::default();
+        let first = block(&mut labelling, "one");
+        assert!(!Arc::ptr_eq(&first, &block(&mut labelling, "another")));
+        assert!(Arc::ptr_eq(&first, &block(&mut labelling, "one")));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut labelling = Labelling::default();
+        for number in 0..10 * LOOK_BACK {
+            let rule = number.to_string().repeat(number);
+            assert_eq!(block(&mut labelling, &rule).rule(), rule);
+            let kept = labelling.earlier.set.bytes();
+            assert!(kept <= 2 * REMEMBERED, "{kept} bytes after {number}");
+        }
+        assert_eq!(block(&mut labelling, &"x".repeat(REMEMBERED)).rule().len(), REMEMBERED);
+        assert!(labelling.earlier.hashes.is_empty());
+    }
 }

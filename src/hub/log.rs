@@ -61,8 +61,8 @@ impl Log {
     }
 
     /// Appends, and hands back what was evicted: freeing memory can wait until the lock is gone.
-    pub(super) fn append(&mut self, batch: Batch) -> Vec<Arc<Block>> {
-        for block in batch.into_blocks() {
+    pub(super) fn append(&mut self, batch: &mut Batch) -> Vec<Arc<Block>> {
+        for block in batch.closed() {
             self.push(block);
         }
         self.evict()

@@ -105,8 +105,10 @@ impl Hub {
         Cursor { epoch: self.epoch, sequence }
     }
 
-    /// Appends a batch and wakes whoever waits for more. Returns the sequence numbers it got.
-    pub fn append(&self, batch: Batch) -> Range<u64> {
+    /// Appends what is in a batch, which is empty then, and wakes whoever waits for more. Returns the
+    /// sequence numbers it got.
+    pub fn append(&self, batch: &mut Batch) -> Range<u64> {
+        batch.close();
         let mut state = self.state();
         let first = state.log.head();
         let evicted = state.log.append(batch);

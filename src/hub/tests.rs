@@ -81,7 +81,7 @@ fn alerts_come_back_in_order_whatever_the_batches_were() {
     let hub = hub(DEFAULT_RETAIN);
     let mut next = 1;
     for count in [1, 1, 1, 5, 200, 1, 1, 40, 3] {
-        hub.append(batch(next, count, 900));
+        hub.append(&mut batch(next, count, 900));
         next += count;
     }
     for budget in [0, 1, 2_000, 64 << 10, usize::MAX] {
@@ -96,7 +96,7 @@ fn alerts_come_back_in_order_whatever_the_batches_were() {
 fn single_alerts_are_merged_into_few_blocks() {
     let hub = hub(DEFAULT_RETAIN);
     for number in 1..=1_000 {
-        hub.append(batch(number, 1, 100));
+        hub.append(&mut batch(number, 1, 100));
     }
     let (mut from, mut slices) = (1, 0);
     while let Next::Alerts(slice) = hub.next(from, usize::MAX) {
@@ -112,7 +112,7 @@ fn the_bound_holds_and_what_is_gone_is_told_exactly() {
     let retain = 1 << 20;
     let hub = hub(retain);
     for number in 1..=5_000 {
-        hub.append(batch(number, 1, 900));
+        hub.append(&mut batch(number, 1, 900));
         assert!(hub.stats().retained_bytes as u64 <= retain);
     }
     let oldest = hub.oldest();
@@ -126,15 +126,15 @@ fn the_bound_holds_and_what_is_gone_is_told_exactly() {
 #[test]
 fn one_alert_larger_than_the_bound_is_still_delivered() {
     let hub = hub(10_000);
-    hub.append(batch(1, 3, 100));
-    hub.append(batch(4, 1, 500_000));
+    hub.append(&mut batch(1, 3, 100));
+    hub.append(&mut batch(4, 1, 500_000));
     assert_eq!(read_all(&hub, 1, 100), (vec![4], 3));
 }
 
 #[test]
 fn a_group_reads_on_where_it_was_and_never_goes_back() {
     let hub = hub(DEFAULT_RETAIN);
-    hub.append(batch(1, 10, 10));
+    hub.append(&mut batch(1, 10, 10));
     assert_eq!(hub.group("default"), Ok(1));
     hub.advance("default", 6);
     hub.advance("default", 4);
@@ -151,7 +151,7 @@ fn a_group_reads_on_where_it_was_and_never_goes_back() {
 fn the_default_group_is_told_what_went_before_it_came_and_a_new_group_is_not() {
     let hub = hub(100_000);
     for number in 1..=500 {
-        hub.append(batch(number, 1, 900));
+        hub.append(&mut batch(number, 1, 900));
     }
     assert_eq!(hub.group("default"), Ok(1));
     assert_eq!(hub.group("late"), Ok(hub.oldest()));
@@ -171,7 +171,7 @@ fn groups_are_bounded() {
 #[test]
 fn claims_hand_each_alert_to_exactly_one_reader() {
     let hub = std::sync::Arc::new(hub(DEFAULT_RETAIN));
-    hub.append(batch(1, 2_000, 100));
+    hub.append(&mut batch(1, 2_000, 100));
     let readers: Vec<_> = (0..4)
         .map(|_| {
             let hub = hub.clone();
@@ -195,7 +195,7 @@ async fn a_waiting_reader_is_woken() {
     let mut head = hub.watch_head();
     assert_eq!(*head.borrow_and_update(), 1);
     let appended = hub.clone();
-    let writer = tokio::task::spawn_blocking(move || appended.append(batch(1, 3, 10)));
+    let writer = tokio::task::spawn_blocking(move || appended.append(&mut batch(1, 3, 10)));
     head.changed().await.unwrap();
     assert_eq!(*head.borrow_and_update(), 4);
     writer.await.unwrap();
@@ -204,7 +204,7 @@ async fn a_waiting_reader_is_woken() {
 #[test]
 fn since_finds_the_first_alert_at_or_after_a_time() {
     let hub = hub(DEFAULT_RETAIN);
-    hub.append(batch(1, 30, 10));
+    hub.append(&mut batch(1, 30, 10));
     let at = |text: &str| Time::from(text.parse::<jiff::Timestamp>().unwrap());
     assert_eq!(hub.since(at("2026-01-30T09:00:00Z")), 1);
     assert_eq!(hub.since(at("2026-01-30T10:00:10Z")), 10);
@@ -222,7 +222,7 @@ proptest! {
         let hub = hub(retain);
         let mut next = 1;
         for (count, padding) in sizes {
-            hub.append(batch(next, count, padding));
+            hub.append(&mut batch(next, count, padding));
             next += count;
         }
         let oldest = hub.oldest();

@@ -31,6 +31,8 @@ pub struct Intake {
     latest: Mutex<BTreeMap<Input, Timestamp>>,
     down: Mutex<BTreeMap<Input, &'static str>>,
     falco_version: OnceLock<String>,
+    /// An empty batch with the room and the labels of deliveries that have ended.
+    spare: Mutex<Batch>,
 }
 
 /// Where a record came from: the words used in logs and metrics.
@@ -79,6 +81,7 @@ impl Intake {
             latest: Mutex::default(),
             down: Mutex::default(),
             falco_version: OnceLock::new(),
+            spare: Mutex::default(),
         }
     }
 
@@ -125,7 +128,8 @@ impl Intake {
     /// Begins a delivery of records from `input`, appended together by each [`Delivery::finish`].
     #[must_use]
     pub fn begin(&self, input: Input) -> Delivery<'_> {
-        Delivery { intake: self, input, batch: Batch::default(), accepted: 0 }
+        let spare = &mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        Delivery { intake: self, input, batch: std::mem::take(spare), accepted: 0 }
     }
 
     /// Takes a body of one JSON object, however it is laid out, or of one record a line.
@@ -209,19 +213,14 @@ impl Delivery<'_> {
         }
     }
 
+    /// Appends what has been taken, and nothing follows.
+    fn end(mut self) {
+        self.finish();
+        *self.intake.spare.lock().unwrap_or_else(PoisonError::into_inner) = self.batch;
+    }
+
     /// Appends what has been taken; readers see it all at once. More may follow.
     pub fn finish(&mut self) {
-        let batch = self.batch.take();
-        self.append(batch);
-    }
-
-    /// The same, and nothing follows.
-    pub fn end(mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        self.append(batch);
-    }
-
-    fn append(&mut self, batch: Batch) {
         let accepted = std::mem::take(&mut self.accepted);
         if accepted == 0 {
             return;
@@ -230,7 +229,7 @@ impl Delivery<'_> {
         let mut latest = self.intake.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.insert(self.input, Timestamp::now());
         drop(latest);
-        let numbers = self.intake.hub.append(batch);
+        let numbers = self.intake.hub.append(&mut self.batch);
         tracing::debug!(
             input = self.input.name(),
             first = numbers.start,

@@ -144,7 +144,7 @@ mod tests {
             event::read(line.as_bytes(), || unreachable!(), |r| batch.push(&r.event, &r.line, ""))
                 .unwrap();
         }
-        hub.append(batch);
+        hub.append(&mut batch);
         hub
     }
 
