@@ -46,7 +46,7 @@ pub struct Limits {
     pub connections: usize,
     /// From accept, through TLS, to the first complete request head.
     pub first_request: Duration,
-    /// An HTTP/1 connection without a complete request head.
+    /// From an answer's end to the next complete request head.
     pub idle: Duration,
     /// From a request's head to the end of its body.
     pub body: Duration,

@@ -2,40 +2,32 @@
 //!
 //! 1. TLS, where there is TLS, and the first complete request head must come soon, or the connection
 //!    is closed: neither a silent client nor one that sends a byte now and then keeps a place.
-//! 2. From then on an HTTP/1 connection may idle for as long as Falco keeps it for reuse; an
-//!    HTTP/2 one is asked for signs of life. A client that reads nothing of what is written to it is
-//!    given up.
+//! 2. From then on it may be idle for as long as Falco keeps it for reuse; an HTTP/2 one is asked for
+//!    signs of life as well. A client that reads nothing of what is written to it is given up.
 //! 3. At shutdown, and at its greatest age where it has one, the requests in flight are finished and
 //!    then it ends.
 
-use std::{
-    future::pending,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{body::Body, extract, response::Response};
+use futures_util::FutureExt;
 use http::Request;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
-    service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use crate::{
+    activity::Activity,
     client::Client,
     config::Limits,
     tls::{self, Tls},
@@ -62,30 +54,37 @@ const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How every connection is spoken to; made once.
 #[derive(Clone)]
-pub(crate) struct Protocol {
+pub(crate) struct Protocol<S> {
     builder: Builder<TokioExecutor>,
     tls: Option<Arc<dyn Tls>>,
     limits: Limits,
-    router: Router,
+    routes: S,
     /// Whether requests are told who asks: it costs each an allocation, and often nobody wants it.
     tells_who: bool,
     /// Cancelled when connections have to end.
     stopping: CancellationToken,
 }
 
-impl Protocol {
+impl<S> Protocol<S>
+where
+    S: Service<extract::Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
     pub(crate) fn new(
         limits: Limits,
         tls: Option<Arc<dyn Tls>>,
-        router: Router,
+        routes: S,
         tells_who: bool,
         stopping: CancellationToken,
     ) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.idle)
+            // [`Activity`] does that, once for a connection.
+            .header_read_timeout(None)
             .max_headers(MAX_HEADERS);
         builder
             .http2()
@@ -99,7 +98,7 @@ impl Protocol {
             .max_send_buf_size(HTTP2_SEND_BUFFER)
             .keep_alive_interval(HTTP2_PING_EVERY)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT);
-        Self { builder, tls, limits, router, tells_who, stopping }
+        Self { builder, tls, limits, routes, tells_who, stopping }
     }
 
     /// Serves `client` on `stream` until it is done, misbehaves, or has to end.
@@ -125,27 +124,33 @@ impl Protocol {
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { builder, limits, router, tells_who, stopping, .. } = self;
+        let Self { builder, limits, routes, tells_who, stopping, .. } = self;
         let mut io = TimeoutStream::new(io);
         io.set_write_timeout(Some(limits.stall));
         let certified = client.identity.is_some();
-        let asked = Arc::new(AtomicBool::new(false));
-        let silent = silence(asked.clone(), deadline);
-        let service = router.map_request(move |mut request: Request<Incoming>| {
-            asked.store(true, Ordering::Relaxed);
+        let activity = Activity::default();
+        let requests = activity.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let busy = requests.begin();
             if tells_who {
                 request.extensions_mut().insert(client.clone());
             }
-            request.map(Body::new)
+            let answer = routes.clone().oneshot(request.map(Body::new));
+            async move { answer.await.map(|response| busy.until_sent(response)) }
         });
         let io = TokioIo::new(Box::pin(io));
-        let mut connection = pin!(builder.serve_connection(io, TowerToHyperService::new(service)));
+        let mut connection = pin!(builder.serve_connection(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = silent => return tracing::debug!("connection closed: no request came"),
             () = stopping.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
+            }
+            () = activity.idle(deadline, limits.idle) => {
+                tracing::debug!("connection closed: no request came");
+                connection.as_mut().graceful_shutdown();
+                // Nothing to finish: the client is told, where its protocol has a way, and no more.
+                connection.now_or_never().unwrap_or(Ok(()))
             }
             () = old(certified.then_some(limits.age)) => {
                 tracing::debug!("the connection has reached its greatest age");
@@ -156,14 +161,6 @@ impl Protocol {
         if let Err(error) = ended {
             tracing::debug!(error, "connection ended early");
         }
-    }
-}
-
-/// Ends when no request has come by `deadline`; never, when one has.
-async fn silence(asked: Arc<AtomicBool>, deadline: Instant) {
-    sleep_until(deadline).await;
-    if asked.load(Ordering::Relaxed) {
-        pending::<()>().await;
     }
 }
 

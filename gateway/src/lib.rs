@@ -8,6 +8,7 @@
 //! serve.rs       accept loop: cap, back-off, drain
 //! connection.rs  one connection: protocol, timeouts, limits
 //! tls.rs         the handshake before it
+//! activity.rs    when it last had something to do
 //! client.rs      who is at its other end
 //! router.rs      the whole HTTP surface, read top to bottom
 //! state.rs       what the handlers share
@@ -38,6 +39,7 @@
 //! ```
 
 mod access;
+mod activity;
 mod ask;
 mod budget;
 mod client;

@@ -1,14 +1,16 @@
 //! The whole HTTP surface, read top to bottom.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
+    extract::Request,
     middleware::{from_fn_with_state, map_response},
+    response::Response,
     routing::{get, post},
 };
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceBuilder, layer::layer_fn};
+use tower::{Service, ServiceBuilder, layer::layer_fn};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -19,14 +21,36 @@ use crate::{
 
 /// Everything the gateway answers to, as a service without a socket.
 pub fn router(port: Arc<dyn Port>, config: Config) -> Router {
-    routes(port, config, CancellationToken::new())
+    Router::new().fallback_service(guarded(port, config, CancellationToken::new()))
 }
 
 /// As [`router`]; live streams end when `stopping` is cancelled.
-pub(crate) fn routes(port: Arc<dyn Port>, config: Config, stopping: CancellationToken) -> Router {
+///
+/// What every request passes is around the routes, not a layer of theirs: axum puts each of its
+/// layers into a box for each request.
+pub(crate) fn guarded(
+    port: Arc<dyn Port>,
+    config: Config,
+    stopping: CancellationToken,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
     let readable =
         (!config.allowed_origins.is_empty()).then(|| origin::readable_by(&config.allowed_origins));
     let gateway = Gateway::new(port, config, stopping);
+    let routes = routes(&gateway);
+    ServiceBuilder::new()
+        // First: it also notes what the ones after it refuse.
+        .layer(layer_fn(move |inner| guard::KnownHost::new(gateway.clone(), inner)))
+        // Outside the token's: a browser asks before it sends one.
+        .option_layer(readable)
+        .layer(guard::cross_origin())
+        .service(routes)
+}
+
+fn routes(gateway: &Gateway) -> Router {
     let posting = match gateway.ingest {
         true => post(ingest::take),
         false => post(ingest::off),
@@ -51,18 +75,7 @@ pub(crate) fn routes(port: Arc<dyn Port>, config: Config, stopping: Cancellation
         .merge(intake)
         .fallback(async || Problem::NOT_FOUND)
         .method_not_allowed_fallback(async || Problem::WRONG_METHOD)
-        .layer(
-            ServiceBuilder::new()
-                // First: it also notes what the ones after it refuse.
-                .layer(layer_fn({
-                    let gateway = gateway.clone();
-                    move |inner| guard::KnownHost::new(gateway.clone(), inner)
-                }))
-                // Outside the token's: a browser asks before it sends one.
-                .option_layer(readable)
-                .layer(guard::cross_origin()),
-        )
-        .with_state(gateway)
+        .with_state(gateway.clone())
 }
 
 /// What the API's description tells.

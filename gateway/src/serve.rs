@@ -19,7 +19,7 @@ use tracing::Instrument;
 
 use crate::{
     access::Access, client::Client, config::Config, connection::Protocol, paced::Paced, port::Port,
-    router::routes,
+    router::guarded,
 };
 
 /// Pause after the first failed accept; doubles with each one that follows.
@@ -39,8 +39,8 @@ pub async fn serve(
     let stopping = CancellationToken::new();
     let tls = config.tls.clone();
     let tells_who = tls.is_some() || config.posts_per_second.is_some() || Access::is_on();
-    let router = routes(port, config, stopping.clone());
-    let protocol = Protocol::new(limits, tls, router, tells_who, stopping.clone());
+    let routes = guarded(port, config, stopping.clone());
+    let protocol = Protocol::new(limits, tls, routes, tells_who, stopping.clone());
     let places = Places::new(limits.connections);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);

@@ -10,7 +10,10 @@ use std::{
 
 use falconer_gateway::{Config, Limits};
 use support::{Server, curl};
-use tokio::{net::TcpStream, time::sleep};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 fn limits(change: impl FnOnce(&mut Limits)) -> Config {
     let mut config = Config::default();
@@ -81,6 +84,28 @@ async fn an_idle_connection_outlives_the_first_deadline_but_not_the_idle_one() {
     client.send(b"GET /li").await;
     client.rest().await;
     assert!(started.elapsed() > Duration::from_millis(500));
+}
+
+#[tokio::test]
+async fn a_connection_is_not_idle_while_a_request_is_being_answered() {
+    let server = Server::start(limits(|limits| {
+        limits.first_request = Duration::from_millis(100);
+        limits.idle = Duration::from_millis(100);
+        limits.stall = Duration::from_millis(100);
+    }))
+    .await;
+    let mut posting = server.connect().await;
+    posting.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n").await;
+    let mut reading = server.connect().await;
+    reading.send(b"GET /api/v1/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(reading.answer(true).await.status, 200);
+    sleep(Duration::from_millis(400)).await;
+    posting.send(b"{}").await;
+    assert_eq!(posting.answer(false).await.status, 200);
+    let rest = timeout(Duration::from_millis(400), reading.rest()).await;
+    assert!(rest.is_err(), "the stream ended: {rest:?}");
+    // And afterwards it is.
+    posting.rest().await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use falconer_gateway::{
     Config, Port, Status,
-    port::{Ask, History, Pulse, ReaderKind, Tail, Unanswerable},
+    port::{Ask, History, Progress, Pulse, ReaderKind, Row, Tail, Unanswerable},
     serve,
 };
 use http::StatusCode;
@@ -95,7 +96,7 @@ impl Port for Recorder {
     }
 
     fn tail(&self, _: &Ask, _: ReaderKind) -> Result<Box<dyn Tail>, Unanswerable> {
-        Err(Unanswerable::NotFound)
+        Ok(Box::new(Silence))
     }
 
     fn alert(&self, _: &str) -> Result<Box<dyn History>, Unanswerable> {
@@ -104,6 +105,23 @@ impl Port for Recorder {
 
     fn metrics(&self) -> String {
         "# EOF\n".into()
+    }
+}
+
+/// A stream on which nothing ever comes.
+struct Silence;
+
+impl Tail for Silence {
+    fn read(&mut self, _: usize, _: &mut dyn FnMut(&dyn Row)) -> Progress {
+        Progress::CaughtUp
+    }
+
+    fn more(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn position(&self) -> String {
+        "64a5f0c2b1e80-0".into()
     }
 }
 
