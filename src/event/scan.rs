@@ -30,6 +30,14 @@ pub(super) struct Malformed {
     pub(super) at: usize,
 }
 
+/// How a string is written.
+enum Spelling {
+    /// As it is.
+    Plain,
+    /// With escapes.
+    Escaped,
+}
+
 type Result<T> = std::result::Result<T, Malformed>;
 
 impl<'a> Scanner<'a> {
@@ -189,28 +197,26 @@ impl<'a> Scanner<'a> {
 
     /// A string's text.
     fn string(&mut self) -> Result<Cow<'a, str>> {
-        let (quoted, escaped) = self.quoted()?;
-        Ok(if escaped {
-            unescape(quoted).into()
-        } else {
-            quoted.get(1..quoted.len() - 1).unwrap_or_default().into()
+        let start = self.at;
+        Ok(match self.quoted()? {
+            Spelling::Escaped => unescape(self.since(start)).into(),
+            Spelling::Plain => self.text.get(start + 1..self.at - 1).unwrap_or_default().into(),
         })
     }
 
-    /// A string with its quotes, and whether there are escapes in it.
-    fn quoted(&mut self) -> Result<(&'a str, bool)> {
-        let start = self.at;
+    /// Steps over a string with its quotes.
+    fn quoted(&mut self) -> Result<Spelling> {
         self.expect(b'"')?;
-        let mut escaped = false;
+        let mut spelling = Spelling::Plain;
         loop {
             self.at += plain_length(self.rest());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok((self.since(start), escaped));
+                    return Ok(spelling);
                 }
                 Some(b'\\') => {
-                    escaped = true;
+                    spelling = Spelling::Escaped;
                     self.at += 1;
                     self.escape()?;
                 }
@@ -315,9 +321,11 @@ fn plain_length(bytes: &[u8]) -> usize {
 fn special(word: u64) -> u64 {
     const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = LOW << 7;
-    let below = |word: u64, bound: u8| word.wrapping_sub(LOW * u64::from(bound)) & !word & HIGH;
+    // Borrows a byte's high bit where it is below `bound`, if that bit was not set before: of
+    // bytes that are ASCII, in `word` and in what is compared with it.
+    let below = |word: u64, bound: u8| word.wrapping_sub(LOW * u64::from(bound));
     let equal = |byte: u8| below(word ^ (LOW * u64::from(byte)), 1);
-    equal(b'"') | equal(b'\\') | below(word, 0x20)
+    (equal(b'"') | equal(b'\\') | below(word, 0x20)) & !word & HIGH
 }
 
 #[cfg(test)]
