@@ -9,7 +9,8 @@
 //! | `script` | a fuzzer's bytes, read as decisions |
 //! | `pipe`, `served`, `frames` | a connection in memory, what is served over it, HTTP/2's frames |
 //! | `h2_raw` | any bytes behind HTTP/2's preface |
-//! | `h2_structured` | a client that keeps to HTTP/2's rules, and a model of what it gets |
+//! | `h2_structured` | a client that keeps to HTTP/2's rules, whatever it does |
+//! | `call` | its calls, and a model of how they end |
 //! | `heads` | request heads, timeouts, status messages |
 //! | `reflected` | reflection |
 //! | `pem` | TLS files |
@@ -27,6 +28,7 @@
     reason = "for the fuzz targets only: an oracle speaks by panicking"
 )]
 
+mod call;
 mod frames;
 mod framing;
 mod h2_raw;
