@@ -3,8 +3,7 @@
 //!
 //! Each attack is bounded in time and talks to a server of its own. What passes: the connection is
 //! ended (or what it does is bounded, where that is no reason to end it), the server's memory grows
-//! by less than [`GROWTH`], and of the subscriber's alerts none is missing and 99 of 100 come within
-//! [`LATE`].
+//! by less than [`GROWTH`], and the subscriber is satisfied ([`Witness`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -15,18 +14,15 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use support::examples;
 use support::http::Gateway;
 use support::raw::{Client, head};
 use support::wire::{self, END_STREAM, frame};
+use support::witness::Witness;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
 const SUB: &str = "/falco.outputs.service/sub";
-
-/// A subscriber's alert may take this long.
-const LATE: Duration = Duration::from_millis(250);
 
 /// An attack may cost this much memory, in bytes.
 const GROWTH: u64 = 16 << 20;
@@ -34,38 +30,12 @@ const GROWTH: u64 = 16 << 20;
 /// How long an attack may go on.
 const BOUND: Duration = Duration::from_secs(15);
 
-/// A subscriber that gets an alert every few milliseconds for as long as `attack` takes.
-async fn witnessed<T>(gateway: &mut Gateway, attack: impl Future<Output = T>) -> T {
-    let client = Client::connect(&gateway.server.socket().unwrap()).await;
-    let (_requests, mut replies) = client.begin(head(SUB)).await.replies().await;
-    let mut attack = std::pin::pin!(attack);
-    let (mut taken, mut done) = (Vec::new(), None);
-    while done.is_none() || taken.len() < 50 {
-        let begun = Instant::now();
-        gateway.server.feed(examples::line(&format!("witness {}", taken.len())));
-        let receiving = replies.next();
-        let alert = tokio::select! {
-            alert = receiving => alert,
-            outcome = &mut attack, if done.is_none() => {
-                done = Some(outcome);
-                replies.next().await
-            }
-        };
-        let text = String::from_utf8_lossy(&alert.expect("the subscription goes on")).into_owned();
-        assert!(
-            text.contains(&format!("witness {}", taken.len())),
-            "in order, none missing: {text}"
-        );
-        taken.push(begun.elapsed());
-        tokio::select! {
-            () = sleep(Duration::from_millis(5)) => {}
-            outcome = &mut attack, if done.is_none() => done = Some(outcome),
-        }
-    }
-    taken.sort_unstable();
-    let p99 = taken.get(taken.len() * 99 / 100).copied().unwrap();
-    assert!(p99 < LATE, "p99 of {} alerts is {p99:?}", taken.len());
-    done.unwrap()
+/// Attacks `gateway` while a witness watches.
+async fn witnessed<T>(gateway: &Gateway, attack: impl Future<Output = T>) -> T {
+    let mut witness = Witness::beside(gateway).await;
+    let outcome = attack.await;
+    witness.satisfied().await;
+    outcome
 }
 
 /// Opens a connection and sends what `turn` makes, again and again, `pause` apart, reading and
@@ -202,10 +172,10 @@ fn attacks() -> Vec<Attack> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_end_their_connection_and_nothing_else() {
-    let mut gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&[]);
     let path = gateway.server.socket().unwrap();
     // The first connections cost what is kept for all that follow.
-    witnessed(&mut gateway, async {}).await;
+    witnessed(&gateway, async {}).await;
     for Attack { name, by, turns, pause, turn } in attacks() {
         let limit = match by {
             By::Limit(limit) => format!("falconer_connections_cut_total{{limit=\"{limit}\"}}"),
@@ -214,7 +184,7 @@ async fn floods_end_their_connection_and_nothing_else() {
         let memory = gateway.server.resident();
         let cut = if limit.is_empty() { 0 } else { metric(&gateway, &limit).await };
         let attack = is_ended(&path, turn, turns, pause);
-        let ended = witnessed(&mut gateway, attack).await;
+        let ended = witnessed(&gateway, attack).await;
         assert_eq!(ended, !matches!(by, By::Nothing), "{name}");
         let grown = gateway.server.resident().saturating_sub(memory);
         assert!(grown < GROWTH, "{name}: {grown} bytes");
@@ -236,7 +206,7 @@ async fn floods_end_their_connection_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_silent_connections_are_let_go_in_time() {
-    let mut gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&[]);
     let path = gateway.server.socket().unwrap();
     let attack = async {
         let mut silent = tokio::task::JoinSet::new();
@@ -254,14 +224,14 @@ async fn a_thousand_silent_connections_are_let_go_in_time() {
         while silent.join_next().await.is_some() {}
         begun.elapsed()
     };
-    let elapsed = witnessed(&mut gateway, timeout(BOUND, attack)).await.expect("all are let go");
+    let elapsed = witnessed(&gateway, timeout(BOUND, attack)).await.expect("all are let go");
     assert!(elapsed > Duration::from_secs(9), "not before their time: {elapsed:?}");
     assert!(elapsed < Duration::from_secs(13), "{elapsed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_file_descriptors_it_waits_and_goes_on() {
-    let mut gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&[]);
     let path = gateway.server.socket().unwrap();
     let limit = format!("--nofile={0}:{0}", gateway.server.open_files() + 20);
     let pid = format!("--pid={}", gateway.server.id());
@@ -277,7 +247,7 @@ async fn without_file_descriptors_it_waits_and_goes_on() {
         held
     };
     // Who is in already is served as ever.
-    let held = witnessed(&mut gateway, starving).await;
+    let held = witnessed(&gateway, starving).await;
     let cpu = || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", gateway.server.id())).unwrap();
         let fields: Vec<u64> = stat
@@ -307,7 +277,7 @@ async fn without_file_descriptors_it_waits_and_goes_on() {
 async fn a_thousand_browsers_leave_the_others_alone() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
-    let mut gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&[]);
     let (memory, address) = (gateway.server.resident(), gateway.address);
     let attack = async {
         let mut browsers = Vec::new();
@@ -324,7 +294,7 @@ async fn a_thousand_browsers_leave_the_others_alone() {
         browsers
     };
     // None of them reads what it is sent.
-    let browsers = witnessed(&mut gateway, attack).await;
+    let browsers = witnessed(&gateway, attack).await;
     let each = gateway.server.resident().saturating_sub(memory) / 1000;
     assert!(each < 128 << 10, "{each} bytes each");
     assert_eq!(metric(&gateway, "falconer_subscribers{kind=\"sse\"}").await, 1000);

@@ -55,17 +55,7 @@ impl Library {
 
     /// Whether the client is there; if not, says why, and fails where nothing may be missing.
     pub(crate) fn is_installed(self) -> bool {
-        let name = self.name();
-        if home().join(format!("{name}.stamp")).is_file() {
-            return true;
-        }
-        let reason = fs::read_to_string(home().join(format!("{name}.skip")))
-            .unwrap_or_else(|_| "not installed: run tests/clients/setup".to_owned());
-        let message = format!("SKIP {name}: {}", reason.trim());
-        assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-        // Past the test runner, which keeps what a passing test prints to itself.
-        let _ = std::io::stderr().write_all(format!("{message}\n").as_bytes());
-        false
+        is_installed(self.name())
     }
 
     /// The program with everything that says how to reach the server. For grpcurl the arguments
@@ -265,6 +255,21 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether that part of `tests/clients/setup` is there; if not, says why, and fails where nothing may
+/// be missing.
+pub(crate) fn is_installed(name: &str) -> bool {
+    if home().join(format!("{name}.stamp")).is_file() {
+        return true;
+    }
+    let reason = fs::read_to_string(home().join(format!("{name}.skip")))
+        .unwrap_or_else(|_| "not installed: run tests/clients/setup".to_owned());
+    let message = format!("SKIP {name}: {}", reason.trim());
+    assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
+    // Past the test runner, which keeps what a passing test prints to itself.
+    let _ = std::io::stderr().write_all(format!("{message}\n").as_bytes());
+    false
 }
 
 /// Where the clients are installed.

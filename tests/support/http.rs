@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -26,6 +28,11 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::start_with(settings, &[])
+    }
+
+    /// The same with further variables in its environment.
+    pub(crate) fn start_with(settings: &[&str], variables: &[(&str, &Path)]) -> Self {
         let mut address = None;
         // As with a TLS server's, somebody else may have taken the port.
         let server = Server::start_anew(3, || {
@@ -33,7 +40,7 @@ impl Gateway {
             let listen = format!("falconer.gateway.listen={free}");
             let mut all = vec!["falconer.gateway.enabled=true", listen.as_str()];
             all.extend_from_slice(settings);
-            Server::spawn(Transport::Unix, &all)
+            Server::spawn_reading(Transport::Unix, &all, Stdio::piped(), variables)
         });
         Self { server, address: address.expect("a server was started") }
     }
@@ -65,17 +72,50 @@ pub(crate) async fn ask(
     request: http::request::Builder,
     body: &[u8],
 ) -> Answer {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    let connection = tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    let mut request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
-    let host = address.to_string().parse().unwrap();
-    request.headers_mut().entry("host").or_insert(host);
-    let response = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
-    let (head, body) = response.into_parts();
-    Answer { status: head.status, headers: head.headers, body, connection }
+    let mut kept = Kept::open(address).await;
+    let (head, body) = kept.send(request, body).await.into_parts();
+    Answer { status: head.status, headers: head.headers, body, connection: kept.connection }
+}
+
+/// A connection for one request after the other, as Falco has it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    address: SocketAddr,
+    sender: http1::SendRequest<Full<Bytes>>,
+    connection: tokio::task::JoinHandle<()>,
+}
+
+impl Kept {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Self { address, sender, connection }
+    }
+
+    async fn send(&mut self, request: http::request::Builder, body: &[u8]) -> Response<Incoming> {
+        let mut request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
+        let host = self.address.to_string().parse().unwrap();
+        request.headers_mut().entry("host").or_insert(host);
+        self.sender.ready().await.unwrap();
+        timeout(PATIENCE, self.sender.send_request(request)).await.unwrap().unwrap()
+    }
+
+    /// Posts an alert, which is taken.
+    pub(crate) async fn post(&mut self, body: &str) {
+        let answer = self.send(Request::post("/"), body.as_bytes()).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+
+    /// A document that must be there.
+    pub(crate) async fn json(&mut self, request: http::request::Builder) -> Value {
+        let answer = self.send(request, b"").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body = timeout(PATIENCE, answer.into_body().collect()).await.unwrap().unwrap();
+        serde_json::from_slice(&body.to_bytes()).unwrap()
+    }
 }
 
 /// An answer whose body is still to come.

@@ -1,7 +1,8 @@
 //! What the integration tests share: the server as a process, the way a user starts it (`server`),
 //! certificates every client accepts, and those nobody may (`certs`, `site`), the real clients as
 //! processes (`client`), HTTP and TLS as a script speaks them (`http`, `tls`), HTTP/2 as nobody should
-//! (`wire`), and the example lines with the alerts they must become (`examples`).
+//! (`wire`), a subscriber beside that (`witness`), and the example lines with the alerts they must
+//! become (`examples`).
 //!
 //! Everything waits with a deadline and is ended by its process id; nothing is left behind.
 #![allow(dead_code, reason = "each integration test uses its part")]
@@ -15,6 +16,7 @@ pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod tls;
 pub(crate) mod wire;
+pub(crate) mod witness;
 
 use std::time::Duration;
 

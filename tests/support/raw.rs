@@ -177,7 +177,7 @@ impl Client {
         let (head, body) = response.await?.into_parts();
         let replies =
             Replies { http: head.status, headers: head.headers, body, buffer: BytesMut::new() };
-        Ok(replies.outcome().await)
+        replies.try_outcome().await
     }
 
     /// Begins a call.
@@ -225,6 +225,11 @@ impl Call {
 impl Replies {
     /// The next message; `None` before the trailers.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        self.try_next().await.unwrap()
+    }
+
+    /// The same on a connection that may not last.
+    async fn try_next(&mut self) -> Result<Option<Bytes>, h2::Error> {
         loop {
             if let Some(prefix) = self.buffer.first_chunk::<5>() {
                 let [flag, length @ ..] = *prefix;
@@ -232,15 +237,15 @@ impl Replies {
                 let length = u32::from_be_bytes(length) as usize;
                 if self.buffer.len() >= 5 + length {
                     let mut frame = self.buffer.split_to(5 + length);
-                    return Some(frame.split_off(5).freeze());
+                    return Ok(Some(frame.split_off(5).freeze()));
                 }
             }
             let chunk = tokio::time::timeout(PATIENCE, self.body.data()).await.expect("a reply");
             let Some(chunk) = chunk else {
                 assert!(self.buffer.is_empty(), "the reply ended in the middle of a message");
-                return None;
+                return Ok(None);
             };
-            let chunk = chunk.unwrap();
+            let chunk = chunk?;
             self.body.flow_control().release_capacity(chunk.len()).unwrap();
             self.buffer.extend_from_slice(&chunk);
         }
@@ -251,12 +256,16 @@ impl Replies {
         tokio::time::timeout(time, self.next()).await.is_err()
     }
 
-    pub(crate) async fn outcome(mut self) -> Outcome {
+    pub(crate) async fn outcome(self) -> Outcome {
+        self.try_outcome().await.unwrap()
+    }
+
+    async fn try_outcome(mut self) -> Result<Outcome, h2::Error> {
         let mut messages = Vec::new();
-        while let Some(message) = self.next().await {
+        while let Some(message) = self.try_next().await? {
             messages.push(message);
         }
-        let trailers = self.body.trailers().await.unwrap();
-        Outcome { http: self.http, headers: self.headers, messages, trailers }
+        let trailers = self.body.trailers().await?;
+        Ok(Outcome { http: self.http, headers: self.headers, messages, trailers })
     }
 }

@@ -68,16 +68,22 @@ impl Server {
 
     /// Starts a server on a unix socket whose standard input is `file`.
     pub(crate) fn start_reading(file: File) -> Self {
-        let mut server = Self::spawn_reading(Transport::Unix, &[], file.into());
+        let mut server = Self::spawn_reading(Transport::Unix, &[], file.into(), &[]);
         server.wait_until_it_listens().unwrap();
         server
     }
 
     pub(crate) fn spawn(transport: Transport, settings: &[&str]) -> Self {
-        Self::spawn_reading(transport, settings, Stdio::piped())
+        Self::spawn_reading(transport, settings, Stdio::piped(), &[])
     }
 
-    fn spawn_reading(transport: Transport, settings: &[&str], stdin: Stdio) -> Self {
+    /// Starts a process with these settings and, in its environment, these variables.
+    pub(crate) fn spawn_reading(
+        transport: Transport,
+        settings: &[&str],
+        stdin: Stdio,
+        variables: &[(&str, &Path)],
+    ) -> Self {
         let dir = tempfile::Builder::new().prefix("falconer-").tempdir().unwrap();
         let address = match transport {
             Transport::Unix => format!("unix://{}", dir.path().join("falco.sock").display()),
@@ -103,6 +109,7 @@ impl Server {
         let mut process = command
             .env_remove("FALCO_HOSTNAME")
             .env_remove("FALCO_GRPC_HOSTNAME")
+            .envs(variables.iter().copied())
             .stdin(stdin)
             .stdout(Stdio::null())
             .stderr(File::create(dir.path().join("stderr")).unwrap())

@@ -1,0 +1,127 @@
+//! A subscriber that does nothing wrong, beside whatever else happens to a server.
+//!
+//! It posts an alert every few milliseconds, over a connection that it keeps, and reads everything
+//! there is from the server's socket. In the end it must have had every alert the server took, in
+//! order, and 99 of 100 of its own within [`LATE`].
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::SendStream;
+use http::Request;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::PATIENCE;
+use super::examples;
+use super::http::{Gateway, Kept};
+use super::raw::{Client, Replies, head};
+
+/// How long an alert may take.
+const LATE: Duration = Duration::from_millis(250);
+
+/// From one alert to the next.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How many alerts make a judgement.
+const AT_LEAST: usize = 50;
+
+pub(crate) struct Witness {
+    watching: JoinHandle<()>,
+    enough: CancellationToken,
+}
+
+impl Witness {
+    /// Begins to watch; nothing else may be on its way into the server yet.
+    pub(crate) async fn beside(gateway: &Gateway) -> Self {
+        let mut poster = Kept::open(gateway.address).await;
+        let first = taken(&mut poster).await;
+        let client = Client::connect(&gateway.server.socket().unwrap()).await;
+        let call = client.begin(head("/falco.outputs.service/sub").header("falconer-last", "0"));
+        let (requests, replies) = call.await.replies().await;
+        let watch = Watch { poster, replies, _client: client, _requests: requests, first, seen: 0 };
+        let enough = CancellationToken::new();
+        Self { watching: tokio::spawn(watch.run(enough.clone())), enough }
+    }
+
+    /// Ends it; nothing else may be on its way into the server any more.
+    pub(crate) async fn satisfied(&mut self) {
+        self.enough.cancel();
+        (&mut self.watching).await.unwrap();
+    }
+}
+
+struct Watch {
+    poster: Kept,
+    replies: Replies,
+    _client: Client,
+    _requests: SendStream<Bytes>,
+    /// How many alerts there were before.
+    first: u64,
+    seen: u64,
+}
+
+impl Watch {
+    async fn run(mut self, enough: CancellationToken) {
+        let mut times = Vec::new();
+        while times.len() < AT_LEAST || !enough.is_cancelled() {
+            times.push(self.turn(&format!("witness {}", times.len())).await);
+        }
+        let begun = Instant::now();
+        loop {
+            let missing = taken(&mut self.poster).await - self.first - self.seen;
+            if missing == 0 {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{missing} alerts are missing");
+            for _ in 0..missing {
+                note(&self.replies.next().await.expect("the subscription goes on"));
+                self.seen += 1;
+            }
+        }
+        assert!(self.replies.quiet_for(Duration::from_millis(100)).await, "an alert came twice");
+        times.sort_unstable();
+        let p99 = times.get(times.len() * 99 / 100).copied().unwrap();
+        println!("{} alerts seen, of {} the p99 is {p99:?}", self.seen, times.len());
+        assert!(p99 < LATE, "p99 of {} alerts is {p99:?}", times.len());
+    }
+
+    /// Posts one alert, reads until it is there, and a moment longer; how long it took.
+    async fn turn(&mut self, name: &str) -> Duration {
+        let Self { poster, replies, seen, .. } = self;
+        let mut next = async || {
+            let alert = replies.next().await.expect("the subscription goes on");
+            *seen += 1;
+            note(&alert)
+        };
+        let line = examples::line(name);
+        let begun = Instant::now();
+        let reading = async {
+            while !next().await.contains(name) {}
+            begun.elapsed()
+        };
+        let (took, ()) = tokio::join!(reading, poster.post(&line));
+        let pause = sleep(PAUSE);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => return took,
+                _ = next() => {}
+            }
+        }
+    }
+}
+
+/// An alert's text; one that tells of losses is not to come.
+fn note(alert: &[u8]) -> String {
+    let text = String::from_utf8_lossy(alert).into_owned();
+    assert!(!text.contains("Falconer internal"), "it missed some: {text}");
+    text
+}
+
+/// How many alerts the server has taken.
+async fn taken(connection: &mut Kept) -> u64 {
+    let status = connection.json(Request::get("/api/v1/status")).await;
+    status.get("alerts_received").unwrap().as_u64().unwrap()
+}
