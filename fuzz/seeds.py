@@ -361,3 +361,83 @@ sse("looks_like_sse", alert("data: x\n\nevent: bye\nid: 1"))
 sse("numbers", alert(output_fields={"a": 1e400 if False else 12345678901234567890, "b": 0.1, "c": None}))
 sse("not_alerts", "hello\n{}\n[1]\n" + alert())
 sse("nothing", "")
+
+# --- What Falco and people write --------------------------------------------------------------------
+
+DATA = HOME.parent / "data"
+
+for number, line in enumerate((DATA / "falco-example-lines.jsonl").read_text().splitlines()):
+    seed("falco_line", f"example_{number:02}", line)
+seed("falco_line", "text", "10:00:00.000000001: Notice A shell (user=root)")
+seed("falco_line", "text_with_json", '10:00:00.000000001: Error {"rule":"r"}')
+seed("falco_line", "pretty", '{\r\n\t"rule": "r",\n "priority": "Error",\n "time": "2026-01-30T10:00:00Z"\n}\n')
+seed("falco_line", "not_utf8", b'{"rule":"\xff\xc3(","priority":"Error","time":"2026-01-30T10:00:00Z"}')
+seed("falco_line", "surrogates", alert("\ud800x", output="\ud83d\ude00"))
+seed("falco_line", "numbers", '{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output_fields":'
+     '{"a":1e308,"b":-0,"c":0.05,"d":18446744073709551616,"e":1E+2,"f":[1.25,[2],{"x":null}]}}')
+seed("falco_line", "twice", '{"rule":"a","priority":"Error","output_fields":{"x":1},"rule":"b","tags":["b","a","b"],'
+     '"time":"2026-01-30T10:00:00Z","output_fields":{"x":2,"x":3}}')
+seed("falco_line", "deep", '{"rule":' + "[" * 500 + "]" * 500 + "}")
+seed("falco_line", "early", alert(time="0001-01-01T00:00:00Z"))
+seed("falco_line", "offset", alert(time="2026-01-30T10:00:00.123456789+05:30"))
+seed("falco_line", "long_list", alert()[:-1], ', "output_fields": {"l": [', ",".join(['"' + "\u00e9" * 20 + '"'] * 30), "]}}")
+seed("falco_line", "cut", alert()[:-5])
+seed("falco_line", "not_an_alert", "Fri Jan 30 10:00:00 2026: Falco version: 0.43.0 (x86_64)")
+
+for name, text in {
+    "priority": "priority >= error",
+    "labels": 'rule startswith "Terminal" and source = syscall and not tags intersects (a, b)',
+    "fields": "proc.name in (sh, bash) and fd.port != 22 and evt.type exists",
+    "nested": "not (((a = 1) or not b.c = 2) and (d contains x or e glob '*.y'))",
+    "regex": 'output regex "^(a|b)+[0-9]{1,3}$"',
+    "strings": "a = \"b\\\"c\" and d = 'e\\'f' and g = h\\,i",
+    "numbers": "a > -1.5 and b <= 1e3 and c = 0x10",
+    "paths": "fd.name pmatch (/etc, /var/log) and a[b] = c",
+    "unclosed": "(a = 1 and (b = 2",
+    "no_operand": "a = and b",
+    "mistyped": "prority = error and a contians b",
+    "deep": "(" * 200 + "a = 1" + ")" * 200,
+    "many": " or ".join(f"a.b{number} = {number}" for number in range(100)),
+    "not_ascii": "a = \u00fc and \u2028b = \U0001f600",
+}.items():
+    seed("filter", name, text)
+
+for name, text in {
+    "falco": "grpc:\n  enabled: true\n  bind_address: \"unix:///run/falco/falco.sock\"\n  threadiness: 0\n"
+             "grpc_output:\n  enabled: true\njson_output: true\n",
+    "tls": "grpc:\n  enabled: true\n  bind_address: \"0.0.0.0:5060\"\n  private_key: /k\n  cert_chain: /c\n"
+           "  root_certs: /r\n",
+    "falconer": "falconer:\n  outputs: {retain: 64MiB, delivery: fan_out}\n  inputs:\n    stdin: true\n    files: [/a, /b]\n"
+                "    command: [falco, -U]\n  gateway:\n    enabled: true\n    listen: 127.0.0.1:2804\n"
+                "    allowed_origins: ['https://a.example']\n    tls: {private_key: /k, cert_chain: /c}\n",
+    "mistakes": "grpc: [1]\nfalconer: {outputs: {retian: 1, retain: lots}, gateway: null}\n? {a: b}\n: c\n",
+    "includes": "config_files: [/etc/falco/config.d, a.yaml]\ngrpc: {enabled: ${ENABLED}}\nx: ${A}${B\n",
+    "anchors": "a: &a [1, &b 2, *b]\nb: *a\nc: {<<: {d: 1}}\n",
+    "documents": "grpc: {enabled: true}\n---\ngrpc: {enabled: false}\n...\n",
+    "unclosed": "grpc: {enabled: 'true\n",
+    "tabs": "grpc:\n\tenabled: true\n",
+    "nothing": "",
+}.items():
+    seed("config_text", name, text)
+
+# --- What a peer shows ------------------------------------------------------------------------------
+
+for name, authority in {
+    "unix": "tmp%2Ffalco.sock", "path": "/tmp/falco.sock", "host": "localhost:5060", "six": "[::1]:5060",
+    "user": "a@b", "empty": "", "brackets": "a[b]", "octets": "\x7f\x01",
+}.items():
+    seed("authority_repair", name, HELLO, call(1, GET, authority=authority), call(3, GET, authority=authority))
+HUFFMAN = b"\x41\x8b" + bytes.fromhex("49509f3a0b6a5f3f5fffff")
+seed("authority_repair", "huffman", HELLO, frame(1, END_HEADERS | END_STREAM, 1, b"\x83\x86\x84" + HUFFMAN))
+seed("authority_repair", "indexed", HELLO, frame(1, END_HEADERS | END_STREAM, 1, b"\x83\x41\x03/a/\xbe\xbe"))
+seed("authority_repair", "cut", HELLO, frame(1, 0, 1, HEAD[:45]), frame(9, 0, 1, HEAD[45:46]), frame(9, END_HEADERS, 1, HEAD[46:]))
+seed("authority_repair", "padded", HELLO, frame(1, END_HEADERS | PADDED | PRIORITY, 1, b"\3" + b"\0\0\0\0\x10" + HEAD + b"\0" * 3))
+seed("authority_repair", "table", HELLO, frame(1, END_HEADERS, 1, b"\x20\x3f\xe1\x1f" + HEAD))
+# As the encoder's script: two fields named :authority, the second by its index.
+seed("authority_repair", "script", bytes([0, 1, 0x01, 9]), "tmp/a.soc", bytes([0x00, 0, 0, 0]), bytes([0, 0, 0x41, 200]), "/" * 200)
+
+seed("legacy_certificate", "right", short(b""))
+seed("legacy_certificate", "other_key", short(bytes([0, 120, 1])))
+seed("legacy_certificate", "other_signature", short(bytes([1, 4, 0x80, 0, 250, 1])))
+seed("legacy_certificate", "other_name", short(bytes([0, 80, 0x20])))
+seed("legacy_certificate", "no_der", short(bytes([0, 0, 1])), b"\x30\x82\xff\xff\x30\x80\0\0")

@@ -117,3 +117,39 @@ fn gateway_request() {
 fn sse_encode() {
     replay_paused("sse_encode", |seed| async move { fuzzing::sse_encode(&seed).await });
 }
+
+/// What is no text is nothing that these are given.
+fn replay_text(target: &str, check: impl Fn(&str)) {
+    replay(target, |seed| check(std::str::from_utf8(seed).unwrap()));
+}
+
+#[test]
+fn falco_line() {
+    replay("falco_line", fuzzing::falco_line);
+}
+
+#[test]
+fn filter() {
+    replay_text("filter", fuzzing::filter_text);
+}
+
+#[test]
+fn config_text() {
+    replay_text("config_text", fuzzing::config_text);
+}
+
+#[test]
+fn authority_repair() {
+    replay("authority_repair", fuzzing::authority_repair);
+}
+
+/// Only what nobody has changed lets anybody in.
+#[test]
+fn legacy_certificate() {
+    let legacy = fuzzing::Legacy::default();
+    let accepted = Cell::new(0);
+    replay("legacy_certificate", |seed| {
+        accepted.set(accepted.get() + usize::from(legacy.read(seed)));
+    });
+    assert_eq!(accepted.get(), 1);
+}
