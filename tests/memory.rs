@@ -1,0 +1,84 @@
+//! What a peer's bytes can make us allocate, counted by the allocator: no length that is only claimed,
+//! and of what is unpacked no more than the limit.
+//!
+//! One test, since the allocator counts for the whole process.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::io::Write as _;
+
+use falconer::grpc::Encoding;
+use falconer::grpc::frame::{Decoder, PREFIX};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static ALLOCATED: PeakAlloc = PeakAlloc;
+
+/// What unpacking needs for itself: its window of 32 KiB and its tables.
+const UNPACKING: usize = 64 << 10;
+
+/// What it takes to share a buffer.
+const SHARING: usize = 1 << 10;
+
+/// A message as it is announced, and what follows.
+fn message(flag: u8, claimed: u32, bytes: &[u8]) -> Vec<u8> {
+    [&[flag][..], &claimed.to_be_bytes(), bytes].concat()
+}
+
+/// The most that is allocated while `body` is decoded as it comes, `cut` bytes at a time.
+fn peak(body: &[u8], cut: usize, encoding: Encoding, limit: usize) -> usize {
+    let before = ALLOCATED.current_usage();
+    ALLOCATED.reset_peak_usage();
+    let mut decoder = Decoder::new(encoding, limit);
+    'body: for chunk in body.chunks(cut) {
+        decoder.push(chunk);
+        loop {
+            match decoder.message() {
+                Ok(Some(message)) => drop(message),
+                Ok(None) => break,
+                Err(_) => break 'body,
+            }
+        }
+    }
+    drop(decoder);
+    ALLOCATED.peak_usage() - before
+}
+
+#[test]
+fn bytes_cost_what_they_are_and_not_what_they_say() {
+    let zeros = vec![0; 16 << 20];
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&zeros).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+    zlib.write_all(&zeros).unwrap();
+    let zlib = zlib.finish().unwrap();
+    let packed = |bytes: &[u8]| message(1, u32::try_from(bytes.len()).unwrap(), bytes);
+    let bodies = [
+        ("a length and nothing", message(0, u32::MAX, b""), Encoding::Identity),
+        ("a length and some of it", message(0, 1 << 20, &zeros[..1 << 10]), Encoding::Identity),
+        ("all of it", message(0, 1 << 20, &zeros[..1 << 20]), Encoding::Identity),
+        ("many small ones", message(0, 0, b"").repeat(1 << 17), Encoding::Identity),
+        ("16 MiB in 16 KiB, gzip", packed(&gzip), Encoding::Gzip),
+        ("16 MiB in 16 KiB, deflate", packed(&zlib), Encoding::Deflate),
+        ("many of those", packed(&gzip).repeat(16), Encoding::Gzip),
+    ];
+    for (what, body, encoding) in &bodies {
+        for limit in [0, 1 << 10, 64 << 10, 1 << 20] {
+            for cut in [1 << 10, 16 << 10, 256 << 10] {
+                let peak = peak(body, cut, *encoding, limit);
+                // What has come of a message, in a buffer that is being left for one of twice its
+                // size; what comes of it.
+                let held = 3 * (PREFIX + limit.min(body.len()) + cut) + SHARING;
+                let unpacked =
+                    if *encoding == Encoding::Identity { 0 } else { 3 * limit + UNPACKING };
+                assert!(
+                    peak <= held + unpacked,
+                    "{what}, cut at {cut} with limit {limit}: {peak} bytes, not {held} + {unpacked}"
+                );
+            }
+        }
+    }
+}
