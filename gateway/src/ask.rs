@@ -66,6 +66,15 @@ where
     }
 }
 
+/// A parameter of one to `most`.
+pub(crate) fn number(name: &str, asked: u32, most: u32) -> Result<usize, Refusal> {
+    if (1..=most).contains(&asked) {
+        return Ok(asked as usize);
+    }
+    let detail = format!("{name}: {asked} is not between 1 and {most}");
+    Err(Refusal::parameter(name, detail))
+}
+
 fn names<T: IntoParams>() -> impl Iterator<Item = String> {
     T::into_params(|| None).into_iter().map(|parameter| parameter.name)
 }

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    ask::{Asked, Nothing, Range},
+    ask::{Asked, Nothing, Range, number},
     history::scan,
     json::Json,
     port::{self, Ask, Row},
@@ -146,13 +146,7 @@ pub(crate) async fn page(
     Asked(range, page): Asked<Range, Page>,
 ) -> Result<Json<Items>, Refusal> {
     let Page { after, before, last, limit, order, format } = page;
-    let limit = match limit.unwrap_or(DEFAULT_LIMIT) {
-        limit @ 1..=MAX_LIMIT => limit as usize,
-        other => {
-            let detail = format!("limit: {other} is not between 1 and {MAX_LIMIT}");
-            return Err(Refusal::parameter("limit", detail));
-        }
-    };
+    let limit = number("limit", limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
     let history = gateway.port.history(&Ask { after, before, last, ..range.into() })?;
     let order = match order.unwrap_or_default() {
         Order::Desc => port::Order::NewestFirst,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    ask::{Asked, Range},
+    ask::{Asked, Range, number},
     count::{Counted, Counter},
     history::scan,
     json::Json,
@@ -82,13 +82,7 @@ pub(crate) async fn facets(
     Asked(range, Wanted { fields, top }): Asked<Range, Wanted>,
 ) -> Result<Json<Facets>, Refusal> {
     let fields = names(fields.as_deref())?;
-    let top = match top.unwrap_or(DEFAULT_TOP) {
-        top @ 1..=MAX_TOP => top as usize,
-        other => {
-            let detail = format!("top: {other} is not between 1 and {MAX_TOP}");
-            return Err(Refusal::parameter("top", detail));
-        }
-    };
+    let top = number("top", top.unwrap_or(DEFAULT_TOP), MAX_TOP)?;
     let history = gateway.port.history(&range.into())?;
     let facets = scan(&gateway, history, move |scan| {
         let mut tally = Tally::new(fields);

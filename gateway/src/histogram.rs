@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    ask::{Asked, Range},
+    ask::{Asked, Range, number},
     history::scan,
     json::Json,
     problem::{Document, Refusal},
@@ -72,13 +72,7 @@ pub(crate) async fn histogram(
     State(gateway): State<Gateway>,
     Asked(range, Wanted { buckets }): Asked<Range, Wanted>,
 ) -> Result<Json<Histogram>, Refusal> {
-    let buckets = match buckets.unwrap_or(DEFAULT_BUCKETS) {
-        buckets @ 1..=MAX_BUCKETS => buckets as usize,
-        other => {
-            let detail = format!("buckets: {other} is not between 1 and {MAX_BUCKETS}");
-            return Err(Refusal::parameter("buckets", detail));
-        }
-    };
+    let buckets = number("buckets", buckets.unwrap_or(DEFAULT_BUCKETS), MAX_BUCKETS)?;
     let history = gateway.port.history(&range.into())?;
     let histogram = scan(&gateway, history, move |scan| {
         let span = Span::of(scan.history(), buckets);

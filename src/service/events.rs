@@ -1,7 +1,7 @@
 //! `falconer.v1.EventService`: alerts with their cursors, and how the server is.
 
-use bytes::Bytes;
-use prost::Message as _;
+use bytes::{Bytes, BytesMut};
+use prost::decode_length_delimiter;
 use prost_types::FieldMask;
 
 use super::position::{invalid, named};
@@ -10,22 +10,21 @@ use super::watch::{Watch, Watching};
 use super::{Caller, Context};
 use crate::filter::Filter;
 use crate::grpc::{Method, Request, Status, method};
-use crate::proto::falco::outputs::Response;
 use crate::proto::falconer::v1::watch_request::Start;
 use crate::proto::falconer::v1::{StatusRequest, StatusResponse, WatchRequest};
 use crate::query::{self, Selection};
 
-/// Names of an alert's fields.
-const FIELDS: [&str; 9] = [
-    "time",
-    "priority",
-    "source_deprecated",
-    "rule",
-    "output",
-    "output_fields",
-    "hostname",
-    "tags",
-    "source",
+/// An alert's fields, by name and number.
+const FIELDS: [(&str, u32); 9] = [
+    ("time", 1),
+    ("priority", 2),
+    ("source_deprecated", 3),
+    ("rule", 4),
+    ("output", 5),
+    ("output_fields", 6),
+    ("hostname", 7),
+    ("tags", 8),
+    ("source", 9),
 ];
 
 /// Alerts that are kept, and those to come.
@@ -95,52 +94,86 @@ fn read(context: &Context, request: WatchRequest) -> Result<Watching, Status> {
     })
 }
 
-/// Which fields are wanted; `None` is all.
-fn mask(mask: Option<FieldMask>) -> Result<Option<Vec<String>>, Status> {
+/// The numbers of the fields that are wanted; `None` is all.
+fn mask(mask: Option<FieldMask>) -> Result<Option<Vec<u32>>, Status> {
     let Some(FieldMask { paths }) = mask.filter(|mask| !mask.paths.is_empty()) else {
         return Ok(None);
     };
-    if let Some(path) = paths.iter().find(|path| !FIELDS.contains(&path.as_str())) {
-        let known = FIELDS.join(", ");
-        let path: String = path.chars().take(40).collect();
-        return Err(invalid(format!("fields: {path:?} is none of {known}")));
-    }
-    Ok(Some(paths))
+    let number = |path: String| {
+        let known = FIELDS.iter().find(|(name, _)| *name == path);
+        known.map(|(_, number)| *number).ok_or_else(|| {
+            let known = FIELDS.map(|(name, _)| name).join(", ");
+            let path: String = path.chars().take(40).collect();
+            invalid(format!("fields: {path:?} is none of {known}"))
+        })
+    };
+    paths.into_iter().map(number).collect::<Result<_, _>>().map(Some)
 }
 
-/// An alert with only the fields that are wanted.
-pub(super) fn masked(message: Bytes, fields: Option<&[String]>) -> Bytes {
+/// An alert with only the fields that are wanted, as they are on the wire.
+pub(super) fn masked(message: Bytes, fields: Option<&[u32]>) -> Bytes {
     let Some(fields) = fields else { return message };
-    let Ok(alert) = Response::decode(message) else { return Bytes::new() };
-    let wanted = |name: &str| fields.iter().any(|field| field == name);
-    let mut kept = Response::default();
-    if wanted("time") {
-        kept.time = alert.time;
+    let mut kept = BytesMut::new();
+    let mut rest = message;
+    // What we encoded ourselves is whole; anything else ends it.
+    while let Some((number, field)) = first_field(&mut rest) {
+        if fields.contains(&number) {
+            kept.extend_from_slice(&field);
+        }
     }
-    if wanted("priority") {
-        kept.priority = alert.priority;
+    kept.freeze()
+}
+
+/// Takes the first field off `message`: a varint, or bytes behind their length, which is all that an
+/// alert has.
+fn first_field(message: &mut Bytes) -> Option<(u32, Bytes)> {
+    let mut rest = message.clone();
+    // prost's name for reading any varint.
+    let key = decode_length_delimiter(&mut rest).ok()?;
+    let value = decode_length_delimiter(&mut rest).ok()?;
+    let skipped = if key & 7 == 2 { value } else { 0 };
+    let length = message.len() - rest.len().checked_sub(skipped)?;
+    Some((u32::try_from(key >> 3).ok()?, message.split_to(length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event;
+    use crate::proto::falco::outputs::Response;
+    use prost::Message as _;
+
+    #[test]
+    fn what_is_kept_is_what_was_asked_for() {
+        let line = r#"{"rule":"r","priority":"Debug","time":"1960-01-30T10:00:00.5Z","source":"k8s_audit","hostname":"h","output":"o","tags":["a","b"],"output_fields":{"x":1,"y":"z"}}"#;
+        let mut frame = Vec::new();
+        let read = event::read(
+            line.as_bytes(),
+            || unreachable!(),
+            |record| {
+                event::encode(&record.event, "", &mut frame);
+            },
+        );
+        read.unwrap();
+        let whole = Bytes::from(frame).split_off(5);
+        let all: Vec<u32> = FIELDS.iter().map(|(_, number)| *number).collect();
+        assert_eq!(masked(whole.clone(), Some(&all)), whole);
+        let whole = Response::decode(whole).unwrap();
+        let fields = |wanted: &[u32]| {
+            Response::decode(masked(whole.encode_to_vec().into(), Some(wanted))).unwrap()
+        };
+        let (time, rest) = (fields(&[1]), fields(&[2, 3, 4, 5, 6, 7, 8, 9]));
+        assert_eq!(time, Response { time: whole.time, ..Response::default() });
+        assert_eq!(rest, Response { time: None, ..whole.clone() });
+        let some = fields(&[6, 8]);
+        let (output_fields, tags) = (whole.output_fields.clone(), whole.tags.clone());
+        assert_eq!(some, Response { output_fields, tags, ..Response::default() });
     }
-    #[allow(deprecated, reason = "clients of Falco before 0.31 read it")]
-    if wanted("source_deprecated") {
-        kept.source_deprecated = alert.source_deprecated;
+
+    #[test]
+    fn what_is_no_message_ends_it() {
+        for bytes in [&b"\xff"[..], b"\x22\xff\xff\xff\xff\x7f", b"\x22"] {
+            assert_eq!(masked(Bytes::from_static(bytes), Some(&[4])), "");
+        }
     }
-    if wanted("rule") {
-        kept.rule = alert.rule;
-    }
-    if wanted("output") {
-        kept.output = alert.output;
-    }
-    if wanted("output_fields") {
-        kept.output_fields = alert.output_fields;
-    }
-    if wanted("hostname") {
-        kept.hostname = alert.hostname;
-    }
-    if wanted("tags") {
-        kept.tags = alert.tags;
-    }
-    if wanted("source") {
-        kept.source = alert.source;
-    }
-    kept.encode_to_vec().into()
 }

@@ -42,7 +42,8 @@ pub(super) struct Watching {
     pub(super) selection: Selection,
     pub(super) follow: bool,
     pub(super) limit: Option<u64>,
-    pub(super) fields: Option<Vec<String>>,
+    /// The numbers of the fields that are wanted, where not all are.
+    pub(super) fields: Option<Vec<u32>>,
 }
 
 /// Reads the log for one call.
