@@ -118,7 +118,7 @@ fn sse_encode() {
     replay_paused("sse_encode", |seed| async move { fuzzing::sse_encode(&seed).await });
 }
 
-/// What is no text is nothing that these are given.
+/// The same for those that are only ever given text.
 fn replay_text(target: &str, check: impl Fn(&str)) {
     replay(target, |seed| check(std::str::from_utf8(seed).unwrap()));
 }

@@ -1,5 +1,5 @@
-//! What a peer's bytes can make us allocate, counted by the allocator: no length that is only claimed,
-//! and of what is unpacked no more than the limit.
+//! What the bytes of a call can make gRPC's framing allocate, counted by the allocator: no length that
+//! is only claimed, and of what is unpacked no more than the limit.
 //!
 //! One test, since the allocator counts for the whole process.
 

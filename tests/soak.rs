@@ -41,7 +41,7 @@ struct Soaked {
 
 impl Soaked {
     /// Starts one that keeps little, and fills that: with many alerts at once, then one by one, which
-    /// is what memory is cut into the smallest pieces by.
+    /// fragments memory most.
     async fn start() -> Self {
         let mut gateway = Gateway::start(&["falconer.outputs.retain=16MiB"]);
         let path = gateway.server.socket().unwrap();

@@ -6,7 +6,7 @@
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{body::Body, response::Response};
@@ -22,7 +22,7 @@ pub(crate) struct Activity(Arc<Mutex<State>>);
 struct State {
     /// Requests that are being answered.
     open: usize,
-    /// When there was last one of them.
+    /// When the last of them ended.
     last: Option<Instant>,
 }
 
@@ -58,12 +58,12 @@ impl Activity {
 }
 
 impl Busy {
-    /// Goes on until `response` has been sent; most have no body, or one that is there already.
+    /// Goes on until the last of `response` has left for the socket; without a body it is over.
     pub(crate) fn until_sent(self, response: Response) -> Response {
         if response.body().is_end_stream() {
             return response;
         }
-        response.map(|body| Body::new(Sending { body, _busy: self }))
+        response.map(|body| Body::new(Sending { body, busy: Arc::new(self) }))
     }
 }
 
@@ -78,7 +78,19 @@ impl Drop for Busy {
 /// A response's body on its way.
 struct Sending {
     body: Body,
-    _busy: Busy,
+    busy: Arc<Busy>,
+}
+
+/// A piece of it: HTTP takes one as soon as it likes, and drops it when it is written.
+struct Piece {
+    data: Bytes,
+    _busy: Arc<Busy>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
 }
 
 impl HttpBody for Sending {
@@ -89,7 +101,9 @@ impl HttpBody for Sending {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let piece = |data| Bytes::from_owner(Piece { data, _busy: self.busy.clone() });
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

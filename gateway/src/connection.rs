@@ -141,6 +141,8 @@ where
         let io = TokioIo::new(Box::pin(io));
         let mut connection = pin!(builder.serve_connection(io, service));
         let ended = tokio::select! {
+            // What has come in time counts, however late this task is.
+            biased;
             ended = connection.as_mut() => ended,
             () = stopping.cancelled() => {
                 connection.as_mut().graceful_shutdown();

@@ -15,6 +15,7 @@ use std::{
 };
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -54,7 +55,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let posted = request.method() == Method::POST;
+        let (posted, head) = (request.method() == Method::POST, request.method() == Method::HEAD);
         let access = Access::begin(&request);
         let problem = match self.gateway.hosts.check(request.uri(), request.headers()) {
             Ok(()) => {
@@ -70,7 +71,10 @@ where
             self.gateway.refusals.note(&*self.gateway.port, problem, host);
         }
         access.answered(problem.status);
-        Either::Right(ready(Ok(problem.into_response())))
+        let answer = problem.into_response();
+        // The routes, which see to that otherwise, are further in.
+        let answer = if head { answer.map(|_| Body::empty()) } else { answer };
+        Either::Right(ready(Ok(answer)))
     }
 }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use falconer_gateway::Config;
-use support::Server;
+use support::{Server, curl};
 
 async fn named(server: &Server, request: &str, host: &str) -> support::Answer {
     server.ask(&format!("{request} HTTP/1.1\r\n{host}Content-Length: 2\r\n\r\n{{}}")).await
@@ -203,4 +203,14 @@ fn tokens_are_long_and_not_shown() {
     }
     let token: falconer_gateway::Token = " 0123456789abcdef\n".parse().unwrap();
     assert_eq!(format!("{token:?}"), "Token");
+}
+
+#[tokio::test]
+async fn a_refusal_of_head_has_no_body() {
+    let server = Server::start(Config::default()).await;
+    let url = server.url("/");
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let refused = curl(&[version, "-I", "-H", "Host: evil.example", &url]).await;
+        assert!(refused.contains(" 403"), "{version}: {refused}");
+    }
 }

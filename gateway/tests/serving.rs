@@ -109,6 +109,78 @@ async fn a_connection_is_not_idle_while_a_request_is_being_answered() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_taken_slowly_is_sent_to_its_end() {
+    let server = Server::start(limits(|limits| {
+        limits.first_request = Duration::from_millis(100);
+        limits.idle = Duration::from_millis(200);
+    }))
+    .await;
+    let whole = curl(&[&server.url("/api/openapi.json")]).await;
+    let mut client = server.connect().await;
+    // A thousand bytes may come of it; the rest, after a while and no request.
+    let window = frame(SETTINGS, 0, 0, b"\0\x04\0\0\x03\xe8");
+    client.send(&[PREFACE, &window, &get("/api/openapi.json")].concat()).await;
+    sleep(Duration::from_millis(800)).await;
+    let more = 1_000_000_u32.to_be_bytes();
+    let updates = [frame(WINDOW_UPDATE, 0, 0, &more), frame(WINDOW_UPDATE, 0, 1, &more)];
+    client.send(&updates.concat()).await;
+    let all = client.rest().await;
+    let answer: usize =
+        frames(&all).filter(|(kind, _)| *kind == DATA).map(|(_, length)| length).sum();
+    assert_eq!(answer, whole.len());
+}
+
+#[tokio::test]
+async fn an_idle_http_2_connection_is_told_and_closed() {
+    let server = Server::start(limits(|limits| {
+        limits.first_request = Duration::from_millis(100);
+        limits.idle = Duration::from_millis(300);
+    }))
+    .await;
+    let mut client = server.connect().await;
+    client.send(&[PREFACE, &frame(SETTINGS, 0, 0, b""), &get("/livez")].concat()).await;
+    let started = Instant::now();
+    let all = client.rest().await;
+    assert!(started.elapsed() > Duration::from_millis(250), "not before its time");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    for expected in [HEADERS, GOAWAY] {
+        assert!(frames(&all).any(|(kind, _)| kind == expected), "no frame of type {expected}");
+    }
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len().to_be_bytes();
+    [&length[length.len() - 3..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A request on stream 1, in HPACK without Huffman codes.
+fn get(path: &str) -> Vec<u8> {
+    assert!(path.len() < 0x7f);
+    let path = [&[0x04, path.len() as u8], path.as_bytes()].concat();
+    let block = [b"\x82\x86", &path[..], b"\x01\x09localhost"].concat();
+    // END_STREAM and END_HEADERS.
+    frame(HEADERS, 5, 1, &block)
+}
+
+/// The types of frames, and how long each is.
+fn frames(mut bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> {
+    std::iter::from_fn(move || {
+        let [a, b, c, kind, after @ ..] = bytes else { return None };
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        bytes = after.get(5 + length..).unwrap_or_default();
+        Some((*kind, length))
+    })
+}
+
+#[tokio::test]
 async fn above_the_cap_a_client_waits_for_a_place() {
     let server = Server::start(limits(|limits| limits.connections = 2)).await;
     let first = server.connect().await;

@@ -321,8 +321,8 @@ fn plain_length(bytes: &[u8]) -> usize {
 fn special(word: u64) -> u64 {
     const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = LOW << 7;
-    // Borrows a byte's high bit where it is below `bound`, if that bit was not set before: of
-    // bytes that are ASCII, in `word` and in what is compared with it.
+    // Sets the high bit of each byte below `bound`; right only where the byte is ASCII, hence the
+    // last line.
     let below = |word: u64, bound: u8| word.wrapping_sub(LOW * u64::from(bound));
     let equal = |byte: u8| below(word ^ (LOW * u64::from(byte)), 1);
     (equal(b'"') | equal(b'\\') | below(word, 0x20)) & !word & HIGH

@@ -121,7 +121,7 @@ impl Batch {
     }
 
     /// Takes out what has been closed.
-    pub(super) fn closed(&mut self) -> impl Iterator<Item = Block> {
+    pub(super) fn take_closed(&mut self) -> impl Iterator<Item = Block> {
         self.closed.drain(..)
     }
 

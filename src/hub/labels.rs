@@ -1,8 +1,8 @@
 //! What of an alert stands in the index: its rule, source, hostname and tags.
 //!
 //! Most alerts of a block share theirs with others, so a block keeps each set once
-//! ([`LabelSet`]) and an alert's entry says which; blocks that come from one input share what earlier
-//! ones knew. An equal set is found by its hash, among the latest ones: alerts that are all different
+//! ([`LabelSet`]) and an alert's entry says which; blocks of one batch share what earlier ones
+//! knew. An equal set is found by its hash, among the latest ones: alerts that are all different
 //! cost little more than their own text.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
@@ -147,7 +147,9 @@ impl Labelling {
     /// Hands them on, and begins anew.
     pub(super) fn take(&mut self) -> LabelSet {
         self.known.hashes.clear();
-        std::mem::take(&mut self.known.set)
+        let mut set = std::mem::take(&mut self.known.set);
+        set.0.shrink_to_fit();
+        set
     }
 
     fn remember(&mut self, labels: &Arc<Labels>) {

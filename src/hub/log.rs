@@ -62,7 +62,7 @@ impl Log {
 
     /// Appends, and hands back what was evicted: freeing memory can wait until the lock is gone.
     pub(super) fn append(&mut self, batch: &mut Batch) -> Vec<Arc<Block>> {
-        for block in batch.closed() {
+        for block in batch.take_closed() {
             self.push(block);
         }
         self.evict()

@@ -18,6 +18,10 @@ const SAMPLES: u64 = 3;
 /// How much of a record is shown, in characters.
 const SAMPLE_LENGTH: usize = 200;
 
+/// How many batches wait for the next delivery: posts are taken by a few threads. Each has a few
+/// hundred KiB at most.
+const SPARES: usize = 4;
+
 /// The rule of Falco's metrics snapshots, and the field in it that tells Falco's version.
 const METRICS_RULE: &str = "Falco internal: metrics snapshot";
 const VERSION_FIELD: &str = "falco.version";
@@ -31,8 +35,8 @@ pub struct Intake {
     latest: Mutex<BTreeMap<Input, Timestamp>>,
     down: Mutex<BTreeMap<Input, &'static str>>,
     falco_version: OnceLock<String>,
-    /// An empty batch with the room and the labels of deliveries that have ended.
-    spare: Mutex<Batch>,
+    /// Empty batches with the room and the labels of deliveries that have ended.
+    spare: Mutex<Vec<Batch>>,
 }
 
 /// Where a record came from: the words used in logs and metrics.
@@ -128,8 +132,8 @@ impl Intake {
     /// Begins a delivery of records from `input`, appended together by each [`Delivery::finish`].
     #[must_use]
     pub fn begin(&self, input: Input) -> Delivery<'_> {
-        let spare = &mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        Delivery { intake: self, input, batch: std::mem::take(spare), accepted: 0 }
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Delivery { intake: self, input, batch: spare.unwrap_or_default(), accepted: 0 }
     }
 
     /// Takes a body of one JSON object, however it is laid out, or of one record a line.
@@ -216,7 +220,10 @@ impl Delivery<'_> {
     /// Appends what has been taken, and nothing follows.
     fn end(mut self) {
         self.finish();
-        *self.intake.spare.lock().unwrap_or_else(PoisonError::into_inner) = self.batch;
+        let mut spare = self.intake.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARES {
+            spare.push(self.batch);
+        }
     }
 
     /// Appends what has been taken; readers see it all at once. More may follow.

@@ -94,8 +94,26 @@ fn read(context: &Context, request: WatchRequest) -> Result<Watching, Status> {
     })
 }
 
-/// The numbers of the fields that are wanted; `None` is all.
-fn mask(mask: Option<FieldMask>) -> Result<Option<Vec<u32>>, Status> {
+/// Some of an alert's fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fields(u16);
+
+impl Fields {
+    fn of(numbers: impl IntoIterator<Item = u32>) -> Self {
+        Self(numbers.into_iter().fold(0, |fields, number| fields | Self::bit(number)))
+    }
+
+    fn has(self, number: u32) -> bool {
+        self.0 & Self::bit(number) != 0
+    }
+
+    fn bit(number: u32) -> u16 {
+        1_u16.checked_shl(number).unwrap_or(0)
+    }
+}
+
+/// The fields that are wanted; `None` is all.
+fn mask(mask: Option<FieldMask>) -> Result<Option<Fields>, Status> {
     let Some(FieldMask { paths }) = mask.filter(|mask| !mask.paths.is_empty()) else {
         return Ok(None);
     };
@@ -107,17 +125,18 @@ fn mask(mask: Option<FieldMask>) -> Result<Option<Vec<u32>>, Status> {
             invalid(format!("fields: {path:?} is none of {known}"))
         })
     };
-    paths.into_iter().map(number).collect::<Result<_, _>>().map(Some)
+    let numbers: Vec<u32> = paths.into_iter().map(number).collect::<Result<_, _>>()?;
+    Ok(Some(Fields::of(numbers)))
 }
 
 /// An alert with only the fields that are wanted, as they are on the wire.
-pub(super) fn masked(message: Bytes, fields: Option<&[u32]>) -> Bytes {
+pub(super) fn masked(message: Bytes, fields: Option<Fields>) -> Bytes {
     let Some(fields) = fields else { return message };
     let mut kept = BytesMut::new();
     let mut rest = message;
     // What we encoded ourselves is whole; anything else ends it.
     while let Some((number, field)) = first_field(&mut rest) {
-        if fields.contains(&number) {
+        if fields.has(number) {
             kept.extend_from_slice(&field);
         }
     }
@@ -140,7 +159,7 @@ fn first_field(message: &mut Bytes) -> Option<(u32, Bytes)> {
 mod tests {
     use super::*;
     use crate::event;
-    use crate::proto::falco::outputs::Response;
+    use crate::proto::{self, falco::outputs::Response};
     use prost::Message as _;
 
     #[test]
@@ -156,10 +175,11 @@ mod tests {
         );
         read.unwrap();
         let whole = Bytes::from(frame).split_off(5);
-        let all: Vec<u32> = FIELDS.iter().map(|(_, number)| *number).collect();
-        assert_eq!(masked(whole.clone(), Some(&all)), whole);
+        let all = Fields::of(FIELDS.map(|(_, number)| number));
+        assert_eq!(masked(whole.clone(), Some(all)), whole);
         let whole = Response::decode(whole).unwrap();
         let fields = |wanted: &[u32]| {
+            let wanted = Fields::of(wanted.iter().copied());
             Response::decode(masked(whole.encode_to_vec().into(), Some(wanted))).unwrap()
         };
         let (time, rest) = (fields(&[1]), fields(&[2, 3, 4, 5, 6, 7, 8, 9]));
@@ -171,9 +191,20 @@ mod tests {
     }
 
     #[test]
+    fn they_have_the_numbers_that_the_protocol_gives_them() {
+        let set = prost_types::FileDescriptorSet::decode(proto::DESCRIPTORS).unwrap();
+        let mut messages = set.file.iter().filter(|file| file.package() == "falco.outputs");
+        let response = messages
+            .find_map(|file| file.message_type.iter().find(|message| message.name() == "response"))
+            .unwrap();
+        let declared = response.field.iter().map(|field| (field.name(), field.number() as u32));
+        assert!(declared.eq(FIELDS));
+    }
+
+    #[test]
     fn what_is_no_message_ends_it() {
         for bytes in [&b"\xff"[..], b"\x22\xff\xff\xff\xff\x7f", b"\x22"] {
-            assert_eq!(masked(Bytes::from_static(bytes), Some(&[4])), "");
+            assert_eq!(masked(Bytes::from_static(bytes), Some(Fields::of([4]))), "");
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::events::masked;
+use super::events::{Fields, masked};
 use super::subscribers::{Kind, Subscribed};
 use super::{Caller, Context, LOST_CAUSE};
 use crate::event::Time;
@@ -42,8 +42,8 @@ pub(super) struct Watching {
     pub(super) selection: Selection,
     pub(super) follow: bool,
     pub(super) limit: Option<u64>,
-    /// The numbers of the fields that are wanted, where not all are.
-    pub(super) fields: Option<Vec<u32>>,
+    /// Which fields are wanted, where not all are.
+    pub(super) fields: Option<Fields>,
 }
 
 /// Reads the log for one call.
@@ -192,7 +192,7 @@ impl Watch {
         let response = Encoded {
             alert: Some(EncodedAlert {
                 cursor: self.context.hub.cursor(alert.sequence).to_string(),
-                alert: masked(Bytes::copy_from_slice(message), self.watching.fields.as_deref()),
+                alert: masked(Bytes::copy_from_slice(message), self.watching.fields),
             }),
         };
         frames.put(frame::encode(&response));

@@ -1,8 +1,8 @@
 //! A subscriber that does nothing wrong, beside whatever else happens to a server.
 //!
 //! It posts an alert every few milliseconds, over a connection that it keeps, and reads everything
-//! there is from the server's socket. In the end it must have had every alert the server took, in
-//! order, and 99 of 100 of its own within [`LATE`].
+//! there is from the server's socket. In the end it must have had as many alerts as the server took, its
+//! own in order and each once, and 99 of 100 of those within [`LATE`].
 
 use std::time::{Duration, Instant};
 
@@ -21,11 +21,14 @@ use super::raw::{Client, Replies, head};
 /// How long an alert may take.
 const LATE: Duration = Duration::from_millis(250);
 
+/// What the names of its own alerts begin with.
+const OWN: &str = "witness ";
+
 /// From one alert to the next.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// How many alerts make a judgement.
-const AT_LEAST: usize = 50;
+const AT_LEAST: usize = 200;
 
 pub(crate) struct Witness {
     watching: JoinHandle<()>,
@@ -66,7 +69,8 @@ impl Watch {
     async fn run(mut self, enough: CancellationToken) {
         let mut times = Vec::new();
         while times.len() < AT_LEAST || !enough.is_cancelled() {
-            times.push(self.turn(&format!("witness {}", times.len())).await);
+            // All of a length: none is the beginning of another.
+            times.push(self.turn(&format!("{OWN}{:06}", times.len())).await);
         }
         let begun = Instant::now();
         loop {
@@ -76,7 +80,7 @@ impl Watch {
             }
             assert!(begun.elapsed() < PATIENCE, "{missing} alerts are missing");
             for _ in 0..missing {
-                note(&self.replies.next().await.expect("the subscription goes on"));
+                check(&self.replies.next().await.expect("the subscription goes on"), None);
                 self.seen += 1;
             }
         }
@@ -90,15 +94,15 @@ impl Watch {
     /// Posts one alert, reads until it is there, and a moment longer; how long it took.
     async fn turn(&mut self, name: &str) -> Duration {
         let Self { poster, replies, seen, .. } = self;
-        let mut next = async || {
+        let mut next = async |expected| {
             let alert = replies.next().await.expect("the subscription goes on");
             *seen += 1;
-            note(&alert)
+            check(&alert, expected)
         };
         let line = examples::line(name);
         let begun = Instant::now();
         let reading = async {
-            while !next().await.contains(name) {}
+            while !next(Some(name)).await {}
             begun.elapsed()
         };
         let (took, ()) = tokio::join!(reading, poster.post(&line));
@@ -107,17 +111,20 @@ impl Watch {
         loop {
             tokio::select! {
                 () = &mut pause => return took,
-                _ = next() => {}
+                _ = next(None) => {}
             }
         }
     }
 }
 
-/// An alert's text; one that tells of losses is not to come.
-fn note(alert: &[u8]) -> String {
-    let text = String::from_utf8_lossy(alert).into_owned();
+/// Whether this is the alert of our own that is expected. Another one of ours is not to come, nor one
+/// that tells of losses.
+fn check(alert: &[u8], expected: Option<&str>) -> bool {
+    let text = String::from_utf8_lossy(alert);
     assert!(!text.contains("Falconer internal"), "it missed some: {text}");
-    text
+    let is_expected = expected.is_some_and(|name| text.contains(name));
+    assert!(is_expected || !text.contains(OWN), "out of order, or twice: {text}");
+    is_expected
 }
 
 /// How many alerts the server has taken.
