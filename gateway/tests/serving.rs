@@ -157,8 +157,8 @@ const WINDOW_UPDATE: u8 = 8;
 
 /// An HTTP/2 frame.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = payload.len().to_be_bytes();
-    [&length[length.len() - 3..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    let [.., a, b, c] = payload.len().to_be_bytes();
+    [&[a, b, c, kind, flags][..], &stream.to_be_bytes(), payload].concat()
 }
 
 /// A request on stream 1, in HPACK without Huffman codes.
