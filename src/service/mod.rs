@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `falco.outputs.service` | [`outputs`]; where a call starts is in [`position`], how it reads in [`reader`] |
 //! | `falco.version.service` | [`version`] |
-//! | `falconer.v1.EventService` | [`events`]; how a `Watch` reads is in [`watch`] |
+//! | `falconer.v1.EventService` | [`events`]; how a `Watch` reads is in [`watch`], what of an alert it gets in [`fields`] |
 //! | `grpc.health.v1.Health`, `grpc.reflection.v1` and `v1alpha` | [`mounted`] |
 
 mod events;
+mod fields;
 pub mod mounted;
 mod outputs;
 mod position;

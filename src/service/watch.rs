@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::events::{Fields, masked};
+use super::fields::{Fields, masked};
 use super::subscribers::{Kind, Subscribed};
 use super::{Caller, Context, LOST_CAUSE};
 use crate::event::Time;
