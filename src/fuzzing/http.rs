@@ -86,7 +86,9 @@ pub async fn gateway_request(data: &[u8]) {
         assert_eq!(status, refused, "{described}");
         assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control-")));
     }
-    let foreign_page = match (header("sec-fetch-site"), header("origin")) {
+    // No browser sends one of these empty; it says nothing then, as in Go's CrossOriginProtection.
+    let told = |name| header(name).filter(|value| !value.is_empty());
+    let foreign_page = match (told("sec-fetch-site"), told("origin")) {
         (Some(b"same-origin" | b"none"), _) | (None, None) => false,
         (Some(_), _) => true,
         // Ours is another's too: it is of a server at another port or scheme, or a name's.
