@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here fails the test")]
 #![allow(clippy::indexing_slicing, reason = "a failure here fails the test")]
 
+pub mod wire;
+
 use std::{
     io,
     net::SocketAddr,
