@@ -27,8 +27,8 @@
 //!    it came.
 //! 3. [`hub`] numbers the alerts and appends them as an immutable block; nothing waits for a
 //!    reader.
-//! 4. A subscriber is a cursor: [`service`] reads shared slices of blocks from it on, and
-//!    [`grpc`] writes them as flow control allows.
+//! 4. A subscriber is a cursor: [`service`] reads shared slices of blocks from it on, [`query`] sifts
+//!    them where it has a filter, and [`grpc`] writes them as flow control allows.
 //! 5. A reader that fell behind what is retained is told exactly what it missed.
 //!
 //! # Who may import whom

@@ -46,6 +46,7 @@ impl Falconer {
         let intake = Intake::new(hub.clone(), "this-host".into());
         let stop = CancellationToken::new();
         let context = Context {
+            filters: falconer::query::Filters::default(),
             hub,
             settings: Settings::new(config),
             hostname: "this-host".into(),

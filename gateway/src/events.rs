@@ -147,7 +147,7 @@ pub(crate) async fn page(
 ) -> Result<Json<Items>, Refusal> {
     let Page { after, before, last, limit, order, format } = page;
     let limit = number("limit", limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
-    let history = gateway.port.history(&Ask { after, before, last, ..range.into() })?;
+    let history = gateway.port.history(Ask { after, before, last, ..range.into() }).await?;
     let order = match order.unwrap_or_default() {
         Order::Desc => port::Order::NewestFirst,
         Order::Asc => port::Order::OldestFirst,

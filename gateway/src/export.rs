@@ -85,7 +85,7 @@ pub(crate) async fn export(
     }
     let ask = Ask::from(range);
     // A wrong question is told before the file begins.
-    gateway.port.history(&ask)?;
+    gateway.port.history(ask.clone()).await?;
     let (content_type, name, begin) = match format {
         File::Ndjson => ("application/x-ndjson", "falco-alerts.ndjson", Vec::new()),
         File::Csv => ("text/csv; charset=utf-8", "falco-alerts.csv", header(&columns)),
@@ -120,7 +120,7 @@ impl Export {
             return Some(begin.into());
         }
         while !self.complete && !self.gateway.stopping.is_cancelled() {
-            let history = self.gateway.port.history(&self.ask).ok()?;
+            let history = self.gateway.port.history(self.ask.clone()).await.ok()?;
             let (format, columns) = (self.format, self.columns.clone());
             let part = scan(&self.gateway, history, move |scan| {
                 let mut part = Vec::new();

@@ -83,7 +83,7 @@ pub(crate) async fn facets(
 ) -> Result<Json<Facets>, Refusal> {
     let fields = names(fields.as_deref())?;
     let top = number("top", top.unwrap_or(DEFAULT_TOP), MAX_TOP)?;
-    let history = gateway.port.history(&range.into())?;
+    let history = gateway.port.history(range.into()).await?;
     let facets = scan(&gateway, history, move |scan| {
         let mut tally = Tally::new(fields);
         let scanned = scan.all(|row| tally.count(row));

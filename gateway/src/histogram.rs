@@ -73,7 +73,7 @@ pub(crate) async fn histogram(
     Asked(range, Wanted { buckets }): Asked<Range, Wanted>,
 ) -> Result<Json<Histogram>, Refusal> {
     let buckets = number("buckets", buckets.unwrap_or(DEFAULT_BUCKETS), MAX_BUCKETS)?;
-    let history = gateway.port.history(&range.into())?;
+    let history = gateway.port.history(range.into()).await?;
     let histogram = scan(&gateway, history, move |scan| {
         let span = Span::of(scan.history(), buckets);
         let begin = |part| Bucket { time: span.begin(part), counts: [0; 8] };

@@ -39,13 +39,13 @@ pub trait Port: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the question cannot be understood, or is about what is gone.
-    fn history(&self, ask: &Ask) -> Result<Box<dyn History>, Unanswerable>;
+    fn history(&self, ask: Ask) -> Soon<'_, Result<Box<dyn History>, Unanswerable>>;
 
     /// The alerts asked for, and those to come.
     ///
     /// # Errors
     /// As [`Self::history`].
-    fn tail(&self, ask: &Ask, kind: ReaderKind) -> Result<Box<dyn Tail>, Unanswerable>;
+    fn tail(&self, ask: Ask, kind: ReaderKind) -> Soon<'_, Result<Box<dyn Tail>, Unanswerable>>;
 
     /// The alert with this cursor.
     ///
@@ -95,6 +95,11 @@ pub enum Unanswerable {
     },
     /// There is no such alert.
     NotFound,
+    /// There is no room for it now.
+    Busy {
+        /// What for, and what to do.
+        detail: String,
+    },
 }
 
 /// A mistake in a filter.
@@ -191,15 +196,22 @@ pub enum ReaderKind {
 
 /// A reader of the log that goes on: a place in it, and nothing else. Dropping it ends it.
 pub trait Tail: Send {
-    /// Hands over what is there and passes, of at most about `budget` bytes looked at.
-    fn read(&mut self, budget: usize, visit: &mut dyn FnMut(&dyn Row)) -> Progress;
+    /// Looks at what is there, at most about `budget` bytes of it; what passes of it is handed over by
+    /// [`Self::rows`]. Waits only for others to get their turn.
+    fn look(&mut self, budget: usize) -> Soon<'_, Progress>;
 
-    /// Waits until there is more.
-    fn more(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// Hands over what passed at the last look.
+    fn rows(&self, visit: &mut dyn FnMut(&dyn Row));
+
+    /// Waits until there may be more.
+    fn more(&mut self) -> Soon<'_, ()>;
 
     /// The cursor of the last alert looked at, from which another reader could go on.
     fn position(&self) -> String;
 }
+
+/// What comes in a while.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a reader found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -160,6 +160,10 @@ impl From<Unanswerable> for Refusal {
                 Self(Box::new((status, Document { oldest, ..Document::new(status, detail) })))
             }
             Unanswerable::NotFound => Problem::NO_ALERT.into(),
+            Unanswerable::Busy { detail } => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self(Box::new((status, Document::new(status, detail))))
+            }
         }
     }
 }

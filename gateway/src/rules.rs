@@ -88,7 +88,7 @@ pub(crate) async fn rules(
     State(gateway): State<Gateway>,
     Asked(range, Nothing {}): Asked<Range>,
 ) -> Result<Json<Rules>, Refusal> {
-    let history = gateway.port.history(&range.into())?;
+    let history = gateway.port.history(range.into()).await?;
     let rules = scan(&gateway, history, |scan| {
         let span = Span::of(scan.history(), SPARK);
         let mut tallies = BTreeMap::new();

@@ -29,7 +29,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     ask::{Asked, Nothing},
     events::{Format, Item},
-    port::{Ask, Lost, Progress, Pulse, ReaderKind, Tail},
+    port::{Ask, Lost, Progress, Pulse, ReaderKind, Row, Tail},
     problem::{Document, Refusal},
     state::Gateway,
 };
@@ -117,7 +117,7 @@ pub(crate) async fn stream(
         false if flag(batch) => (ReaderKind::Sse, Shape::Batches),
         false => (ReaderKind::Sse, Shape::Events),
     };
-    let tail = gateway.port.tail(&ask, kind)?;
+    let tail = gateway.port.tail(ask, kind).await?;
     Ok(answer(shape, Live::new(gateway, tail, shape, format)))
 }
 
@@ -147,6 +147,43 @@ enum Shape {
     Batches,
     /// A line for each.
     Lines { envelope: bool },
+}
+
+impl Shape {
+    /// Appends an alert.
+    fn write(self, row: &dyn Row, format: Format, out: &mut Vec<u8>) {
+        match self {
+            Self::Events => {
+                out.extend_from_slice(b"id: ");
+                out.extend_from_slice(row.cursor().as_bytes());
+                out.extend_from_slice(b"\ndata: ");
+                format.write(row, out);
+                out.extend_from_slice(b"\n\n");
+            }
+            Self::Batches => {
+                out.extend_from_slice(b"data: ");
+                Item::write(row, format, out);
+                out.push(b'\n');
+            }
+            Self::Lines { envelope } => {
+                match envelope {
+                    true => Item::write(row, format, out),
+                    false => format.write(row, out),
+                }
+                out.push(b'\n');
+            }
+        }
+    }
+}
+
+/// What a look at the log gave.
+enum Read {
+    /// Something to send.
+    Chunk(Bytes),
+    /// Alerts, none of which passed: there may be more.
+    Nothing,
+    /// Everything has been read.
+    CaughtUp,
 }
 
 /// One reader.
@@ -193,60 +230,35 @@ impl Live {
             }
         }
         loop {
-            if let Some(stats) = self.stats() {
-                return Some(stats);
+            if let Some(due) = self.stats().or_else(|| self.heartbeat()) {
+                return Some(due);
             }
-            if let Some(chunk) = self.read() {
-                self.heartbeat_due = Instant::now() + HEARTBEAT_EVERY;
-                return Some(chunk);
-            }
-            if self.gateway.stopping.is_cancelled() {
-                self.ended = true;
-                return Some(self.bye());
-            }
-            if let Some(heartbeat) = self.wait().await {
-                return Some(heartbeat);
+            match self.read().await {
+                Read::Chunk(chunk) => {
+                    self.heartbeat_due = Instant::now() + HEARTBEAT_EVERY;
+                    return Some(chunk);
+                }
+                Read::Nothing => {}
+                Read::CaughtUp if self.gateway.stopping.is_cancelled() => {
+                    self.ended = true;
+                    return Some(self.bye());
+                }
+                Read::CaughtUp => self.wait().await,
             }
         }
     }
 
-    /// What there is, in the reader's shape; nothing when it has all.
-    fn read(&mut self) -> Option<Bytes> {
-        let mut out = Vec::new();
-        let mut looked_at = 0;
-        // A filter that passes little is given several looks before others get their turn.
-        while out.is_empty() && looked_at < 16 {
-            looked_at += 1;
-            let (shape, format) = (self.shape, self.format);
-            let progress = self.tail.read(CHUNK, &mut |row| match shape {
-                Shape::Events => {
-                    out.extend_from_slice(b"id: ");
-                    out.extend_from_slice(row.cursor().as_bytes());
-                    out.extend_from_slice(b"\ndata: ");
-                    format.write(row, &mut out);
-                    out.extend_from_slice(b"\n\n");
-                }
-                Shape::Batches => {
-                    out.extend_from_slice(b"data: ");
-                    Item::write(row, format, &mut out);
-                    out.push(b'\n');
-                }
-                Shape::Lines { envelope } => {
-                    match envelope {
-                        true => Item::write(row, format, &mut out),
-                        false => format.write(row, &mut out),
-                    }
-                    out.push(b'\n');
-                }
-            });
-            match progress {
-                Progress::Alerts => self.ahead = true,
-                Progress::Lost(lost) => return Some(self.lost(&lost)),
-                Progress::CaughtUp => break,
-            }
+    /// Looks at what comes next, and gives what passes in the reader's shape.
+    async fn read(&mut self) -> Read {
+        match self.tail.look(CHUNK).await {
+            Progress::Alerts => self.ahead = true,
+            Progress::Lost(lost) => return Read::Chunk(self.lost(&lost)),
+            Progress::CaughtUp => return Read::CaughtUp,
         }
+        let (shape, format, mut out) = (self.shape, self.format, Vec::new());
+        self.tail.rows(&mut |row| shape.write(row, format, &mut out));
         if out.is_empty() {
-            return None;
+            return Read::Nothing;
         }
         if let Shape::Batches = self.shape {
             out.extend_from_slice(
@@ -255,7 +267,7 @@ impl Live {
             self.ahead = false;
             self.batch_due = Instant::now() + BATCH_EVERY;
         }
-        Some(out.into())
+        Read::Chunk(out.into())
     }
 
     fn lost(&mut self, lost: &Lost) -> Bytes {
@@ -290,42 +302,40 @@ impl Live {
         Some(format!("event: stats\nid: {}\ndata: {json}\n\n", self.tail.position()).into())
     }
 
-    /// Waits for more, or for the time of something; a heartbeat if it is that one's.
-    async fn wait(&mut self) -> Option<Bytes> {
-        let stats_due = match self.shape {
-            Shape::Batches => self.stats_due,
+    /// Waits for more, or for the time of something.
+    async fn wait(&mut self) {
+        let due = match self.shape {
+            Shape::Batches => self.stats_due.min(self.heartbeat_due),
             Shape::Events | Shape::Lines { .. } => self.heartbeat_due,
         };
         let stopping = self.gateway.stopping.clone();
         tokio::select! {
             () = self.tail.more() => {}
-            () = stopping.cancelled() => return None,
-            () = sleep_until(stats_due.min(self.heartbeat_due)) => {}
-        }
-        let now = Instant::now();
-        if now >= self.heartbeat_due {
-            self.heartbeat_due = now + HEARTBEAT_EVERY;
-            return Some(self.heartbeat());
+            () = stopping.cancelled() => return,
+            () = sleep_until(due) => return,
         }
         // What came alone is sent at once, what comes soon after it, together.
-        if let Shape::Batches = self.shape
-            && now < self.batch_due
-        {
+        if let Shape::Batches = self.shape {
             tokio::select! {
                 () = sleep_until(self.batch_due) => {}
                 () = stopping.cancelled() => {}
             }
         }
-        None
     }
 
-    fn heartbeat(&mut self) -> Bytes {
-        match self.shape {
+    /// What is sent when there was nothing else to send for a while.
+    fn heartbeat(&mut self) -> Option<Bytes> {
+        let now = Instant::now();
+        if now < self.heartbeat_due {
+            return None;
+        }
+        self.heartbeat_due = now + HEARTBEAT_EVERY;
+        Some(match self.shape {
             Shape::Lines { .. } => "\n".into(),
             Shape::Events | Shape::Batches if std::mem::take(&mut self.ahead) => {
                 format!(": heartbeat\nid: {}\n\n", self.tail.position()).into()
             }
             Shape::Events | Shape::Batches => ": heartbeat\n\n".into(),
-        }
+        })
     }
 }

@@ -92,12 +92,13 @@ fn class(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
 }
 
 fn push_literal(regex: &mut String, c: char) {
-    regex.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+    regex.push_str(&regex_syntax::escape(c.encode_utf8(&mut [0; 4])));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::pattern::{Pattern, Room};
 
     #[test]
     fn patterns_match_as_fnmatch_does() {
@@ -121,7 +122,7 @@ mod tests {
             (r"a\", &[r"a\"], &["a"]),
             ("a.c+", &["a.c+"], &["abc+", "a.cc"]),
         ] {
-            let regex = regex::Regex::new(&as_regex(pattern)).unwrap();
+            let regex = Pattern::new(&as_regex(pattern), &mut Room::default()).unwrap();
             for text in yes {
                 assert!(regex.is_match(text), "{pattern} {text}");
             }

@@ -9,9 +9,12 @@
 //!    or first about its [`Labels`], which decide most alerts that are not meant.
 //! 4. [`print`](mod@print) writes the tree as text that reads as the same tree.
 //!
+//! 5. Whoever must not be held up asks within a bound of [`Work`]; what would take more is left
+//!    undecided.
+//!
 //! Refused, as a [`SyntaxError`]: text beyond [`MAX_TEXT`], [`MAX_DEPTH`], [`MAX_COMPARISONS`],
-//! [`MAX_VALUES`], [`MAX_REGEXES`] or [`MAX_WILDCARDS`], which together keep a filter below some
-//! megabytes, and all that is not the grammar below. There are no macros, lists by name,
+//! [`MAX_VALUES`], [`MAX_REGEXES`] or [`MAX_WILDCARDS`], patterns beyond [`MAX_COMPILED`], and all
+//! that is not the grammar below. There are no macros, lists by name,
 //! transformers (`tolower()`) or `val()`: they belong to rules.
 //!
 //! # Grammar
@@ -75,14 +78,17 @@
 //! Numbers are compared exactly: integers as integers, through a float only where one side is
 //! written as one (`1.5`, `1e3`). Falco's reach 2^64-1.
 
+mod caseless;
 mod error;
 mod glob;
 mod number;
 mod parse;
 mod path;
+mod pattern;
 mod print;
 mod test;
 mod tree;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -91,7 +97,10 @@ use std::ops::Range;
 use std::str::FromStr;
 
 pub use error::SyntaxError;
-use tree::{Kind, Term};
+pub use pattern::MAX_COMPILED;
+pub use work::Work;
+
+use tree::{Field, Kind, Term};
 
 use crate::event::{self, Event, Priority, Time, Value};
 
@@ -107,7 +116,7 @@ pub const MAX_COMPARISONS: usize = 256;
 /// How many values the lists of a filter may have together.
 pub const MAX_VALUES: usize = 1024;
 
-/// How many comparisons may be `regex`: each may take [`test::REGEX_SIZE`] bytes.
+/// How many comparisons may be `regex`.
 pub const MAX_REGEXES: usize = 8;
 
 /// How many components of `pmatch` paths may have wildcards, together: each is a pattern of its own,
@@ -132,7 +141,11 @@ impl Filter {
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let root = parse::filter(text)?;
         let mut names = Vec::new();
-        root.name_fields(&mut names);
+        root.each(&mut |comparison| {
+            if let Field::Output(name) = &comparison.field {
+                names.push(name.as_str().into());
+            }
+        });
         names.sort_unstable();
         names.dedup();
         Ok(Self { root, names: names.into() })
@@ -141,14 +154,36 @@ impl Filter {
     /// Whether the condition holds for an alert.
     #[must_use]
     pub fn matches(&self, alert: &impl View) -> bool {
-        self.root.matches(alert)
+        self.root.matches(alert, &Work::unbounded())
+    }
+
+    /// The same; `None` when that takes more than `work` allows.
+    #[must_use]
+    pub fn matches_within(&self, alert: &impl View, work: &Work) -> Option<bool> {
+        let holds = self.root.matches(alert, work);
+        (!work.is_exceeded()).then_some(holds)
     }
 
     /// What the condition comes to by an alert's labels alone; `None` when the rest has to be
     /// read. What [`Self::matches`] says of the whole alert is the same.
     #[must_use]
     pub fn decide(&self, alert: &impl Labels) -> Option<bool> {
-        self.root.decide(alert)
+        self.root.decide(alert, &Work::unbounded())
+    }
+
+    /// The same; [`Work::is_exceeded`] when that takes more than `work` allows.
+    #[must_use]
+    pub fn decide_within(&self, alert: &impl Labels, work: &Work) -> Option<bool> {
+        let known = self.root.decide(alert, work);
+        known.filter(|_| !work.is_exceeded())
+    }
+
+    /// Bytes it takes in memory at most, about, with what its patterns remember.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let mut size = size_of::<Self>();
+        self.root.each(&mut |comparison| size += comparison.size());
+        size
     }
 
     /// Whether it asks for the output field of this name.

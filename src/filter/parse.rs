@@ -11,6 +11,7 @@
 //! No text is read more often than a fixed number of times.
 
 use super::error::{SyntaxError, nearest};
+use super::pattern::Room;
 use super::test::{Test, Unfit};
 use super::tree::{Comparison, Field, Kind, Operator, Own, Takes, Term};
 use super::{MAX_COMPARISONS, MAX_DEPTH, MAX_REGEXES, MAX_TEXT, MAX_VALUES, MAX_WILDCARDS, path};
@@ -29,8 +30,16 @@ const FOLLOWS: &str = "`and`, `or` or the end";
 /// The first mistake.
 pub(super) fn filter(text: &str) -> Result<Term> {
     within_bound(text, text.len(), "bytes")?;
-    let mut parser =
-        Parser { text, at: 0, depth: 0, comparisons: 0, values: 0, regexes: 0, wildcards: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+        comparisons: 0,
+        values: 0,
+        regexes: 0,
+        wildcards: 0,
+        room: Room::default(),
+    };
     let root = parser.or()?;
     if !parser.rest().is_empty() {
         return Err(parser.unexpected(FOLLOWS));
@@ -92,6 +101,7 @@ struct Parser<'t> {
     values: usize,
     regexes: usize,
     wildcards: usize,
+    room: Room,
 }
 
 impl<'t> Parser<'t> {
@@ -258,7 +268,7 @@ impl<'t> Parser<'t> {
         }
         let places: Vec<usize> = words.iter().map(|word| word.at).collect();
         let values: Vec<String> = words.into_iter().map(|word| word.text).collect();
-        match Test::new(&field, operator, &values) {
+        match Test::new(&field, operator, &values, &mut self.room) {
             Ok(test) => Ok(Comparison { field, operator, values, test }),
             Err(Unfit::Operator { expected }) => {
                 Err(SyntaxError::new(self.text, at, operator.name(), expected))

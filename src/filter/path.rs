@@ -3,9 +3,8 @@
 //!
 //! Slashes in a row count as one. Wildcards match within a component, never across a slash.
 
-use regex::Regex;
-
 use super::glob;
+use super::pattern::Pattern;
 
 /// The beginning of paths.
 #[derive(Debug, Clone)]
@@ -17,26 +16,26 @@ pub(super) struct Prefix {
 #[derive(Debug, Clone)]
 enum Component {
     Text(String),
-    Pattern(Regex),
+    Pattern(Box<Pattern>),
 }
 
 impl Prefix {
-    /// `compile` makes a regular expression of a pattern's text.
+    /// `compile` makes a pattern of its text.
     ///
     /// # Errors
     /// Those of `compile`.
     pub(super) fn new<E>(
         path: &str,
-        compile: impl Fn(&str) -> Result<Regex, E>,
+        mut compile: impl FnMut(&str) -> Result<Pattern, E>,
     ) -> Result<Self, E> {
-        let component = |text: &str| {
+        let mut component = |text: &str| {
             Ok(if glob::has_wildcards(text) {
-                Component::Pattern(compile(&glob::as_regex(text))?)
+                Component::Pattern(Box::new(compile(&glob::as_regex(text))?))
             } else {
                 Component::Text(text.to_owned())
             })
         };
-        let components = components(path).map(component).collect::<Result<_, _>>()?;
+        let components = components(path).map(&mut component).collect::<Result<_, _>>()?;
         Ok(Self { absolute: is_absolute(path), components })
     }
 
@@ -49,6 +48,28 @@ impl Prefix {
                 (Component::Pattern(pattern), Some(name)) => pattern.is_match(name),
                 (_, None) => false,
             })
+    }
+
+    /// Steps that a byte of a path costs at worst.
+    pub(super) fn steps(&self) -> u64 {
+        // Each byte of the path is in one component only.
+        self.patterns().map(|pattern| pattern.steps()).max().unwrap_or_default() + 1
+    }
+
+    /// Bytes it takes in memory at most, about.
+    pub(super) fn size(&self) -> usize {
+        let texts = self.components.iter().map(|component| match component {
+            Component::Text(text) => text.len(),
+            Component::Pattern(pattern) => pattern.size(),
+        });
+        size_of_val(self.components.as_slice()) + texts.sum::<usize>()
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.components.iter().filter_map(|component| match component {
+            Component::Text(_) => None,
+            Component::Pattern(pattern) => Some(&**pattern),
+        })
     }
 }
 
@@ -68,6 +89,7 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::pattern::Room;
 
     #[test]
     fn prefixes_are_whole_components() {
@@ -87,7 +109,8 @@ mod tests {
             ),
             ("/var/*", &["/var/run/file.txt"], &["/var"]),
         ] {
-            let prefix = Prefix::new(prefix, Regex::new).unwrap();
+            let mut room = Room::default();
+            let prefix = Prefix::new(prefix, |text| Pattern::new(text, &mut room)).unwrap();
             for path in yes {
                 assert!(prefix.begins(path), "{prefix:?} {path}");
             }

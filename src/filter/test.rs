@@ -10,17 +10,16 @@
 use std::cmp::Ordering;
 
 use memchr::memmem::Finder;
-use regex::{Regex, RegexBuilder};
 use serde_json::value::RawValue;
 
+use super::Work;
+use super::caseless::Caseless;
 use super::glob;
 use super::number::Number;
 use super::path::Prefix;
+use super::pattern::{Pattern, Room};
 use super::tree::{Field, Operator, Own};
 use crate::event::{Priority, Time};
-
-/// How large a compiled pattern may be, in bytes; what it remembers while it searches, as well.
-pub(super) const REGEX_SIZE: usize = 512 << 10;
 
 /// One value of an alert.
 #[derive(Debug, Clone, Copy)]
@@ -69,9 +68,10 @@ pub(super) enum Test {
     /// That it is a number, which compares so with this number.
     Ordered(Operator, Option<Number>),
     Contains(Box<Finder<'static>>),
+    ContainsCaseless(Box<Caseless>),
     StartsWith(String),
     EndsWith(String),
-    Matches(Regex),
+    Matches(Box<Pattern>),
     Begins(Vec<Prefix>),
     /// That it is among these: one bit each.
     Priorities(u8),
@@ -98,12 +98,17 @@ pub(super) enum Unfit {
 type Result<T> = std::result::Result<T, Unfit>;
 
 impl Test {
-    pub(super) fn new(field: &Field, operator: Operator, values: &[String]) -> Result<Self> {
+    pub(super) fn new(
+        field: &Field,
+        operator: Operator,
+        values: &[String],
+        room: &mut Room,
+    ) -> Result<Self> {
         match field {
             _ if operator == Operator::Exists => Ok(Self::Exists),
             Field::Own(Own::Priority) => priorities(operator, values),
             Field::Own(Own::Time) if compares(operator) => times(operator, values),
-            _ => text(operator, values),
+            _ => text(operator, values, room),
         }
     }
 
@@ -115,18 +120,22 @@ impl Test {
         }
     }
 
-    pub(super) fn takes_time(&self, time: Time) -> bool {
+    pub(super) fn takes_time(&self, time: Time, work: &Work) -> bool {
         match self {
             Self::Exists => true,
             Self::Times(operator, times) => {
                 times.iter().any(|asked| accepts(*operator, time.cmp(asked)))
             }
-            _ => self.takes(&Item::text(&time.to_string())),
+            _ => self.takes(&Item::text(&time.to_string()), work),
         }
     }
 
-    pub(super) fn takes(&self, item: &Item<'_>) -> bool {
+    /// No, too, where that takes more work than is allowed.
+    pub(super) fn takes(&self, item: &Item<'_>, work: &Work) -> bool {
         let text = item.text;
+        if !work.take(text.len(), self.steps()) {
+            return false;
+        }
         match self {
             Self::Exists => true,
             Self::OneOf(literals) => {
@@ -138,12 +147,40 @@ impl Test {
                 _ => false,
             },
             Self::Contains(finder) => finder.find(text.as_bytes()).is_some(),
+            Self::ContainsCaseless(piece) => piece.is_in(text),
             Self::StartsWith(beginning) => text.starts_with(beginning.as_str()),
             Self::EndsWith(end) => text.ends_with(end.as_str()),
             Self::Matches(pattern) => pattern.is_match(text),
             Self::Begins(prefixes) => prefixes.iter().any(|prefix| prefix.begins(text)),
             // Prepared for priority and time alone.
             Self::Priorities(_) | Self::Times(..) => false,
+        }
+    }
+
+    /// Steps that a byte of text costs at worst.
+    pub(super) fn steps(&self) -> u64 {
+        match self {
+            Self::OneOf(literals) => 1 + literals.len() as u64,
+            Self::Times(_, times) => 1 + times.len() as u64,
+            Self::Matches(pattern) => pattern.steps(),
+            Self::Begins(prefixes) => prefixes.iter().map(Prefix::steps).sum::<u64>() + 1,
+            _ => 1,
+        }
+    }
+
+    /// Bytes it takes in memory at most, about.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::OneOf(literals) => {
+                literals.iter().map(|literal| size_of::<Literal>() + literal.text.len()).sum()
+            }
+            Self::Contains(finder) => size_of::<Finder<'_>>() + finder.needle().len(),
+            Self::ContainsCaseless(piece) => piece.size(),
+            Self::StartsWith(text) | Self::EndsWith(text) => text.len(),
+            Self::Matches(pattern) => size_of::<Pattern>() + pattern.size(),
+            Self::Begins(prefixes) => prefixes.iter().map(Prefix::size).sum(),
+            Self::Times(_, times) => size_of_val(times.as_slice()),
+            Self::Exists | Self::Ordered(..) | Self::Priorities(_) => 0,
         }
     }
 }
@@ -215,7 +252,7 @@ fn point(text: &str) -> Option<Time> {
     timestamp.ok().map(Time::from)
 }
 
-fn text(operator: Operator, values: &[String]) -> Result<Test> {
+fn text(operator: Operator, values: &[String], room: &mut Room) -> Result<Test> {
     let value = values.first().map_or("", String::as_str);
     let unfit = |expected: &str| Unfit::Value {
         number: 0,
@@ -233,9 +270,7 @@ fn text(operator: Operator, values: &[String]) -> Result<Test> {
             Test::Ordered(operator, Number::read(value))
         }
         Operator::Contains => Test::Contains(Box::new(Finder::new(value).into_owned())),
-        Operator::Icontains => {
-            Test::Matches(compile(&regex::escape(value), true).map_err(|why| unfit(&why))?)
-        }
+        Operator::Icontains => Test::ContainsCaseless(Box::new(Caseless::new(value))),
         Operator::Bcontains => {
             let bytes =
                 bytes(value).ok_or_else(|| unfit("bytes in hexadecimal, two digits each"))?;
@@ -244,15 +279,16 @@ fn text(operator: Operator, values: &[String]) -> Result<Test> {
         Operator::StartsWith => Test::StartsWith(value.to_owned()),
         Operator::EndsWith => Test::EndsWith(value.to_owned()),
         Operator::Glob => {
-            Test::Matches(compile(&glob::as_regex(value), false).map_err(|why| unfit(&why))?)
+            let pattern = Pattern::new(&glob::as_regex(value), room).map_err(|why| unfit(&why))?;
+            Test::Matches(Box::new(pattern))
         }
-        Operator::Regex => Test::Matches(whole(value).map_err(|why| unfit(&why))?),
+        Operator::Regex => Test::Matches(Box::new(whole(value, room).map_err(|why| unfit(&why))?)),
         Operator::Pmatch => {
-            let prefix = |(number, path): (usize, &String)| {
-                Prefix::new(path, |pattern| compile(pattern, false))
+            let mut prefix = |(number, path): (usize, &String)| {
+                Prefix::new(path, |pattern| Pattern::new(pattern, room))
                     .map_err(|expected| Unfit::Value { number, expected, known: Vec::new() })
             };
-            Test::Begins(values.iter().enumerate().map(prefix).collect::<Result<_>>()?)
+            Test::Begins(values.iter().enumerate().map(&mut prefix).collect::<Result<_>>()?)
         }
     })
 }
@@ -268,28 +304,8 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 /// A pattern for all of a text, as libsinsp matches them.
-fn whole(pattern: &str) -> std::result::Result<Regex, String> {
+fn whole(pattern: &str, room: &mut Room) -> std::result::Result<Pattern, String> {
     // By itself first: what closes more than it opens must not close what is put around it.
-    compile(pattern, false)?;
-    compile(&format!(r"\A(?:{pattern})\z"), false)
-}
-
-/// The error says what is expected.
-fn compile(pattern: &str, any_case: bool) -> std::result::Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(any_case)
-        .size_limit(REGEX_SIZE)
-        .dfa_size_limit(REGEX_SIZE)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => {
-                format!("a pattern of at most {REGEX_SIZE} bytes when compiled")
-            }
-            // The last of its lines says what is wrong, the others show where.
-            error => {
-                let text = error.to_string();
-                let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                format!("a pattern ({})", why.escape_debug())
-            }
-        })
+    Pattern::check(pattern)?;
+    Pattern::new(&format!(r"\A(?:{pattern})\z"), room)
 }

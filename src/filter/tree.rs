@@ -5,8 +5,11 @@
 use std::ops::Range;
 
 use super::test::{Item, Test, elements};
-use super::{Labels, View};
+use super::{Labels, View, Work};
 use crate::event::Value;
+
+/// Steps that a byte of a list costs to be read: each element is a text of its own.
+const ELEMENT_STEPS: u64 = 8;
 
 /// A part of a filter, and where it stands in the text, in bytes, parentheses included.
 #[derive(Debug, Clone)]
@@ -33,41 +36,35 @@ pub(super) enum Kind {
 
 impl Term {
     /// As deep as the filter, which is bounded by [`super::MAX_DEPTH`].
-    pub(super) fn matches(&self, alert: &impl View) -> bool {
+    pub(super) fn matches(&self, alert: &impl View, work: &Work) -> bool {
         match &self.kind {
-            Kind::And(terms) => terms.iter().all(|term| term.matches(alert)),
-            Kind::Or(terms) => terms.iter().any(|term| term.matches(alert)),
-            Kind::Not(term) => !term.matches(alert),
-            Kind::Compare(comparison) => comparison.holds(alert),
+            Kind::And(terms) => terms.iter().all(|term| term.matches(alert, work)),
+            Kind::Or(terms) => terms.iter().any(|term| term.matches(alert, work)),
+            Kind::Not(term) => !term.matches(alert, work),
+            Kind::Compare(comparison) => comparison.holds(alert, work),
         }
     }
 
-    /// Adds the names of the output fields it asks for.
-    pub(super) fn name_fields(&self, names: &mut Vec<Box<str>>) {
+    /// Calls `each` with every comparison.
+    pub(super) fn each(&self, each: &mut impl FnMut(&Comparison)) {
         match &self.kind {
-            Kind::And(terms) | Kind::Or(terms) => {
-                terms.iter().for_each(|term| term.name_fields(names));
-            }
-            Kind::Not(term) => term.name_fields(names),
-            Kind::Compare(comparison) => {
-                if let Field::Output(name) = &comparison.field {
-                    names.push(name.as_str().into());
-                }
-            }
+            Kind::And(terms) | Kind::Or(terms) => terms.iter().for_each(|term| term.each(each)),
+            Kind::Not(term) => term.each(each),
+            Kind::Compare(comparison) => each(comparison),
         }
     }
 
     /// What it comes to as far as labels tell; nothing when that is not far enough.
-    pub(super) fn decide(&self, alert: &impl Labels) -> Option<bool> {
+    pub(super) fn decide(&self, alert: &impl Labels, work: &Work) -> Option<bool> {
         match &self.kind {
-            Kind::And(terms) => all(terms.iter().map(|term| term.decide(alert))),
+            Kind::And(terms) => all(terms.iter().map(|term| term.decide(alert, work))),
             // One of them holds unless all of them do not.
             Kind::Or(terms) => {
-                all(terms.iter().map(|term| Some(!term.decide(alert)?))).map(|none| !none)
+                all(terms.iter().map(|term| Some(!term.decide(alert, work)?))).map(|none| !none)
             }
-            Kind::Not(term) => term.decide(alert).map(|holds| !holds),
+            Kind::Not(term) => term.decide(alert, work).map(|holds| !holds),
             Kind::Compare(comparison) => match &comparison.field {
-                Field::Own(own) => comparison.label(*own, alert),
+                Field::Own(own) => comparison.label(*own, alert, work),
                 Field::Output(_) => None,
             },
         }
@@ -100,51 +97,60 @@ impl PartialEq for Comparison {
 }
 
 impl Comparison {
-    fn holds(&self, alert: &impl View) -> bool {
+    /// Bytes it takes in memory at most, about.
+    pub(super) fn size(&self) -> usize {
+        let values = self.values.iter().map(|value| size_of::<String>() + value.len());
+        size_of::<Term>() + size_of::<Self>() + values.sum::<usize>() + self.test.size()
+    }
+
+    fn holds(&self, alert: &impl View, work: &Work) -> bool {
         match &self.field {
-            Field::Own(own) => {
-                self.label(*own, alert.labels()).unwrap_or_else(|| self.text(alert.output()))
-            }
-            Field::Output(name) => alert.field(name).is_some_and(|value| self.value(value)),
+            Field::Own(own) => self
+                .label(*own, alert.labels(), work)
+                .unwrap_or_else(|| self.text(alert.output(), work)),
+            Field::Output(name) => alert.field(name).is_some_and(|value| self.value(value, work)),
         }
     }
 
     /// What it comes to for a label; nothing for `output`, which is none.
-    fn label(&self, own: Own, alert: &impl Labels) -> Option<bool> {
+    fn label(&self, own: Own, alert: &impl Labels, work: &Work) -> Option<bool> {
         Some(match own {
             Own::Priority => self.found(self.test.takes_priority(alert.priority())),
-            Own::Time => self.found(self.test.takes_time(alert.time())),
-            Own::Rule => self.text(alert.rule()),
-            Own::Source => self.text(alert.source()),
-            Own::Hostname => self.text(alert.hostname().unwrap_or_default()),
-            Own::Tags => self.any(alert.tags().map(Item::text)),
+            Own::Time => self.found(self.test.takes_time(alert.time(), work)),
+            Own::Rule => self.text(alert.rule(), work),
+            Own::Source => self.text(alert.source(), work),
+            Own::Hostname => self.text(alert.hostname().unwrap_or_default(), work),
+            Own::Tags => self.any(alert.tags().map(Item::text), work),
             Own::Output => return None,
         })
     }
 
     /// An alert's own text: empty is missing.
-    fn text(&self, text: &str) -> bool {
-        !text.is_empty() && self.found(self.test.takes(&Item::text(text)))
+    fn text(&self, text: &str, work: &Work) -> bool {
+        !text.is_empty() && self.found(self.test.takes(&Item::text(text), work))
     }
 
-    fn value(&self, value: &Value<'_>) -> bool {
+    fn value(&self, value: &Value<'_>, work: &Work) -> bool {
         match value {
             Value::Null => false,
-            Value::Text(text) => self.found(self.test.takes(&Item::text(text))),
-            Value::Plain(text) => self.found(self.test.takes(&Item::plain(text))),
+            Value::Text(text) => self.found(self.test.takes(&Item::text(text), work)),
+            Value::Plain(text) => self.found(self.test.takes(&Item::plain(text), work)),
+            Value::Nested(json) if !work.take(json.len(), ELEMENT_STEPS) => false,
             Value::Nested(json) => match elements(json) {
-                Some(list) => self.any(list.iter().map(|(text, plain)| Item::new(text, *plain))),
-                None => self.found(self.test.takes(&Item::text(json))),
+                Some(list) => {
+                    self.any(list.iter().map(|(text, plain)| Item::new(text, *plain)), work)
+                }
+                None => self.found(self.test.takes(&Item::text(json), work)),
             },
         }
     }
 
     /// A list: one element is enough.
-    fn any<'i>(&self, mut list: impl Iterator<Item = Item<'i>>) -> bool {
+    fn any<'i>(&self, mut list: impl Iterator<Item = Item<'i>>, work: &Work) -> bool {
         let mut there = false;
         let found = list.any(|item| {
             there = true;
-            self.test.takes(&item)
+            self.test.takes(&item, work)
         });
         there && self.found(found)
     }

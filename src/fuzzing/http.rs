@@ -23,6 +23,7 @@ const ORIGIN: &str = "https://soc.example";
 fn feed(falco: &Falco) -> Feed {
     Feed {
         hub: falco.context.hub.clone(),
+        filters: falco.context.filters.clone(),
         intake: falco.intake.clone(),
         subscribers: falco.context.subscribers.clone(),
         calls: Arc::default(),
@@ -33,6 +34,12 @@ fn feed(falco: &Falco) -> Feed {
         started: Timestamp::UNIX_EPOCH,
         stop: falco.context.stop.clone(),
     }
+}
+
+/// What the gateway is served from, with an empty log and no socket.
+#[cfg(test)]
+pub(crate) fn quiet_feed() -> Arc<Feed> {
+    Arc::new(feed(&Falco::new()))
 }
 
 /// What came back, as far as it came within a second.

@@ -51,6 +51,8 @@ pub use framing::{frame_decode, grpc_frame_decode};
 pub use h2_raw::h2_server_raw;
 pub use h2_structured::{Hpack, h2_structured};
 pub use heads::{grpc_message, grpc_timeout, request_head};
+#[cfg(test)]
+pub(crate) use http::quiet_feed;
 pub use http::{gateway_request, sse_encode};
 pub use legacy::Legacy;
 

@@ -15,6 +15,7 @@ use crate::ingest::{Input, Intake, Line};
 use crate::net::Peer;
 use crate::net::authority::RepairedIo;
 use crate::net::connection::{self, Serving, Terms};
+use crate::query::Filters;
 use crate::server;
 use crate::service::{
     self, Config, Context, FalcoVersion, Settings, Subscribers, mounted, subscribers::Kind,
@@ -36,6 +37,7 @@ impl Falco {
         let hub = Arc::new(Hub::new(HubConfig::default(), Epoch::new(0xabc)));
         let intake = Arc::new(Intake::new(hub.clone(), "host".into()));
         let context = Context {
+            filters: Filters::default(),
             hub,
             settings: Settings::new(Config::default()),
             hostname: "host".into(),

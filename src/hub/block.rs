@@ -242,11 +242,7 @@ impl Block {
 
     /// The alerts before sequence number `end`, and from `start` on: all that the block has.
     pub(super) fn within(self: &Arc<Self>, start: u64, end: u64) -> Option<Slice> {
-        let at = |sequence: u64| {
-            let position = sequence.clamp(self.first, self.end()) - self.first;
-            usize::try_from(position).unwrap_or(usize::MAX)
-        };
-        let range = at(start)..at(end);
+        let range = self.position(start)..self.position(end);
         (!range.is_empty()).then(|| Slice { block: self.clone(), range })
     }
 
@@ -257,6 +253,26 @@ impl Block {
                 *count += 1;
             }
         }
+    }
+
+    fn alert(&self, position: usize) -> Option<Alert<'_>> {
+        let frame = self.frame_start(position)..self.frame_start(position + 1);
+        let line = self.line_start(position)..self.line_start(position + 1);
+        let entry = self.index.get(position)?;
+        Some(Alert {
+            sequence: self.first + position as u64,
+            time: entry.time,
+            priority: entry.priority,
+            labels: self.labels.get(entry.labels)?,
+            frame: self.frames.get(frame)?,
+            line: self.lines.get(line)?,
+        })
+    }
+
+    /// Where the alert with this sequence number stands, at most behind the last.
+    fn position(&self, sequence: u64) -> usize {
+        let position = sequence.clamp(self.first, self.end()) - self.first;
+        usize::try_from(position).unwrap_or(usize::MAX)
     }
 
     fn frame_start(&self, position: usize) -> usize {
@@ -294,20 +310,21 @@ impl Slice {
 
     /// Each alert by itself.
     pub fn alerts(&self) -> impl DoubleEndedIterator<Item = Alert<'_>> {
-        let block = &self.block;
-        self.range.clone().filter_map(|position| {
-            let frame = block.frame_start(position)..block.frame_start(position + 1);
-            let line = block.line_start(position)..block.line_start(position + 1);
-            let entry = block.index.get(position)?;
-            Some(Alert {
-                sequence: block.first + position as u64,
-                time: entry.time,
-                priority: entry.priority,
-                labels: block.labels.get(entry.labels)?,
-                frame: block.frames.get(frame)?,
-                line: block.lines.get(line)?,
-            })
-        })
+        self.range.clone().filter_map(|position| self.block.alert(position))
+    }
+
+    /// The same from sequence number `from` on.
+    pub fn alerts_from(&self, from: u64) -> impl Iterator<Item = Alert<'_>> {
+        let start = self.block.position(from).clamp(self.range.start, self.range.end);
+        (start..self.range.end).filter_map(|position| self.block.alert(position))
+    }
+
+    /// The alert with this sequence number, if it is one of these.
+    #[must_use]
+    pub fn alert(&self, sequence: u64) -> Option<Alert<'_>> {
+        let position = self.block.position(sequence);
+        let there = sequence >= self.block.first && self.range.contains(&position);
+        there.then(|| self.block.alert(position)).flatten()
     }
 
     /// This slice up to, not including, sequence number `end`; `None` when nothing is left.

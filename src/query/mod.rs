@@ -8,11 +8,20 @@
 //! | `filter` | a condition ([`crate::filter`]) | [`selection`] |
 //!
 //! A [`Selection`] is asked about one alert after the other. It decides by the index where that is
-//! enough, and reads the alert's line again only where it is not. Nothing here waits or keeps
-//! anything.
+//! enough, and reads the alert's line again only where it is not.
+//!
+//! A reader's filter is [`prepared`] once for all who ask for the same; what comes is looked through
+//! in turns ([`sift`]); and a reader that has read everything is woken only for what may pass its
+//! filter ([`lookout`]).
 
+mod lookout;
 mod position;
+mod prepared;
 mod selection;
+mod sift;
 
+pub use lookout::{Arrivals, watch};
 pub use position::{PositionError, after, before, last, time};
+pub use prepared::{Filters, MAX_IN_USE, Prepared, Unprepared};
 pub use selection::{Selection, read};
+pub use sift::Sifted;

@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::prepared::Prepared;
 use crate::event::{self, Event, Part, Priority, Record, Time, Value};
-use crate::filter::{Filter, Labels, View};
+use crate::filter::{Labels, View, Work};
 use crate::hub::Alert;
 
 /// The alerts of a time that satisfy a condition; the default is all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     /// Only alerts for which it holds.
-    pub filter: Option<Filter>,
+    pub filter: Option<Prepared>,
     /// Only alerts that happened then or later.
     pub since: Option<Time>,
     /// Only alerts that happened earlier.
@@ -28,13 +29,18 @@ impl Selection {
     /// Whether `alert` is meant.
     #[must_use]
     pub fn takes(&self, alert: &Alert<'_>) -> bool {
+        self.takes_within(alert, &Work::unbounded()).unwrap_or(false)
+    }
+
+    /// The same; `None` when that takes more than `work` allows.
+    #[must_use]
+    pub fn takes_within(&self, alert: &Alert<'_>, work: &Work) -> Option<bool> {
         let in_time = self.since.is_none_or(|since| alert.time >= since)
             && self.until.is_none_or(|until| alert.time < until);
-        in_time
-            && self.filter.as_ref().is_none_or(|filter| {
-                let known = Indexed(alert);
-                filter.decide(&known).or_else(|| known.ask(filter)).unwrap_or(false)
-            })
+        let Some(filter) = self.filter.as_ref().filter(|_| in_time) else { return Some(in_time) };
+        let known = Indexed(alert);
+        let takes = filter.decide_within(&known, work).or_else(|| known.ask(filter, work));
+        (!work.is_exceeded()).then_some(takes.unwrap_or(false))
     }
 }
 
@@ -54,10 +60,13 @@ struct Indexed<'a>(&'a Alert<'a>);
 
 impl Indexed<'_> {
     /// The outcome of a filter that asks for more: that is read again from the alert's line.
-    fn ask(&self, filter: &Filter) -> Option<bool> {
+    fn ask(&self, filter: &Prepared, work: &Work) -> Option<bool> {
+        if work.is_exceeded() {
+            return None;
+        }
         let line = std::str::from_utf8(self.0.line).ok()?;
         let part = event::part(line, |name| filter.names(name)).ok()?;
-        Some(filter.matches(&Reread { known: self, part }))
+        filter.matches_within(&Reread { known: self, part }, work)
     }
 }
 

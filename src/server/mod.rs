@@ -45,6 +45,7 @@ use crate::net::connection::{Ending, GRACE, Handler};
 use crate::net::serve::{ListenError, Listener};
 use crate::net::tls::TlsError;
 use crate::net::{BindError, Inherited, Peer};
+use crate::query::{self, Filters};
 use crate::service::{self, Caller, FalcoVersion, Settings, Subscribers, mounted};
 use calls::{Call, Calls};
 use changes::Changes;
@@ -190,8 +191,10 @@ impl Server {
             parts.spawn(well(async move { ingest::demo::run(&intake, rate, stop).await }));
         }
 
+        let filters = Filters::default();
         let context = service::Context {
             hub: hub.clone(),
+            filters: filters.clone(),
             settings: settings.clone(),
             hostname,
             now: ingest::now,
@@ -209,6 +212,7 @@ impl Server {
         let grpc = config.grpc.as_ref().map(ToString::to_string).unwrap_or_default();
         let feed = Feed {
             hub: hub.clone(),
+            filters: filters.clone(),
             intake,
             subscribers,
             calls,
@@ -225,6 +229,7 @@ impl Server {
             gateway.serve(&mut parts, port.clone())?;
         }
         parts.spawn(ask_falco(&config, asked, stop.clone()));
+        parts.spawn(well(until(stop.clone(), query::watch(hub.clone(), filters))));
         parts.spawn(well(systemd::stay_alive(stop.clone())));
 
         greet(&config, gateway.as_ref().and_then(Gateway::url).as_deref());
@@ -293,6 +298,11 @@ impl Server {
 async fn well(part: impl Future<Output = ()>) -> Result<(), Error> {
     part.await;
     Ok(())
+}
+
+/// A part that goes on until `stop`.
+async fn until(stop: CancellationToken, part: impl Future<Output = ()>) {
+    let _ = stop.run_until_cancelled(part).await;
 }
 
 /// The gRPC services as the listener wants them: told who calls, and counted.

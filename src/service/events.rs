@@ -1,11 +1,10 @@
 //! `falconer.v1.EventService`: alerts with their cursors, and how the server is.
 
 use super::fields::Fields;
-use super::position::{invalid, named};
+use super::position::{named, prepared};
 use super::subscribers::Kind;
 use super::watch::{Watch, Watching};
 use super::{Caller, Context};
-use crate::filter::Filter;
 use crate::grpc::{Method, Request, Status, method};
 use crate::proto::falconer::v1::watch_request::Start;
 use crate::proto::falconer::v1::{StatusRequest, StatusResponse, WatchRequest};
@@ -17,7 +16,7 @@ pub(super) fn watch(context: Context) -> Method {
         let context = context.clone();
         async move {
             let caller = request.extensions.get::<Caller>().cloned();
-            let watching = read(&context, request.message)?;
+            let watching = read(&context, request.message).await?;
             Ok(Watch::new(context, watching, caller).into_frames())
         }
     })
@@ -47,12 +46,12 @@ pub(super) fn status(context: Context) -> Method {
     })
 }
 
-fn read(context: &Context, request: WatchRequest) -> Result<Watching, Status> {
+async fn read(context: &Context, request: WatchRequest) -> Result<Watching, Status> {
     let WatchRequest { filter, start, until, follow, limit, fields } = request;
     let (hub, now) = (&context.hub, (context.now)());
     let filter = match filter.trim() {
         "" => None,
-        text => Some(Filter::parse(text).map_err(|error| invalid(format!("filter: {error}")))?),
+        text => Some(prepared("filter", &context.filters, text).await?),
     };
     let until = match until.as_str() {
         "" => None,

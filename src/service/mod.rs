@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::Time;
 use crate::grpc::Router;
 use crate::hub::Hub;
+use crate::query::Filters;
 
 pub use reader::LOST_CAUSE;
 pub use subscribers::Subscribers;
@@ -102,6 +103,8 @@ pub enum LostEvents {
 pub struct Context {
     /// The alerts.
     pub hub: Arc<Hub>,
+    /// The filters in use. [`crate::query::watch`] wakes those who wait with one.
+    pub filters: Filters,
     /// How they are handed out.
     pub settings: Settings,
     /// Stands in for the host of alerts that Falconer itself makes.

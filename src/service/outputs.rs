@@ -1,5 +1,6 @@
 //! `falco.outputs.service`: alerts once (`get`) or as they come (`sub`).
 
+use http::{Extensions, HeaderMap};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::position::{self, Position};
@@ -14,7 +15,8 @@ pub(super) fn get(context: Context) -> Method {
     method::server_streaming(move |request: Request<Empty>| {
         let context = context.clone();
         async move {
-            let (wanted, caller) = start(&context, &request)?;
+            let Request { metadata, extensions, .. } = &request;
+            let (wanted, caller) = start(&context, metadata, extensions).await?;
             Ok(Reader::get(context, wanted, caller)?.into_frames())
         }
     })
@@ -25,7 +27,8 @@ pub(super) fn sub(context: Context) -> Method {
     method::bidirectional(move |request: Request<Requests<Empty>>| {
         let context = context.clone();
         async move {
-            let (wanted, caller) = start(&context, &request)?;
+            let Request { metadata, extensions, .. } = &request;
+            let (wanted, caller) = start(&context, metadata, extensions).await?;
             // Beside the reply, not within it: clients that poll send requests for as long as the
             // call lasts, also while they are too slow to take what we send, and HTTP/2 gives up
             // a connection whose small frames nobody reads.
@@ -35,15 +38,22 @@ pub(super) fn sub(context: Context) -> Method {
     })
 }
 
-fn start<T>(context: &Context, request: &Request<T>) -> Result<(Wanted, Option<Caller>), Status> {
-    let position = Position::of(&request.metadata, &context.hub, (context.now)())?;
-    let selection =
-        Selection { filter: position::filter(&request.metadata)?, ..Selection::default() };
-    let caller = request.extensions.get::<Caller>().cloned();
+async fn start(
+    context: &Context,
+    metadata: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<(Wanted, Option<Caller>), Status> {
+    let filter = match position::filter(metadata)? {
+        Some(text) => Some(position::prepared(position::FILTER, &context.filters, text).await?),
+        None => None,
+    };
+    let position = Position::of(metadata, &context.hub, (context.now)())?;
+    let selection = Selection { filter, ..Selection::default() };
+    let caller = extensions.get::<Caller>().cloned();
     tracing::debug!(
         peer = caller.as_ref().map(|caller| &*caller.name),
         ?position,
-        filter = selection.filter.as_ref().map(ToString::to_string),
+        filter = selection.filter.as_ref().map(|filter| filter.to_string()),
         "call begins"
     );
     Ok((Wanted { position, selection }, caller))

@@ -17,10 +17,9 @@
 use http::HeaderMap;
 
 use crate::event::Time;
-use crate::filter::Filter;
 use crate::grpc::{Code, Status};
 use crate::hub::{DEFAULT_GROUP, GroupError, Hub};
-use crate::query::{self, PositionError};
+use crate::query::{self, Filters, PositionError, Prepared, Unprepared};
 
 /// Where a call starts, and whose mark it moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +34,7 @@ const GROUP: &str = "falconer-group";
 const AFTER: &str = "falconer-after";
 const SINCE: &str = "falconer-since";
 const LAST: &str = "falconer-last";
-const FILTER: &str = "falconer-filter";
+pub(super) const FILTER: &str = "falconer-filter";
 
 impl Position {
     pub(super) fn of(metadata: &HeaderMap, hub: &Hub, now: Time) -> Result<Self, Status> {
@@ -79,10 +78,21 @@ impl Position {
     }
 }
 
-/// Which alerts a call wants; `None` is all.
-pub(super) fn filter(metadata: &HeaderMap) -> Result<Option<Filter>, Status> {
-    let parse = |text| Filter::parse(text).map_err(|error| invalid(format!("{FILTER}: {error}")));
-    text(metadata, FILTER)?.map(parse).transpose()
+/// Which alerts a call wants, as text; `None` is all.
+pub(super) fn filter(metadata: &HeaderMap) -> Result<Option<&str>, Status> {
+    text(metadata, FILTER)
+}
+
+/// The filter that a key's value says, or what is wrong with it.
+pub(super) async fn prepared(key: &str, filters: &Filters, text: &str) -> Result<Prepared, Status> {
+    filters.prepare(text).await.map_err(|error| {
+        let code = match error {
+            Unprepared::Syntax(_) => Code::InvalidArgument,
+            Unprepared::Full { .. } => Code::ResourceExhausted,
+            Unprepared::Failed => Code::Internal,
+        };
+        Status::new(code, format!("{key}: {error}"))
+    })
 }
 
 /// A key that is meant for us and says nothing to us.
@@ -211,16 +221,16 @@ mod tests {
         assert_eq!(position(&[(FILTER, "rule = x")]), at(1, None));
         assert_eq!(position(&[(FILTER, "rule = x"), (GROUP, "siem")]), at(1, Some("siem")));
         assert_eq!(position(&[(FILTER, "rule = x"), (LAST, "2")]), at(9, None));
-        let metadata = |text: &str| {
-            let mut metadata = HeaderMap::new();
-            metadata.insert(FILTER, text.parse().unwrap());
-            filter(&metadata)
-        };
-        assert_eq!(
-            metadata("priority >= warning").unwrap().unwrap().to_string(),
-            "priority >= warning"
-        );
-        let wrong = metadata("proc.name = cat and (").unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_filter_is_read_or_refused_with_its_column() {
+        let mut metadata = HeaderMap::new();
+        metadata.insert(FILTER, "priority >= warning".parse().unwrap());
+        let (text, filters) = (filter(&metadata).unwrap().unwrap(), Filters::default());
+        let read = prepared(FILTER, &filters, text).await.unwrap();
+        assert_eq!(read.to_string(), "priority >= warning");
+        let wrong = prepared(FILTER, &filters, "proc.name = cat and (").await.unwrap_err();
         assert_eq!(wrong.code(), Code::InvalidArgument);
         assert!(wrong.message().starts_with("falconer-filter: column 22"), "{}", wrong.message());
     }

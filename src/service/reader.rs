@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -27,7 +26,7 @@ use super::{Caller, Config, Context, Delivery, LostEvents};
 use crate::event;
 use crate::grpc::{Code, Status};
 use crate::hub::{Gap, Next, Slice};
-use crate::query::Selection;
+use crate::query::{Arrivals, Selection};
 
 /// How many bytes of frames go out at once. hyper holds a chunk until flow control lets it
 /// leave, so this times the open calls is the memory stalled readers cost.
@@ -62,7 +61,7 @@ pub(super) struct Reader {
     place: Place,
     selection: Selection,
     end: End,
-    head: watch::Receiver<u64>,
+    arrivals: Arrivals,
     /// What was found behind the last chunk and has not been sent.
     found: Option<Next>,
     /// A group's name and where it has read to once the last chunk has been taken.
@@ -137,7 +136,15 @@ impl Reader {
         if let (Place::Own { next, .. }, End::Never { subscribed, .. }) = (&place, &end) {
             subscribed.moved_to(*next);
         }
-        let head = hub.watch_head();
+        let arrivals = Arrivals::new(hub, &selection);
+        // A group's mark follows what does not pass, too.
+        let arrivals = match &place {
+            Place::Own { group: None, .. } => arrivals,
+            _ => arrivals.of_all(),
+        };
+        if let (Some(filter), End::Never { subscribed, .. }) = (arrivals.filter(), &end) {
+            subscribed.filtered_by(filter.clone());
+        }
         let (peer, ending) = match caller {
             Some(Caller { name, ending }) => (Some(name), ending),
             None => (None, context.stop.clone()),
@@ -148,7 +155,7 @@ impl Reader {
             place,
             selection,
             end,
-            head,
+            arrivals,
             found: None,
             unconfirmed: None,
             peer,
@@ -172,15 +179,17 @@ impl Reader {
         loop {
             self.confirm();
             if !self.selection.is_all() {
-                // Asking a filter takes its time, and a long way may hold nothing that passes.
+                // A long way may hold nothing that passes.
                 tokio::task::yield_now().await;
             }
-            // Noted before looking, so that what is appended in between wakes the wait below.
-            self.head.mark_unchanged();
+            self.arrivals.about_to_look();
             self.check().await?;
             match self.look()? {
                 Next::Alerts(slice) => {
-                    let frames = self.take(&slice)?;
+                    let frames = match self.selection.is_all() {
+                        true => self.take(&slice)?,
+                        false => self.sift(&slice).await,
+                    };
                     if !frames.is_empty() {
                         return Ok(Some(frames));
                     }
@@ -213,7 +222,7 @@ impl Reader {
         let first = self.sent(slice);
         let mut gathered = BytesMut::new();
         // What is claimed from a shared group is nobody else's any more: never more than is sent.
-        let may_look_on = matches!(self.place, Place::Own { .. }) && self.selection.is_all();
+        let may_look_on = matches!(self.place, Place::Own { .. });
         while may_look_on && first.len().max(gathered.len()) < SMALL {
             match self.look()? {
                 Next::Alerts(more) if more.frames().len() < SMALL => {
@@ -233,24 +242,33 @@ impl Reader {
     }
 
     fn sent(&mut self, slice: &Slice) -> Bytes {
+        self.read(slice, slice.end() - slice.first());
+        slice.frames()
+    }
+
+    /// The frames of what passes of `slice`.
+    async fn sift(&mut self, slice: &Slice) -> Bytes {
+        let sifted = self.selection.sift(slice).await;
+        let (mut passed, mut count) = (BytesMut::new(), 0);
+        for alert in sifted.alerts(slice) {
+            passed.extend_from_slice(alert.frame);
+            count += 1;
+        }
+        self.read(slice, count);
+        passed.freeze()
+    }
+
+    /// Notes that `slice` was read, and so many of its alerts are sent.
+    fn read(&mut self, slice: &Slice, sent: u64) {
         tracing::debug!(
             peer = self.peer.as_deref(),
             first = slice.first(),
             last = slice.end() - 1,
-            "alerts sent"
+            sent,
+            "alerts read"
         );
         self.moved_to(slice.end());
-        if self.selection.is_all() {
-            self.context.subscribers.delivered(Kind::Grpc, slice.end() - slice.first());
-            return slice.frames();
-        }
-        let (mut passed, mut count) = (BytesMut::new(), 0);
-        for alert in slice.alerts().filter(|alert| self.selection.takes(alert)) {
-            passed.extend_from_slice(alert.frame);
-            count += 1;
-        }
-        self.context.subscribers.delivered(Kind::Grpc, count);
-        passed.freeze()
+        self.context.subscribers.delivered(Kind::Grpc, sent);
     }
 
     /// What there is at this reader's place, no further than its end.
@@ -310,16 +328,22 @@ impl Reader {
     }
 
     async fn wait(&mut self) -> Result<(), Status> {
-        let requests = match &mut self.end {
-            End::Never { requests, .. } => requests,
-            End::At(_) => return Ok(()),
+        let End::Never { requests, subscribed, .. } = &mut self.end else { return Ok(()) };
+        let next = match &self.place {
+            Place::Own { next, .. } => *next,
+            Place::Shared { .. } => 0,
         };
-        tokio::select! {
-            // The hub outlives its readers: there is always a next change to wait for.
-            _ = self.head.changed() => Ok(()),
+        subscribed.waits(true);
+        let waited = tokio::select! {
+            () = self.arrivals.wait(next) => Ok(()),
             () = self.ending.cancelled() => Ok(()),
             ended = finished(requests), if requests.is_some() => ended,
+        };
+        subscribed.waits(false);
+        if let Place::Own { group: None, .. } = self.place {
+            self.moved_to(self.arrivals.next(next));
         }
+        waited
     }
 
     fn ended(&self) -> Status {

@@ -3,8 +3,10 @@
 //! A reader notes where it is with an atomic store; nobody waits for anybody but to come and go.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::query::Prepared;
 
 /// How a reader reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,21 @@ struct Reading {
     /// The sequence number of the alert it reads next.
     next: AtomicU64,
     lost: AtomicU64,
+    /// Whether it has read everything, and waits.
+    waits: AtomicBool,
+    /// What it waits with: alerts that do not pass it do not wake it.
+    filter: OnceLock<Prepared>,
+}
+
+impl Reading {
+    /// The sequence number of the alert it reads next, were it woken now.
+    fn next(&self) -> u64 {
+        let next = self.next.load(Ordering::Relaxed);
+        match self.filter.get() {
+            Some(filter) if self.waits.load(Ordering::Relaxed) => filter.next(next),
+            _ => next,
+        }
+    }
 }
 
 /// A reader, as it is now.
@@ -90,7 +107,7 @@ impl Subscribers {
         let told = |reading: &Arc<Reading>| Snapshot {
             kind: reading.kind,
             name: reading.name.clone(),
-            lag: head.saturating_sub(reading.next.load(Ordering::Relaxed)),
+            lag: head.saturating_sub(reading.next()),
             lost: reading.lost.load(Ordering::Relaxed),
         };
         let mut readers: Vec<_> = self.live().readers.values().map(told).collect();
@@ -102,8 +119,14 @@ impl Subscribers {
     /// as the result lives.
     #[must_use]
     pub fn enter(&self, kind: Kind, name: Option<Arc<str>>, next: u64) -> Subscribed {
-        let reading = Reading { kind, name, next: next.into(), lost: AtomicU64::new(0) };
-        let reading = Arc::new(reading);
+        let reading = Arc::new(Reading {
+            kind,
+            name,
+            next: next.into(),
+            lost: AtomicU64::new(0),
+            waits: AtomicBool::new(false),
+            filter: OnceLock::new(),
+        });
         let mut live = self.live();
         live.entered += 1;
         let number = live.entered;
@@ -136,6 +159,17 @@ impl Subscribed {
     /// Notes that everything before `next` has been read.
     pub fn moved_to(&self, next: u64) {
         self.reading.next.store(next, Ordering::Relaxed);
+    }
+
+    /// Notes that it is woken only for what may pass this filter.
+    pub fn filtered_by(&self, filter: Prepared) {
+        // A reader's filter does not change.
+        let _ = self.reading.filter.set(filter);
+    }
+
+    /// Notes whether it has read everything, and waits for more.
+    pub fn waits(&self, waits: bool) {
+        self.reading.waits.store(waits, Ordering::Relaxed);
     }
 
     /// Counts alerts that passed and were given to it.

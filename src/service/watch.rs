@@ -13,7 +13,6 @@ use std::time::Duration;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::Stream;
 use prost::Message;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +23,7 @@ use crate::event::Time;
 use crate::grpc::{Code, Status, frame};
 use crate::hub::{Alert, Gap, Next, Slice};
 use crate::proto::falconer::v1::{Lost, Position, WatchResponse, watch_response};
-use crate::query::Selection;
+use crate::query::{Arrivals, Selection};
 
 /// How many bytes of the log are looked at before others get their turn.
 const CHUNK: usize = 64 << 10;
@@ -52,7 +51,7 @@ pub(super) struct Watch {
     watching: Watching,
     /// Where a call that does not follow ends, or one that has to end.
     end: Option<u64>,
-    head: watch::Receiver<u64>,
+    arrivals: Arrivals,
     position_due: Instant,
     ending: CancellationToken,
     subscribed: Option<Subscribed>,
@@ -82,9 +81,13 @@ impl Watch {
         };
         let enter = || context.subscribers.enter(Kind::Grpc, name, watching.next);
         let subscribed = watching.follow.then(enter);
+        let arrivals = Arrivals::new(&context.hub, &watching.selection);
+        if let (Some(filter), Some(subscribed)) = (arrivals.filter(), &subscribed) {
+            subscribed.filtered_by(filter.clone());
+        }
         Self {
             end: (!watching.follow).then(|| context.hub.head()),
-            head: context.hub.watch_head(),
+            arrivals,
             position_due: Instant::now() + POSITION_EVERY,
             ending,
             subscribed,
@@ -107,8 +110,7 @@ impl Watch {
 
     async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
-            // Noted before looking, so that what is appended in between wakes the wait below.
-            self.head.mark_unchanged();
+            self.arrivals.about_to_look();
             if self.watching.limit == Some(0) {
                 return Ok(None);
             }
@@ -117,7 +119,7 @@ impl Watch {
             }
             match self.look() {
                 Next::Alerts(slice) => {
-                    let frames = self.take(&slice);
+                    let frames = self.take(&slice).await;
                     if !frames.is_empty() {
                         return Ok(Some(self.sent(frames)));
                     }
@@ -125,10 +127,9 @@ impl Watch {
                     tokio::task::yield_now().await;
                 }
                 Next::Lost(gap) => {
-                    self.watching.next = gap.end;
+                    self.moved_to(gap.end);
                     if let Some(subscribed) = &self.subscribed {
                         subscribed.lost(gap.count());
-                        subscribed.moved_to(gap.end);
                     }
                     let lost = self.lost(gap);
                     return Ok(Some(self.sent(lost)));
@@ -164,27 +165,29 @@ impl Watch {
     }
 
     /// The alerts of `slice` that pass, as frames.
-    fn take(&mut self, slice: &Slice) -> Bytes {
-        let (mut frames, mut count) = (BytesMut::new(), 0);
-        for alert in slice.alerts() {
-            self.watching.next = alert.sequence + 1;
-            if !self.watching.selection.takes(&alert) {
-                continue;
-            }
+    async fn take(&mut self, slice: &Slice) -> Bytes {
+        let sifted = self.watching.selection.sift(slice).await;
+        let most = self.watching.limit.unwrap_or(u64::MAX);
+        let (mut frames, mut count, mut next) = (BytesMut::new(), 0, slice.end());
+        for alert in sifted.alerts(slice) {
             self.put(&alert, &mut frames);
             count += 1;
-            if let Some(left) = &mut self.watching.limit {
-                *left -= 1;
-                if *left == 0 {
-                    break;
-                }
+            if count == most {
+                next = alert.sequence + 1;
+                break;
             }
         }
+        self.watching.limit = self.watching.limit.map(|left| left - count);
         self.context.subscribers.delivered(Kind::Grpc, count);
-        if let Some(subscribed) = &self.subscribed {
-            subscribed.moved_to(self.watching.next);
-        }
+        self.moved_to(next);
         frames.freeze()
+    }
+
+    fn moved_to(&mut self, next: u64) {
+        self.watching.next = next;
+        if let Some(subscribed) = &self.subscribed {
+            subscribed.moved_to(next);
+        }
     }
 
     fn put(&self, alert: &Alert<'_>, frames: &mut BytesMut) {
@@ -226,19 +229,21 @@ impl Watch {
             Some(_) => now + CLOCK_EVERY,
             None => self.position_due,
         };
+        let waits = |waits| self.subscribed.as_ref().map(|subscribed| subscribed.waits(waits));
+        waits(true);
         tokio::select! {
-            // The hub outlives its readers: there is always a next change to wait for.
-            _ = self.head.changed() => None,
-            () = self.ending.cancelled() => None,
-            () = sleep_until(clock.min(self.position_due)) => {
-                if Instant::now() < self.position_due {
-                    return None;
-                }
-                let cursor = self.context.hub.cursor(self.watching.next.saturating_sub(1));
-                let position = Position { cursor: cursor.to_string() };
-                Some(told(watch_response::Response::Position(position)))
-            }
+            () = self.arrivals.wait(self.watching.next) => {}
+            () = self.ending.cancelled() => {}
+            () = sleep_until(clock.min(self.position_due)) => {}
         }
+        waits(false);
+        // Nothing in between passes.
+        self.moved_to(self.arrivals.next(self.watching.next));
+        if Instant::now() < self.position_due {
+            return None;
+        }
+        let cursor = self.context.hub.cursor(self.watching.next.saturating_sub(1));
+        Some(told(watch_response::Response::Position(Position { cursor: cursor.to_string() })))
     }
 }
 

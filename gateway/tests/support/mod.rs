@@ -11,7 +11,6 @@ pub mod wire;
 use std::{
     io,
     net::SocketAddr,
-    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -19,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use falconer_gateway::{
     Config, Port, Status,
-    port::{Ask, History, Progress, Pulse, ReaderKind, Row, Tail, Unanswerable},
+    port::{Ask, History, Progress, Pulse, ReaderKind, Row, Soon, Tail, Unanswerable},
     serve,
 };
 use http::StatusCode;
@@ -93,12 +92,12 @@ impl Port for Recorder {
     }
 
     /// It only takes alerts in; what it hands out is tested with a whole server.
-    fn history(&self, _: &Ask) -> Result<Box<dyn History>, Unanswerable> {
-        Err(Unanswerable::NotFound)
+    fn history(&self, _: Ask) -> Soon<'_, Result<Box<dyn History>, Unanswerable>> {
+        Box::pin(async { Err(Unanswerable::NotFound) })
     }
 
-    fn tail(&self, _: &Ask, _: ReaderKind) -> Result<Box<dyn Tail>, Unanswerable> {
-        Ok(Box::new(Silence))
+    fn tail(&self, _: Ask, _: ReaderKind) -> Soon<'_, Result<Box<dyn Tail>, Unanswerable>> {
+        Box::pin(async { Ok(Box::new(Silence) as Box<dyn Tail>) })
     }
 
     fn alert(&self, _: &str) -> Result<Box<dyn History>, Unanswerable> {
@@ -114,11 +113,13 @@ impl Port for Recorder {
 struct Silence;
 
 impl Tail for Silence {
-    fn read(&mut self, _: usize, _: &mut dyn FnMut(&dyn Row)) -> Progress {
-        Progress::CaughtUp
+    fn look(&mut self, _: usize) -> Soon<'_, Progress> {
+        Box::pin(async { Progress::CaughtUp })
     }
 
-    fn more(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    fn rows(&self, _: &mut dyn FnMut(&dyn Row)) {}
+
+    fn more(&mut self) -> Soon<'_, ()> {
         Box::pin(std::future::pending())
     }
 

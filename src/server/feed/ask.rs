@@ -2,10 +2,9 @@
 
 use falconer_gateway::port::{Ask, Mistake, Unanswerable};
 
-use crate::filter::Filter;
 use crate::hub::Hub;
 use crate::ingest;
-use crate::query::{self, PositionError, Selection};
+use crate::query::{self, Filters, PositionError, Prepared, Selection, Unprepared};
 
 /// Which alerts are asked for.
 #[derive(Debug)]
@@ -17,7 +16,11 @@ pub(super) struct Asked {
     pub(super) end: u64,
 }
 
-pub(super) fn read(ask: &Ask, hub: &Hub) -> Result<Asked, Unanswerable> {
+pub(super) async fn read(ask: &Ask, hub: &Hub, filters: &Filters) -> Result<Asked, Unanswerable> {
+    let filter = match ask.filter.as_deref() {
+        Some(text) => Some(filter(text, filters).await?),
+        None => None,
+    };
     let now = ingest::now();
     let time = |name, text: &Option<String>| {
         text.as_deref().map(|text| query::time(text, now)).transpose().map_err(wrong(name, hub))
@@ -26,11 +29,8 @@ pub(super) fn read(ask: &Ask, hub: &Hub) -> Result<Asked, Unanswerable> {
         |name, text: &Option<String>, read: fn(&str, &Hub) -> Result<u64, PositionError>| {
             text.as_deref().map(|text| read(text, hub)).transpose().map_err(wrong(name, hub))
         };
-    let selection = Selection {
-        filter: ask.filter.as_deref().map(filter).transpose()?,
-        since: time("since", &ask.since)?,
-        until: time("until", &ask.until)?,
-    };
+    let selection =
+        Selection { filter, since: time("since", &ask.since)?, until: time("until", &ask.until)? };
     let starts = [
         place("after", &ask.after, query::after)?,
         place("last", &ask.last, query::last)?,
@@ -57,16 +57,19 @@ pub(super) fn one(cursor: &str, hub: &Hub) -> Result<Asked, Unanswerable> {
     Ok(Asked { selection: Selection::default(), start: sequence, end: sequence + 1 })
 }
 
-fn filter(text: &str) -> Result<Filter, Unanswerable> {
-    Filter::parse(text).map_err(|error| Unanswerable::Invalid {
-        parameter: "filter",
-        detail: error.to_string(),
-        mistake: Some(Mistake {
-            column: error.column,
-            found: error.found,
-            expected: error.expected,
-            meant: error.meant,
-        }),
+async fn filter(text: &str, filters: &Filters) -> Result<Prepared, Unanswerable> {
+    filters.prepare(text).await.map_err(|error| match error {
+        Unprepared::Syntax(error) => Unanswerable::Invalid {
+            parameter: "filter",
+            detail: error.to_string(),
+            mistake: Some(Mistake {
+                column: error.column,
+                found: error.found,
+                expected: error.expected,
+                meant: error.meant,
+            }),
+        },
+        error => Unanswerable::Busy { detail: format!("filter: {error}") },
     })
 }
 

@@ -13,13 +13,15 @@ mod kept;
 mod metrics;
 mod row;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use falconer_gateway::port::{
-    Ask, Certificate, History, Input as InputStatus, Pulse, Reader, ReaderKind, Readers, Tail,
-    Unanswerable,
+    Ask, Certificate, History, Input as InputStatus, Pulse, Reader, ReaderKind, Readers, Soon,
+    Tail, Unanswerable,
 };
 use falconer_gateway::{Port, Status};
 use http::StatusCode;
@@ -31,6 +33,7 @@ use crate::hub::Hub;
 use crate::ingest::{ACCEPTED, Input, Intake};
 use crate::net::meter::Cuts;
 use crate::net::tls;
+use crate::query::Filters;
 use crate::service::Subscribers;
 use crate::service::subscribers::{Kind, Snapshot};
 
@@ -40,6 +43,7 @@ use super::calls::Calls;
 #[derive(Debug)]
 pub(crate) struct Feed {
     pub(crate) hub: Arc<Hub>,
+    pub(crate) filters: Filters,
     pub(crate) intake: Arc<Intake>,
     pub(crate) subscribers: Subscribers,
     pub(crate) calls: Arc<Calls>,
@@ -128,22 +132,27 @@ impl Port for Feed {
         }
     }
 
-    fn history(&self, ask: &Ask) -> Result<Box<dyn History>, Unanswerable> {
-        let asked = ask::read(ask, &self.hub)?;
-        Ok(Box::new(kept::Kept::new(self.hub.clone(), asked)))
+    fn history(&self, ask: Ask) -> Soon<'_, Result<Box<dyn History>, Unanswerable>> {
+        Box::pin(async move {
+            let asked = ask::read(&ask, &self.hub, &self.filters).await?;
+            Ok(Box::new(kept::Kept::new(self.hub.clone(), asked)) as Box<dyn History>)
+        })
     }
 
-    fn tail(&self, ask: &Ask, kind: ReaderKind) -> Result<Box<dyn Tail>, Unanswerable> {
-        let kind = match kind {
-            ReaderKind::Sse => Kind::Sse,
-            ReaderKind::Ndjson => Kind::Ndjson,
-        };
-        let mut asked = ask::read(ask, &self.hub)?;
-        if ask.after.is_none() && ask.since.is_none() && ask.last.is_none() {
-            asked.start = asked.end;
-        }
-        let subscribed = self.subscribers.enter(kind, None, asked.start);
-        Ok(Box::new(tail::Following::new(self.hub.clone(), asked, subscribed)))
+    fn tail(&self, ask: Ask, kind: ReaderKind) -> Soon<'_, Result<Box<dyn Tail>, Unanswerable>> {
+        Box::pin(async move {
+            let kind = match kind {
+                ReaderKind::Sse => Kind::Sse,
+                ReaderKind::Ndjson => Kind::Ndjson,
+            };
+            let mut asked = ask::read(&ask, &self.hub, &self.filters).await?;
+            if ask.after.is_none() && ask.since.is_none() && ask.last.is_none() {
+                asked.start = asked.end;
+            }
+            let subscribed = self.subscribers.enter(kind, None, asked.start);
+            let following = tail::Following::new(self.hub.clone(), asked, subscribed);
+            Ok(Box::new(following) as Box<dyn Tail>)
+        })
     }
 
     fn alert(&self, cursor: &str) -> Result<Box<dyn History>, Unanswerable> {

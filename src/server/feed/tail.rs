@@ -1,16 +1,13 @@
 //! A reader that goes on: a cursor, and nothing that grows.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use falconer_gateway::port::{Lost, Progress, Row, Tail};
-use tokio::sync::watch;
+use falconer_gateway::port::{Lost, Progress, Row, Soon, Tail};
 
 use super::ask::Asked;
 use super::row::AlertRow;
-use crate::hub::{Hub, Next};
-use crate::query::Selection;
+use crate::hub::{Hub, Next, Slice};
+use crate::query::{Arrivals, Selection, Sifted};
 use crate::service::{LOST_CAUSE, subscribers::Subscribed};
 
 /// Reads the log for one stream.
@@ -19,38 +16,36 @@ pub(super) struct Following {
     hub: Arc<Hub>,
     selection: Selection,
     next: u64,
-    head: watch::Receiver<u64>,
+    arrivals: Arrivals,
     subscribed: Subscribed,
+    /// What the last look found.
+    found: Option<(Slice, Sifted)>,
 }
 
 impl Following {
     pub(super) fn new(hub: Arc<Hub>, asked: Asked, subscribed: Subscribed) -> Self {
         let Asked { selection, start, .. } = asked;
-        let head = hub.watch_head();
-        Self { hub, selection, next: start, head, subscribed }
+        let arrivals = Arrivals::new(&hub, &selection);
+        if let Some(filter) = arrivals.filter() {
+            subscribed.filtered_by(filter.clone());
+        }
+        Self { hub, selection, next: start, arrivals, subscribed, found: None }
     }
-}
 
-impl Tail for Following {
-    fn read(&mut self, budget: usize, visit: &mut dyn FnMut(&dyn Row)) -> Progress {
-        // Noted before looking, so that what is appended in between wakes the next wait.
-        self.head.mark_unchanged();
+    async fn look(&mut self, budget: usize) -> Progress {
+        self.found = None;
+        self.arrivals.about_to_look();
         match self.hub.next(self.next, budget) {
             Next::Alerts(slice) => {
-                self.next = slice.end();
-                let mut count = 0;
-                for alert in slice.alerts().filter(|alert| self.selection.takes(alert)) {
-                    visit(&AlertRow { hub: &self.hub, alert: &alert });
-                    count += 1;
-                }
-                self.subscribed.delivered(count);
-                self.subscribed.moved_to(self.next);
+                let sifted = self.selection.sift(&slice).await;
+                self.moved_to(slice.end());
+                self.subscribed.delivered(sifted.count());
+                self.found = Some((slice, sifted));
                 Progress::Alerts
             }
             Next::Lost(gap) => {
-                self.next = gap.end;
+                self.moved_to(gap.end);
                 self.subscribed.lost(gap.count());
-                self.subscribed.moved_to(self.next);
                 Progress::Lost(Lost {
                     count: gap.count(),
                     first: self.hub.cursor(gap.first).to_string(),
@@ -62,14 +57,36 @@ impl Tail for Following {
         }
     }
 
-    fn more(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    fn moved_to(&mut self, next: u64) {
+        self.next = next;
+        self.subscribed.moved_to(next);
+    }
+}
+
+impl Tail for Following {
+    fn look(&mut self, budget: usize) -> Soon<'_, Progress> {
+        Box::pin(self.look(budget))
+    }
+
+    fn rows(&self, visit: &mut dyn FnMut(&dyn Row)) {
+        let Some((slice, sifted)) = &self.found else { return };
+        for alert in sifted.alerts(slice) {
+            visit(&AlertRow { hub: &self.hub, alert: &alert });
+        }
+    }
+
+    fn more(&mut self) -> Soon<'_, ()> {
         Box::pin(async {
-            // The hub outlives its readers: there is always a next change to wait for.
-            let _ = self.head.changed().await;
+            self.subscribed.waits(true);
+            self.arrivals.wait(self.next).await;
+            self.subscribed.waits(false);
+            self.moved_to(self.arrivals.next(self.next));
         })
     }
 
     fn position(&self) -> String {
-        self.hub.cursor(self.next.saturating_sub(1)).to_string()
+        // Nothing in between passes.
+        let next = self.arrivals.next(self.next);
+        self.hub.cursor(next.saturating_sub(1)).to_string()
     }
 }

@@ -1,0 +1,183 @@
+//! Wakes readers that wait with a filter, only for alerts that may pass it.
+//!
+//! Without it every alert wakes every reader, and ten thousand that wait for something rare cost
+//! more than one alert's delivery does.
+//!
+//! 1. One task ([`watch`]) looks at what is appended, once for each filter that somebody waits with,
+//!    in turns of [`TURN`]. What it cannot decide within [`WORK`] may pass.
+//! 2. An [`Expected`] keeps where the task is, and which of the latest alerts may pass.
+//! 3. A reader that has read everything waits on its filter ([`Arrivals`]), and goes on at the first
+//!    alert that may pass: what is before it need not be read.
+//!
+//! Nothing is missed: a reader waits only after it found nothing behind its place, and its filter
+//! was among those in use before it looked. What the task looked at before that is in front of the
+//! reader's place.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::yield_now;
+
+use super::prepared::{Filters, Prepared};
+use super::selection::Selection;
+use crate::filter::Work;
+use crate::hub::{Alert, Hub, Slice};
+
+/// How long the task looks before others get their turn.
+const TURN: Duration = Duration::from_millis(1);
+
+/// Steps that one filter may take for one alert: some tens of microseconds.
+const WORK: u64 = 50_000;
+
+/// Alerts that may pass, remembered for readers that wake up late.
+const REMEMBERED: usize = 256;
+
+/// What was seen of the log for one filter.
+#[derive(Debug)]
+pub(super) struct Expected {
+    /// The sequence number behind the last alert that may pass.
+    passing: watch::Sender<u64>,
+    seen: Mutex<Seen>,
+}
+
+/// Of the alerts in `from..to` only `may` may pass.
+#[derive(Debug, Default)]
+struct Seen {
+    from: u64,
+    to: u64,
+    may: VecDeque<u64>,
+}
+
+impl Default for Expected {
+    fn default() -> Self {
+        Self { passing: watch::Sender::new(0), seen: Mutex::default() }
+    }
+}
+
+impl Expected {
+    pub(super) fn is_awaited(&self) -> bool {
+        self.passing.receiver_count() > 0
+    }
+
+    /// Where a reader that has read everything before `next` goes on: nothing in between passes.
+    pub(super) fn next(&self, next: u64) -> u64 {
+        let seen = self.seen();
+        if next < seen.from || next >= seen.to {
+            return next;
+        }
+        let at = seen.may.partition_point(|may| *may < next);
+        seen.may.get(at).copied().unwrap_or(seen.to)
+    }
+
+    /// Notes that of `slice` these alerts may pass, and wakes who waits for one.
+    fn note(&self, slice: &Slice, may: &[u64]) {
+        let mut seen = self.seen();
+        if seen.to != slice.first() {
+            *seen = Seen { from: slice.first(), ..Seen::default() };
+        }
+        seen.may.extend(may);
+        seen.to = slice.end();
+        while seen.may.len() > REMEMBERED
+            && let Some(forgotten) = seen.may.pop_front()
+        {
+            seen.from = forgotten + 1;
+        }
+        drop(seen);
+        if let Some(last) = may.last() {
+            self.passing.send_replace(last + 1);
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at every alert that comes, for all who wait with one of `filters`, without end. It has to run
+/// for as long as anybody waits.
+pub async fn watch(hub: Arc<Hub>, filters: Filters) {
+    filters.watch();
+    let mut head = hub.watch_head();
+    let mut next = *head.borrow_and_update();
+    let mut since = Instant::now();
+    // The hub outlives its readers: there is always a next change to wait for.
+    while head.changed().await.is_ok() {
+        let end = *head.borrow_and_update();
+        // What is evicted meanwhile is passed over.
+        while let Some(slice) = hub.first_of(next, end) {
+            next = slice.end();
+            for filter in filters.awaited() {
+                filter.expected().note(&slice, &may_pass(&filter, &slice));
+                if since.elapsed() > TURN {
+                    yield_now().await;
+                    since = Instant::now();
+                }
+            }
+        }
+        next = end;
+    }
+}
+
+fn may_pass(filter: &Prepared, slice: &Slice) -> Vec<u64> {
+    let selection = Selection { filter: Some(filter.clone()), ..Selection::default() };
+    let may =
+        |alert: &Alert<'_>| selection.takes_within(alert, &Work::within(WORK)).unwrap_or(true);
+    slice.alerts().filter(may).map(|alert| alert.sequence).collect()
+}
+
+/// What a reader waits on once it has read everything.
+#[derive(Debug)]
+pub struct Arrivals {
+    head: watch::Receiver<u64>,
+    filtered: Option<(Prepared, watch::Receiver<u64>)>,
+}
+
+impl Arrivals {
+    /// For a reader of `hub` that wants this selection.
+    #[must_use]
+    pub fn new(hub: &Hub, selection: &Selection) -> Self {
+        let shared = selection.filter.clone().filter(Prepared::is_watched);
+        let filtered = shared.map(|filter| {
+            let passing = filter.expected().passing.subscribe();
+            (filter, passing)
+        });
+        Self { head: hub.watch_head(), filtered }
+    }
+
+    /// Every alert wakes it from now on, whatever the filter.
+    #[must_use]
+    pub fn of_all(self) -> Self {
+        Self { filtered: None, ..self }
+    }
+
+    /// To be called before the reader looks: what is appended after that wakes it.
+    pub fn about_to_look(&mut self) {
+        self.head.mark_unchanged();
+    }
+
+    /// Waits for an alert at or behind `next` that may pass.
+    pub async fn wait(&mut self, next: u64) {
+        // Neither sender goes before its readers do.
+        match &mut self.filtered {
+            Some((_, passing)) => drop(passing.wait_for(|end| *end > next).await),
+            None => drop(self.head.changed().await),
+        }
+    }
+
+    /// Where a reader that has read everything before `next` goes on: nothing in between passes.
+    #[must_use]
+    pub fn next(&self, next: u64) -> u64 {
+        self.filtered.as_ref().map_or(next, |(filter, _)| filter.next(next))
+    }
+
+    /// The filter that it is woken for.
+    #[must_use]
+    pub fn filter(&self) -> Option<&Prepared> {
+        self.filtered.as_ref().map(|(filter, _)| filter)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Filters that are made to cost as much as they may, and many that cost little: nobody else
+//! notices, and what they took is given back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use falconer::filter::Filter;
+use http::Request;
+use serde_json::json;
+use support::PATIENCE;
+use support::http::Gateway;
+use support::raw::{Call, Client, head};
+use support::witness::Witness;
+use tokio::time::{sleep, timeout};
+
+const SUB: &str = "/falco.outputs.service/sub";
+
+/// How long a probe may take beside all this, in a build that is not optimized and on a machine that
+/// has other things to do. `benches/README.md` has the figure.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// A filter that is accepted, and nearly as slow as one can be: text of `a` and `b` has the engine
+/// look at all of the pattern for every byte. All are different, so that none shares another's work.
+fn worst(number: usize) -> String {
+    format!(r"output regex '.*[ab](?:[abx]{{0,12}}.?){{0,12}}[^c]{{0,9}}{number}'")
+}
+
+/// An alert with so much text that no automaton gets used to.
+fn noisy(number: usize) -> String {
+    let letter = |at: usize| if (at * at + at / 7 + number).is_multiple_of(3) { 'a' } else { 'b' };
+    let output: String = (0..1000).map(letter).collect();
+    let line = json!({
+        "output": output, "output_fields": {}, "priority": "Notice", "rule": "noise",
+        "source": "syscall", "time": "2026-01-30T10:00:00.000000001Z",
+    });
+    format!("{line}\n")
+}
+
+async fn subscribe(client: &Client, filter: &str) -> Call {
+    client.begin(head(SUB).header("falconer-filter", filter).header("falconer-last", "0")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worst_filters_hold_nobody_up() {
+    let mut gateway = Gateway::start(&[]);
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    let mut readers = Vec::new();
+    for number in 0..25 {
+        readers.push(subscribe(&client, &worst(number)).await.replies().await);
+    }
+    let mut streams = Vec::new();
+    for number in 25..50 {
+        let query = serde_urlencoded::to_string([("filter", worst(number))]).unwrap();
+        let answer = gateway.get(&format!("/api/v1/events/stream?{query}")).await;
+        assert_eq!(answer.status, 200, "{}", worst(number));
+        streams.push(answer);
+    }
+    // Some minutes of work for those 50.
+    gateway.server.feed((0..200).map(noisy).collect::<String>());
+
+    let mut witness = Witness::beside(&gateway).await;
+    let begun = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while begun.elapsed() < Duration::from_secs(3) {
+        let asked = Instant::now();
+        assert_eq!(gateway.get("/livez").await.status, 200);
+        slowest = slowest.max(asked.elapsed());
+        sleep(Duration::from_millis(20)).await;
+    }
+    witness.satisfied().await;
+    assert!(slowest < PROBE, "{slowest:?}");
+    // It is still at it, and hears a signal all the same.
+    gateway.server.terminate();
+    assert!(gateway.server.wait(PATIENCE).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_whose_filters_pass_nothing_cost_an_alert_little() {
+    let mut gateway = Gateway::start(&[]);
+    let mut readers = Vec::new();
+    for connection in 0..10 {
+        let client = Client::connect(&gateway.server.socket().unwrap()).await;
+        for _ in 0..200 {
+            let filter = format!("proc.name = nothing-{connection}");
+            readers.push(subscribe(&client, &filter).await.replies().await);
+        }
+    }
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    let (_requests, mut replies) = subscribe(&client, "rule = last").await.replies().await;
+    let before = gateway.server.cpu();
+    for number in 0..300 {
+        gateway.server.feed(support::examples::line(&number.to_string()));
+        sleep(Duration::from_millis(2)).await;
+    }
+    gateway.server.feed(support::examples::line("last"));
+    replies.next().await.expect("who waits for it gets it");
+    let spent = gateway.server.cpu() - before;
+    // Waking each of the 2,000 for each alert takes more than four seconds, optimized.
+    assert!(spent < Duration::from_millis(1500), "{spent:?}");
+    // They have read everything there was.
+    let metrics = gateway.get("/metrics").await.text().await;
+    let lag = metrics
+        .lines()
+        .find(|line| line.starts_with("falconer_subscriber_lag_alerts{kind=\"grpc\"}"));
+    assert_eq!(lag.unwrap().rsplit(' ').next(), Some("0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_of_many_words_take_little_memory_and_give_it_back() {
+    let gateway = Gateway::start(&[]);
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    let words = |call: usize| {
+        let words = (0..250).map(|word| format!("w{call}x{word}"));
+        words.collect::<Vec<_>>().join(" or ")
+    };
+    assert!(Filter::parse(&words(0)).is_ok());
+    let before = gateway.server.resident();
+    let mut readers = Vec::new();
+    for call in 0..200 {
+        readers.push(subscribe(&client, &words(call)).await.replies().await);
+    }
+    let taken = gateway.server.resident().saturating_sub(before);
+    assert!(taken < 64 << 20, "{} MiB for 200 filters", taken >> 20);
+    drop(readers);
+    drop(client);
+    // A bound on filters in use is one on what is kept of them afterwards.
+    for round in 0..5 {
+        let client = Client::connect(&gateway.server.socket().unwrap()).await;
+        for call in 0..40 {
+            subscribe(&client, &words(1000 * round + call)).await.replies().await;
+        }
+    }
+    let kept = gateway.server.resident().saturating_sub(before);
+    assert!(kept < 64 << 20, "{} MiB kept", kept >> 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_room_for_filters_and_more_are_refused_with_the_numbers() {
+    let gateway = Gateway::start(&[]);
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    let large = |number: usize| format!(r"output regex '\w\s\w\s\w{number}'");
+    let before = gateway.server.resident();
+    let mut kept = Vec::new();
+    let refused = loop {
+        let more = Client::connect(&gateway.server.socket().unwrap()).await;
+        let (requests, replies) = subscribe(&more, &large(kept.len())).await.replies().await;
+        if replies.headers.contains_key("grpc-status") {
+            break replies.outcome().await;
+        }
+        kept.push((more, requests, replies));
+        assert!(kept.len() < 1000, "there is a bound");
+    };
+    assert_eq!(refused.code(), Some(8), "{}", refused.message());
+    assert!(refused.message().contains("bytes"), "{}", refused.message());
+    let grown = gateway.server.resident().saturating_sub(before);
+    assert!(grown < 128 << 20, "{} MiB", grown >> 20);
+    // Others are served: over HTTP with the same words.
+    let query = serde_urlencoded::to_string([("filter", large(1001))]).unwrap();
+    let answer = gateway.ask(Request::get(format!("/api/v1/events?{query}")), b"").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().await.contains("all filters in use"));
+    let small = subscribe(&client, "proc.name = cat").await.replies().await;
+    assert!(!small.1.headers.contains_key("grpc-status"));
+    drop((kept, small));
+    let again = async {
+        while gateway.get(&format!("/api/v1/events?{query}")).await.status != 200 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, again).await.expect("their room is given back");
+}
