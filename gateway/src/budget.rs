@@ -1,42 +1,36 @@
 //! Memory for the bodies that are being read: fixed, whatever the number of connections.
 //!
-//! Bodies of the usual length have a part of it for themselves: large ones that come slowly never
-//! make Falco wait.
+//! 1. It is claimed as a body's bytes arrive. One that came whole with its head claims nothing:
+//!    that is every alert a Falco posts, as a rule.
+//! 2. Where it is short, the body that takes most for longest loses its place ([`Room`]).
+//! 3. Clients of this machine have memory of their own: nobody outside makes Falco wait.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use crate::room::{Place, Room};
 
-/// Bytes for all small bodies together: each connection there may be can have one of 16 KiB.
-const SMALL_BUDGET: usize = 16 << 20;
+/// Bytes for all bodies from elsewhere: five of the largest, or 40 KiB for each connection.
+const ELSEWHERE: usize = 40 << 20;
 
-/// A body of at most this many bytes is small: Falco's have a few KiB.
-const SMALL: usize = 64 << 10;
-
-/// Bytes for all others together: six of the largest.
-const LARGE_BUDGET: usize = 48 << 20;
-
-/// What they are counted in, so that the count fits where a semaphore has 32 bits.
-const UNIT: usize = 1 << 10;
+/// Bytes for all bodies from loopback addresses: three of the largest.
+const LOOPBACK: usize = 24 << 20;
 
 /// What is left of it.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    small: Semaphore,
-    large: Semaphore,
+    elsewhere: Room,
+    loopback: Room,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        let of = |bytes: usize| Semaphore::new(bytes / UNIT);
-        Self { small: of(SMALL_BUDGET), large: of(LARGE_BUDGET) }
+        Self { elsewhere: Room::new(ELSEWHERE), loopback: Room::new(LOOPBACK) }
     }
 }
 
 impl Budget {
-    /// Waits for room for this many bytes, which is given back when the result is dropped.
-    pub(crate) async fn take(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let budget = if bytes <= SMALL { &self.small } else { &self.large };
-        // The semaphores are never closed.
-        budget.acquire_many(units).await.ok()
+    /// A place for a body that begins to come.
+    pub(crate) fn enter(&self, loopback: bool) -> Place {
+        let place = if loopback { self.loopback.enter() } else { self.elsewhere.enter() };
+        place.moved();
+        place
     }
 }

@@ -11,6 +11,13 @@ pub struct Client {
     pub identity: Option<Arc<str>>,
 }
 
+impl Client {
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.address.ip().to_canonical().is_loopback()
+    }
+}
+
 impl fmt::Display for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.identity {

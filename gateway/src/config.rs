@@ -50,6 +50,8 @@ pub struct Limits {
     pub idle: Duration,
     /// From a request's head to the end of its body.
     pub body: Duration,
+    /// Looking through the alerts for one answer.
+    pub scan: Duration,
     /// A client that takes nothing of what is written to it.
     pub stall: Duration,
     /// A connection that a certificate let in, so that one that is revoked stops counting some time.
@@ -69,6 +71,8 @@ impl Limits {
     pub const IDLE: Duration = Duration::from_secs(120);
     /// 8 MiB at 2.2 Mbit/s.
     pub const BODY: Duration = Duration::from_secs(30);
+    /// A few times what the largest log takes with a filter that reads every alert again.
+    pub const SCAN: Duration = Duration::from_secs(10);
     /// As long as on the gRPC side.
     pub const STALL: Duration = Duration::from_secs(60);
     /// As on the gRPC side.
@@ -84,6 +88,7 @@ impl Default for Limits {
             first_request: Self::FIRST_REQUEST,
             idle: Self::IDLE,
             body: Self::BODY,
+            scan: Self::SCAN,
             stall: Self::STALL,
             age: Self::AGE,
             grace: Self::GRACE,

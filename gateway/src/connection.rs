@@ -3,7 +3,8 @@
 //! 1. TLS, where there is TLS, and the first complete request head must come soon, or the connection
 //!    is closed: neither a silent client nor one that sends a byte now and then keeps a place.
 //! 2. From then on it may be idle for as long as Falco keeps it for reuse; an HTTP/2 one is asked for
-//!    signs of life as well. A client that reads nothing of what is written to it is given up.
+//!    signs of life as well. A client that reads nothing of what is written to it is given up, and
+//!    so is an HTTP/2 stream of whose answer nothing is taken (`taking.rs`).
 //! 3. At shutdown, and at its greatest age where it has one, the requests in flight are finished and
 //!    then it ends.
 
@@ -14,7 +15,7 @@ use futures_util::FutureExt;
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
 use tokio::{
@@ -30,6 +31,7 @@ use crate::{
     activity::Activity,
     client::Client,
     config::Limits,
+    taking::Streams,
     tls::{self, Tls},
 };
 
@@ -52,13 +54,20 @@ const HTTP2_SEND_BUFFER: usize = 64 << 10;
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(30);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What is answered to clients of this machine, and to all others.
+#[derive(Clone)]
+pub(crate) struct Routes<S> {
+    pub(crate) loopback: S,
+    pub(crate) elsewhere: S,
+}
+
 /// How every connection is spoken to; made once.
 #[derive(Clone)]
 pub(crate) struct Protocol<S> {
-    builder: Builder<TokioExecutor>,
+    builder: Builder<Streams>,
     tls: Option<Arc<dyn Tls>>,
     limits: Limits,
-    routes: S,
+    routes: Routes<S>,
     /// Whether requests are told who asks: it costs each an allocation, and often nobody wants it.
     tells_who: bool,
     /// Cancelled when connections have to end.
@@ -76,11 +85,11 @@ where
     pub(crate) fn new(
         limits: Limits,
         tls: Option<Arc<dyn Tls>>,
-        routes: S,
+        routes: Routes<S>,
         tells_who: bool,
         stopping: CancellationToken,
     ) -> Self {
-        let mut builder = Builder::new(TokioExecutor::new());
+        let mut builder = Builder::new(Streams { stall: limits.stall });
         builder
             .http1()
             // [`Activity`] does that, once for a connection.
@@ -128,6 +137,10 @@ where
         let mut io = TimeoutStream::new(io);
         io.set_write_timeout(Some(limits.stall));
         let certified = client.identity.is_some();
+        let routes = match client.is_loopback() {
+            true => routes.loopback,
+            false => routes.elsewhere,
+        };
         let activity = Activity::default();
         let requests = activity.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -153,6 +166,10 @@ where
                 connection.as_mut().graceful_shutdown();
                 // Nothing to finish: the client is told, where its protocol has a way, and no more.
                 connection.now_or_never().unwrap_or(Ok(()))
+            }
+            () = activity.lost() => {
+                tracing::debug!("connection closed: its client took too little of an answer");
+                Ok(())
             }
             () = old(certified.then_some(limits.age)) => {
                 tracing::debug!("the connection has reached its greatest age");

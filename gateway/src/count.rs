@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 const DISTINCT: usize = 10_000;
 
 /// Bytes of a value that are kept: enough to know it by, and to ask for it with `startswith`.
-const LENGTH: usize = 512;
+pub(crate) const LENGTH: usize = 512;
 
 /// A value and how often it came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -1,24 +1,23 @@
 //! `GET /api/v1/events` and `/api/v1/events/{cursor}`: alerts that are kept, a page at a time.
 //!
 //! Pages are cut by cursors, not by numbers: alerts that arrive meanwhile move nothing. A page
-//! looks at [`LOOKED_AT`] alerts at most, so that a filter that hardly anything passes answers in
-//! time too; `next` goes on from where it stopped.
+//! looks at [`LOOKED_AT`] alerts at most and takes no longer than a scan may, so that a filter that
+//! hardly anything passes answers in time too; one of long alerts ends
+//! once it has [`PAGE`] bytes. `next` goes on from where it stopped.
 
 use std::ops::ControlFlow;
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use http::header::CONTENT_TYPE;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    answer::answer,
     ask::{Asked, Nothing, Range, number},
-    history::scan,
-    json::Json,
+    history::{Scan, scan},
     port::{self, Ask, Row},
     problem::{Document, Problem, Refusal},
     state::Gateway,
@@ -26,6 +25,12 @@ use crate::{
 
 /// Alerts that one page looks at.
 const LOOKED_AT: u64 = 200_000;
+
+/// Bytes after which a page ends: a thousand alerts of the longer ones.
+const PAGE: usize = 2 << 20;
+
+/// Bytes that the last alert of a page, or the only one, and what is around it may have.
+const ALERT: usize = (1 << 20) + (4 << 10);
 
 /// Alerts on a page: unless told, and at most.
 const DEFAULT_LIMIT: u32 = 100;
@@ -91,25 +96,34 @@ impl Format {
 }
 
 /// An alert and its place.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "it describes what is written; alerts are not read for it")]
 pub(crate) struct Item {
     /// Names the alert; `<epoch>.<sequence>`, opaque.
     cursor: String,
     /// The alert, as Falco wrote it.
     #[schema(value_type = Object)]
-    event: Box<RawValue>,
+    event: (),
 }
 
 impl Item {
-    /// Nothing, where the line is not valid JSON after all.
-    fn of(row: &dyn Row, format: Format) -> Option<Self> {
-        let mut json = Vec::new();
-        format.write(row, &mut json);
-        let event = RawValue::from_string(String::from_utf8(json).ok()?).ok()?;
-        Some(Self { cursor: row.cursor(), event })
+    /// Appends an alert to those of a page; not where its line is not valid JSON after all.
+    fn append(row: &dyn Row, format: Format, out: &mut Vec<u8>) -> bool {
+        let begin = out.len();
+        if out.last() != Some(&b'[') {
+            out.push(b',');
+        }
+        Self::write(row, format, out);
+        let item = out.get(begin..).unwrap_or_default();
+        let item = item.strip_prefix(b",").unwrap_or(item);
+        let valid = serde_json::from_slice::<IgnoredAny>(item).is_ok();
+        if !valid {
+            out.truncate(begin);
+        }
+        valid
     }
 
-    /// Appends what [`Item`] serializes to, without copying the alert twice.
+    /// Appends an alert and its place.
     pub(crate) fn write(row: &dyn Row, format: Format, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"cursor":""#);
         out.extend_from_slice(row.cursor().as_bytes());
@@ -120,10 +134,19 @@ impl Item {
 }
 
 /// Some alerts.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "it describes what is written: alerts first, then the end")]
 pub(crate) struct Items {
     /// The alerts, in the order asked for.
     items: Vec<Item>,
+    #[schema(inline)]
+    #[serde(flatten)]
+    end: End,
+}
+
+/// How far a page came.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct End {
     /// Where the next page begins: give it as `before`, or with `order=asc` as `after`.
     next: Option<String>,
     /// The last alert that was looked at.
@@ -139,12 +162,13 @@ pub(crate) struct Items {
         (status = 200, description = "A page of alerts", body = Items),
         (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
         (status = 410, description = "The cursor is of an earlier run of the server", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn page(
     State(gateway): State<Gateway>,
     Asked(range, page): Asked<Range, Page>,
-) -> Result<Json<Items>, Refusal> {
+) -> Result<Response, Refusal> {
     let Page { after, before, last, limit, order, format } = page;
     let limit = number("limit", limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
     let history = gateway.port.history(Ask { after, before, last, ..range.into() }).await?;
@@ -153,20 +177,28 @@ pub(crate) async fn page(
         Order::Asc => port::Order::OldestFirst,
     };
     let format = format.unwrap_or_default();
-    let page = scan(&gateway, history, move |scan| {
-        let mut items = Vec::new();
+    let page = move |scan: &mut Scan<'_>| {
+        let mut json = br#"{"items":["#.to_vec();
+        let mut count = 0;
         let scanned = scan.some(order, LOOKED_AT, &mut |row| {
-            items.extend(Item::of(row, format));
-            if items.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            count += usize::from(Item::append(row, format, &mut json));
+            let goes_on = count < limit && json.len() < PAGE;
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        Items {
-            items,
+        let end = End {
             next: if scanned.complete { None } else { scanned.to.clone() },
             scanned_to: scanned.to,
             complete: scanned.complete,
-        }
-    });
-    page.await.map(Json)
+        };
+        json.push(b']');
+        // A document's own braces: the first is another comma here.
+        let end = serde_json::to_vec(&end).unwrap_or_default();
+        json.push(b',');
+        json.extend_from_slice(end.get(1..).unwrap_or_default());
+        json
+    };
+    let (json, place) = scan(&gateway, history, PAGE + ALERT, page).await?;
+    Ok(answer(json, place, PAGE + ALERT)?)
 }
 
 /// How one alert is written.
@@ -187,6 +219,7 @@ pub(crate) struct As {
         (status = 400, description = "It is no cursor", body = Document, content_type = "application/problem+json"),
         (status = 404, description = "There is no such alert", body = Document, content_type = "application/problem+json"),
         (status = 410, description = "It is no longer kept", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn one(
@@ -195,9 +228,10 @@ pub(crate) async fn one(
     Asked(As { format }, Nothing {}): Asked<As>,
 ) -> Result<Response, Refusal> {
     let Path(cursor) = cursor.map_err(|_| Problem::PATH_UNREADABLE)?;
+    let place = gateway.answers.enter(ALERT).await?;
     let mut history = gateway.port.alert(&cursor)?;
     let mut json = Vec::new();
-    history.scan(port::Order::OldestFirst, 1, &mut |row| {
+    history.scan(port::Order::OldestFirst, 1, &|| false, &mut |row| {
         Item::write(row, format.unwrap_or_default(), &mut json);
         ControlFlow::Break(())
     });
@@ -205,5 +239,5 @@ pub(crate) async fn one(
         // It was evicted between the two looks.
         return Err(Problem::NOT_KEPT.into());
     }
-    Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
+    Ok(answer(json, place, ALERT)?)
 }

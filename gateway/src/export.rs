@@ -1,11 +1,12 @@
 //! `GET /api/v1/export`: alerts that are kept as a file, NDJSON or CSV.
 //!
 //! 1. Written as it is read from: a page of alerts at a time, as fast as the connection takes them.
-//!    Alerts that are evicted before their page comes are left out.
+//!    Alerts that are evicted before their page comes are left out. A file that cannot be written to
+//!    its end breaks off, so that nobody takes a part for the whole.
 //! 2. CSV is RFC 4180. A cell that a spreadsheet would take for a formula gets an apostrophe in
 //!    front: command lines in alerts are written by attackers.
 
-use std::{convert::Infallible, ops::ControlFlow};
+use std::{io, ops::ControlFlow, sync::Arc};
 
 use axum::{
     body::Body,
@@ -22,16 +23,20 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    answer::held,
     ask::{Asked, Range},
     events::Format,
-    history::scan,
+    history::scan_within,
     port::{Ask, Order, PRIORITIES, Row},
     problem::{Document, Refusal},
+    room::Place,
     state::Gateway,
 };
 
-/// Bytes of a part, about: what an export holds at a time.
+/// Bytes of a part, about.
 const PART: usize = 256 << 10;
+/// Bytes an export holds: a part that is being written, and one on its way.
+const HOLDS: usize = 2 * PART;
 /// Alerts that one part looks at.
 const LOOKED_AT: u64 = 50_000;
 /// Columns of a CSV that are output fields.
@@ -68,6 +73,7 @@ pub(crate) enum File {
     responses(
         (status = 200, description = "The file", content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn export(
@@ -90,11 +96,21 @@ pub(crate) async fn export(
         File::Ndjson => ("application/x-ndjson", "falco-alerts.ndjson", Vec::new()),
         File::Csv => ("text/csv; charset=utf-8", "falco-alerts.csv", header(&columns)),
     };
-    let export = Export { gateway, ask, format, columns, begin: Some(begin), complete: false };
+    let place = gateway.answers.enter(HOLDS).await?;
+    let export = Export {
+        gateway,
+        ask,
+        format,
+        columns,
+        begin: Some(begin),
+        complete: false,
+        place: place.clone(),
+    };
     let parts = stream::unfold(export, |mut export| async {
-        export.next().await.map(|part| (Ok::<_, Infallible>(part), export))
+        export.next().await.map(|part| (part, export))
     });
     let mut response = Body::from_stream(parts).into_response();
+    response.extensions_mut().insert(place);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")) {
@@ -110,19 +126,26 @@ struct Export {
     columns: Vec<String>,
     begin: Option<Vec<u8>>,
     complete: bool,
+    place: Arc<Place>,
 }
 
 impl Export {
-    async fn next(&mut self) -> Option<Bytes> {
+    /// The next part; an error where the file ends too early.
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if let Some(begin) = self.begin.take()
             && !begin.is_empty()
         {
-            return Some(begin.into());
+            return Some(Ok(begin.into()));
         }
-        while !self.complete && !self.gateway.stopping.is_cancelled() {
-            let history = self.gateway.port.history(self.ask.clone()).await.ok()?;
+        while !self.complete {
+            if self.gateway.stopping.is_cancelled() {
+                return self.broken_off();
+            }
+            let Ok(history) = self.gateway.port.history(self.ask.clone()).await else {
+                return self.broken_off();
+            };
             let (format, columns) = (self.format, self.columns.clone());
-            let part = scan(&self.gateway, history, move |scan| {
+            let part = scan_within(&self.gateway, history, move |scan| {
                 let mut part = Vec::new();
                 let scanned = scan.some(Order::OldestFirst, LOOKED_AT, &mut |row| {
                     match format {
@@ -140,14 +163,25 @@ impl Export {
                 });
                 (part, scanned)
             });
-            let (part, scanned) = part.await.ok()?;
+            let Ok((part, scanned)) = part.await else { return self.broken_off() };
             self.complete = scanned.complete;
             self.ask.after = scanned.to.or(self.ask.after.take());
             if !part.is_empty() {
-                return Some(part.into());
+                // One that ends with a long alert is longer.
+                self.place.keep(HOLDS);
+                let beyond = part.len().saturating_sub(PART);
+                if self.place.claim(beyond).await.is_err() {
+                    return self.broken_off();
+                }
+                return Some(Ok(held(part, self.place.clone())));
             }
         }
         None
+    }
+
+    fn broken_off(&mut self) -> Option<io::Result<Bytes>> {
+        self.complete = true;
+        Some(Err(io::ErrorKind::ConnectionAborted.into()))
     }
 }
 

@@ -1,14 +1,13 @@
 //! `GET /api/v1/facets`: the most frequent values of some fields, for a filter and a time.
 
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    answer::numbers,
     ask::{Asked, Range, number},
-    count::{Counted, Counter},
-    history::scan,
-    json::Json,
+    count::{Counted, Counter, LENGTH},
     port::{PRIORITIES, Row},
     problem::{Document, Refusal},
     state::Gateway,
@@ -32,6 +31,10 @@ const MAX_FIELDS: usize = 16;
 /// Values of a field: unless told, and at most.
 const DEFAULT_TOP: u32 = 10;
 const MAX_TOP: u32 = 1000;
+
+/// Bytes of an answer's JSON beside the values, and of a value's beside itself.
+const SHORT: usize = 16 << 10;
+const BESIDE: usize = 96;
 
 /// Which facets.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -75,21 +78,24 @@ pub(crate) struct Facet {
     responses(
         (status = 200, description = "The values, most frequent first", body = Facets),
         (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+        (status = 422, description = "It takes too long or becomes too large", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn facets(
     State(gateway): State<Gateway>,
     Asked(range, Wanted { fields, top }): Asked<Range, Wanted>,
-) -> Result<Json<Facets>, Refusal> {
+) -> Result<Response, Refusal> {
     let fields = names(fields.as_deref())?;
     let top = number("top", top.unwrap_or(DEFAULT_TOP), MAX_TOP)?;
+    let about = SHORT + fields.len() * top * (LENGTH + BESIDE);
     let history = gateway.port.history(range.into()).await?;
-    let facets = scan(&gateway, history, move |scan| {
+    let facets = numbers(&gateway, history, about, move |scan| {
         let mut tally = Tally::new(fields);
-        let scanned = scan.all(|row| tally.count(row));
-        tally.facets(top, scanned)
+        let scanned = scan.all(|row| tally.count(row))?;
+        Ok(tally.facets(top, scanned))
     });
-    facets.await.map(Json)
+    facets.await
 }
 
 fn names(fields: Option<&str>) -> Result<Vec<String>, Refusal> {

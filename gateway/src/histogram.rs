@@ -1,15 +1,14 @@
 //! `GET /api/v1/histogram`: how many alerts of which priority when. Exact: every alert that is
 //! kept and asked for is counted.
 
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    answer::numbers,
     ask::{Asked, Range, number},
-    history::scan,
-    json::Json,
     problem::{Document, Refusal},
     span::Span,
     state::Gateway,
@@ -18,6 +17,9 @@ use crate::{
 /// Bars: unless told, and at most.
 const DEFAULT_BUCKETS: u32 = 60;
 const MAX_BUCKETS: u32 = 120;
+
+/// Bytes of an answer, at most: some 120 for each bar.
+const LENGTH: usize = 32 << 10;
 
 /// How fine.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -66,15 +68,17 @@ pub(crate) struct Bucket {
     responses(
         (status = 200, description = "The numbers", body = Histogram),
         (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+        (status = 422, description = "It takes too long or becomes too large", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn histogram(
     State(gateway): State<Gateway>,
     Asked(range, Wanted { buckets }): Asked<Range, Wanted>,
-) -> Result<Json<Histogram>, Refusal> {
+) -> Result<Response, Refusal> {
     let buckets = number("buckets", buckets.unwrap_or(DEFAULT_BUCKETS), MAX_BUCKETS)?;
     let history = gateway.port.history(range.into()).await?;
-    let histogram = scan(&gateway, history, move |scan| {
+    let histogram = numbers(&gateway, history, LENGTH, move |scan| {
         let span = Span::of(scan.history(), buckets);
         let begin = |part| Bucket { time: span.begin(part), counts: [0; 8] };
         let mut buckets: Vec<_> = (0..buckets).map(begin).collect();
@@ -85,8 +89,8 @@ pub(crate) async fn histogram(
                 *count += 1;
                 matched += 1;
             }
-        });
-        Histogram {
+        })?;
+        Ok(Histogram {
             from: span.from,
             to: span.to(),
             step_seconds: span.step.as_secs_f64(),
@@ -94,7 +98,7 @@ pub(crate) async fn histogram(
             matched,
             scanned,
             oldest: scan.history().oldest(),
-        }
+        })
     });
-    histogram.await.map(Json)
+    histogram.await
 }

@@ -3,33 +3,27 @@
 //! 1. The content type does not matter: Falco sends JSON as `text/plain` too, and `TE: gzip`,
 //!    which says nothing about the body. `Content-Encoding: gzip` does, any other is refused.
 //! 2. A client that posts too often, where that is limited, is told so.
-//! 3. A body announced as too large is refused before a byte of it is read.
-//! 4. Room for the body is taken from a fixed budget, so that no number of connections can fill
-//!    the memory with half-sent bodies.
-//! 5. The body is read, within a time limit; one that came in one piece is not copied.
-//! 6. A compressed body is unpacked to no more than an uncompressed one may have.
-//! 7. The host process gets it, whatever it is, and the answer is 200 with no body at all: Falco
+//! 3. The body is read, within a time limit, into memory from a fixed budget (`body.rs`): no number
+//!    of connections can fill the memory with half-sent bodies.
+//! 4. What costs more than an alert of Falco's does is unpacked and taken away from the threads that
+//!    serve, and has bounds (`unpack.rs`). A body over one of them is not taken at all.
+//! 5. The host process gets it, whatever it is, and the answer is 200 with no body at all: Falco
 //!    prints the body of an answer to its own standard output.
-
-use std::io::Read;
 
 use axum::{
     body::Body,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use http::{HeaderValue, header::CONTENT_ENCODING};
-use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
 use crate::{
-    budget::Budget,
+    body,
     client::Client,
     problem::{Document, Problem},
     state::Gateway,
+    unpack,
 };
 
 /// Bytes a posted body may have: a record is at most 1 MiB, and several may come at once.
@@ -45,9 +39,10 @@ pub const MAX_BODY: usize = 8 << 20;
         (status = 400, description = "The body ended early, or is not gzip", body = Document, content_type = "application/problem+json"),
         (status = 403, description = "Posting is switched off, or comes from a foreign page", body = Document, content_type = "application/problem+json"),
         (status = 408, description = "The body came too slowly", body = Document, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 8 MiB", body = Document, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 8 MiB, packed or unpacked, or has more than 65,536 lines or 256 gzip members; nothing of it was taken", body = Document, content_type = "application/problem+json"),
         (status = 415, description = "Another Content-Encoding than gzip", body = Document, content_type = "application/problem+json"),
         (status = 429, description = "This client posts too often", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "The body came slowly, and others needed its memory", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -62,28 +57,22 @@ pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Re
         Some(b"gzip" | b"x-gzip") => true,
         Some(_) => return Problem::BODY_ENCODED.into_response(),
     };
-    let reading = read(&gateway.budget, request.into_body());
-    match timeout(gateway.limits.body, reading).await {
-        Ok(Ok(body)) => match if gzip { unpacked(&body) } else { Ok(body) } {
-            Ok(body) => {
-                gateway.port.ingest(body);
-                Response::new(Body::empty())
-            }
-            Err(problem) => problem.into_response(),
-        },
-        Ok(Err(problem)) => problem.into_response(),
-        Err(_) => Problem::BODY_TOO_SLOW.into_response(),
-    }
-}
-
-/// What was compressed. Some milliseconds at most: what is unpacked has the bound of a body.
-fn unpacked(body: &[u8]) -> Result<Bytes, Problem> {
-    let mut unpacked = Vec::new();
-    let reader = MultiGzDecoder::new(body);
-    match reader.take(MAX_BODY as u64 + 1).read_to_end(&mut unpacked) {
-        Ok(_) if unpacked.len() > MAX_BODY => Err(Problem::BODY_TOO_LARGE),
-        Ok(_) => Ok(unpacked.into()),
-        Err(_) => Err(Problem::BODY_NOT_GZIP),
+    let reading = async {
+        let body = body::read(&gateway, request.into_body()).await?;
+        let turn = gateway.unpacking.turn(&body.bytes, gzip).await?;
+        Ok::<_, Problem>((body, turn))
+    };
+    // From here on its alerts may be taken: it is no longer given up.
+    let taken = match timeout(gateway.limits.body, reading).await {
+        Ok(Ok((body, turn))) => {
+            unpack::take(gateway.port.clone(), body.bytes, gzip, turn, body.place).await
+        }
+        Ok(Err(problem)) => return problem.into_response(),
+        Err(_) => return Problem::BODY_TOO_SLOW.into_response(),
+    };
+    match taken {
+        Ok(()) => Response::new(Body::empty()),
+        Err(refusal) => refusal.into_response(),
     }
 }
 
@@ -91,18 +80,4 @@ fn unpacked(body: &[u8]) -> Result<Bytes, Problem> {
 /// operator can read this.
 pub(crate) async fn off() -> Problem {
     Problem::INGEST_OFF
-}
-
-async fn read(budget: &Budget, body: Body) -> Result<Bytes, Problem> {
-    let size = body.size_hint();
-    if size.lower() > MAX_BODY as u64 {
-        return Err(Problem::BODY_TOO_LARGE);
-    }
-    let most = size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(MAX_BODY);
-    let _room = budget.take(most.min(MAX_BODY)).await;
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::BODY_TOO_LARGE),
-        Err(_) => Err(Problem::BODY_BROKEN),
-    }
 }

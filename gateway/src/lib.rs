@@ -9,6 +9,7 @@
 //! connection.rs  one connection: protocol, timeouts, limits
 //! tls.rs         the handshake before it
 //! activity.rs    when it last had something to do
+//! taking.rs      whether its client takes what is answered
 //! client.rs      who is at its other end
 //! router.rs      the whole HTTP surface, read top to bottom
 //! state.rs       what the handlers share
@@ -19,7 +20,8 @@
 //! host.rs        the names this server answers to
 //! ingest.rs      POST: an alert comes in
 //! rate.rs        how often one client may post
-//! budget.rs      memory for the bodies being read
+//! body.rs        its body, read    (budget.rs: memory for the bodies being read)
+//! unpack.rs      what it may cost, and where that is spent
 //! ask.rs         questions as they stand in a URL
 //! stream.rs      alerts as they come: server-sent events, NDJSON
 //! events.rs      alerts that are kept, by the page; one alert
@@ -28,6 +30,8 @@
 //! facets.rs      which values how often (count.rs: values and how often they came)
 //! rules.rs       which rules, where and when
 //! history.rs     looking at what is kept, away from the threads that serve
+//! answer.rs      memory for what is answered, until it is taken
+//! room.rs        memory that many share
 //! status.rs      status JSON, probes, metrics
 //! openapi.rs     the API's description
 //! json.rs        a document as an answer
@@ -40,7 +44,9 @@
 
 mod access;
 mod activity;
+mod answer;
 mod ask;
+mod body;
 mod budget;
 mod client;
 mod config;
@@ -64,6 +70,7 @@ pub mod port;
 mod problem;
 mod rate;
 mod refusals;
+mod room;
 mod router;
 mod rules;
 mod serve;
@@ -71,8 +78,10 @@ mod span;
 mod state;
 mod status;
 mod stream;
+mod taking;
 mod tls;
 mod token;
+mod unpack;
 
 pub use client::Client;
 pub use config::{Config, Limits};

@@ -148,10 +148,15 @@ pub const PRIORITIES: [&str; 8] =
 pub trait History: Send {
     /// Looks at them, at most `most` of them whether or not they pass, and hands over those that
     /// pass until told to stop. Takes as long as that takes: not for a thread that serves others.
+    ///
+    /// `stop` is asked too, whether or not anything passes: before each alert that a filter has to
+    /// look at, and every few of the others. The first is looked at in any case, so that whoever
+    /// goes on where a scan stopped comes to an end.
     fn scan(
         &mut self,
         order: Order,
         most: u64,
+        stop: &dyn Fn() -> bool,
         visit: &mut dyn FnMut(&dyn Row) -> ControlFlow<()>,
     ) -> Scanned;
 

@@ -55,6 +55,19 @@ impl Problem {
         status: StatusCode::REQUEST_TIMEOUT,
         detail: "The body did not arrive in time. Post again, or fewer alerts at once.",
     };
+    pub(crate) const BODY_LOST_PLACE: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        detail: "The body came slowly, and bodies of others needed its memory: nothing of it was \
+                 taken. Post again, faster or fewer alerts at once.",
+    };
+    pub(crate) const BODY_TOO_MANY_LINES: Self = Self {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        detail: "A body may have 65,536 lines. Post fewer alerts at once, and no empty lines.",
+    };
+    pub(crate) const BODY_TOO_MANY_PARTS: Self = Self {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        detail: "A body may have 256 gzip members. Compress it as a whole.",
+    };
     pub(crate) const BODY_BROKEN: Self = Self {
         status: StatusCode::BAD_REQUEST,
         detail: "The body ended before its announced end. Post again.",
@@ -91,10 +104,34 @@ impl Problem {
         detail: "Send the token of falconer.gateway.token_file (Authorization: Bearer TOKEN), or \
                  show a client certificate where falconer.gateway.tls.root_certs is set.",
     };
+    pub(crate) const NO_ROOM: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        detail: "Answers that their clients do not take hold all the memory there is for answers. \
+                 Ask again in a while.",
+    };
+    pub(crate) const ANSWER_TOO_LARGE: Self = Self {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        detail: "The answer would be larger than 8 MiB. Ask for a shorter time (since, until), \
+                 fewer fields or fewer values (top).",
+    };
+    pub(crate) const SCAN_TOO_LONG: Self = Self {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        detail: "Looking through the alerts took longer than 10 s and was given up: the numbers \
+                 would be too small. Ask for a shorter time (since, until) or with a simpler \
+                 filter.",
+    };
     pub(crate) const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         detail: "The server could not form its answer; its log says why.",
     };
+}
+
+impl Problem {
+    /// The same, told with what is so in this very case.
+    pub(crate) fn with(self, detail: String) -> Refusal {
+        let document = Document::new(self.status, detail);
+        Refusal(Box::new((self.status, document, Some(self))))
+    }
 }
 
 impl IntoResponse for Problem {
@@ -107,14 +144,14 @@ impl IntoResponse for Problem {
 
 /// An error that says more than its kind: what is wrong with this very question.
 #[derive(Debug)]
-pub(crate) struct Refusal(Box<(StatusCode, Document)>);
+pub(crate) struct Refusal(Box<(StatusCode, Document, Option<Problem>)>);
 
 impl Refusal {
     /// A parameter's value is wrong.
     pub(crate) fn parameter(name: &str, detail: String) -> Self {
         let status = StatusCode::BAD_REQUEST;
         let parameter = Some(name.to_owned());
-        Self(Box::new((status, Document { parameter, ..Document::new(status, detail) })))
+        Self(Box::new((status, Document { parameter, ..Document::new(status, detail) }, None)))
     }
 
     pub(crate) fn unknown_parameter(name: &str, known: &[String]) -> Self {
@@ -131,13 +168,13 @@ impl Refusal {
         let status = StatusCode::BAD_REQUEST;
         let shown: String = error.to_string().chars().take(200).collect();
         let detail = format!("The parameters cannot be read: {shown}");
-        Self(Box::new((status, Document::new(status, detail))))
+        Self(Box::new((status, Document::new(status, detail), None)))
     }
 }
 
 impl From<Problem> for Refusal {
-    fn from(Problem { status, detail }: Problem) -> Self {
-        Self(Box::new((status, Document::new(status, detail.to_owned()))))
+    fn from(problem: Problem) -> Self {
+        problem.with(problem.detail.to_owned())
     }
 }
 
@@ -157,7 +194,7 @@ impl From<Unanswerable> for Refusal {
             }
             Unanswerable::Gone { detail, oldest } => {
                 let status = StatusCode::GONE;
-                Self(Box::new((status, Document { oldest, ..Document::new(status, detail) })))
+                Self(Box::new((status, Document { oldest, ..Document::new(status, detail) }, None)))
             }
             Unanswerable::NotFound => Problem::NO_ALERT.into(),
             Unanswerable::Busy { detail } => {
@@ -170,7 +207,12 @@ impl From<Unanswerable> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        document(self.0.0, &self.0.1)
+        let (status, told, problem) = *self.0;
+        let mut response = document(status, &told);
+        if let Some(problem) = problem {
+            response.extensions_mut().insert(problem);
+        }
+        response
     }
 }
 
@@ -183,7 +225,7 @@ fn document(status: StatusCode, document: &Document) -> Response {
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if status == StatusCode::TOO_MANY_REQUESTS {
+    if let StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE = status {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     headers::protect(response.headers_mut());

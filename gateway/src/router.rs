@@ -14,32 +14,39 @@ use tower::{Service, ServiceBuilder, layer::layer_fn};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    config::Config, events, export, facets, guard, headers, histogram, ingest, json::Json,
-    openapi::openapi, origin, page, port::Port, problem::Problem, rules, state::Gateway, status,
-    stream,
+    config::Config,
+    events, export, facets, guard, headers, histogram, ingest,
+    json::Json,
+    openapi::openapi,
+    origin::{self, Origin},
+    page,
+    port::Port,
+    problem::Problem,
+    rules,
+    state::Gateway,
+    status, stream,
 };
 
 /// Everything the gateway answers to, as a service without a socket.
 pub fn router(port: Arc<dyn Port>, config: Config) -> Router {
-    Router::new().fallback_service(guarded(port, config, CancellationToken::new()))
+    let readable = config.allowed_origins.clone();
+    let gateway = Gateway::new(port, config, CancellationToken::new());
+    Router::new().fallback_service(guarded(gateway, &readable))
 }
 
-/// As [`router`]; live streams end when `stopping` is cancelled.
+/// As [`router`], of a gateway that is there; pages of the origins `readable` may read.
 ///
 /// What every request passes is around the routes, not a layer of theirs: axum puts each of its
 /// layers into a box for each request.
 pub(crate) fn guarded(
-    port: Arc<dyn Port>,
-    config: Config,
-    stopping: CancellationToken,
+    gateway: Gateway,
+    readable: &[Origin],
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
 + Clone
 + Send
 + Sync
 + 'static {
-    let readable =
-        (!config.allowed_origins.is_empty()).then(|| origin::readable_by(&config.allowed_origins));
-    let gateway = Gateway::new(port, config, stopping);
+    let readable = (!readable.is_empty()).then(|| origin::readable_by(readable));
     let routes = routes(&gateway);
     ServiceBuilder::new()
         // First: it also notes what the ones after it refuse.

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    answer::numbers,
     ask::{Asked, Nothing, Range},
     count::{Counted, Counter},
-    history::scan,
-    json::Json,
     port::{PRIORITIES, Row},
     problem::{Document, Refusal},
     span::Span,
@@ -20,6 +19,8 @@ use crate::{
 
 /// Rules told apart; Falco's own are about a hundred.
 const MAX_RULES: usize = 2_000;
+/// Bytes of an answer, about: as many rules as Falco has take some 100 KiB.
+const LENGTH: usize = 1 << 20;
 /// Machines of a rule.
 const HOSTS: usize = 5;
 /// Points of a rule's line.
@@ -82,26 +83,28 @@ struct Tally {
     responses(
         (status = 200, description = "The rules, most frequent first", body = Rules),
         (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+        (status = 422, description = "It takes too long or becomes too large", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn rules(
     State(gateway): State<Gateway>,
     Asked(range, Nothing {}): Asked<Range>,
-) -> Result<Json<Rules>, Refusal> {
+) -> Result<Response, Refusal> {
     let history = gateway.port.history(range.into()).await?;
-    let rules = scan(&gateway, history, |scan| {
+    let rules = numbers(&gateway, history, LENGTH, |scan| {
         let span = Span::of(scan.history(), SPARK);
         let mut tallies = BTreeMap::new();
         let mut matched = 0;
         let scanned = scan.all(|row| {
             matched += 1;
             count(&mut tallies, row, &span);
-        });
+        })?;
         let mut rules: Vec<_> = tallies.into_iter().map(told).collect();
         rules.sort_by_key(|rule: &Rule| std::cmp::Reverse(rule.count));
-        Rules { rules, from: span.from, to: span.to(), matched, scanned }
+        Ok(Rules { rules, from: span.from, to: span.to(), matched, scanned })
     });
-    rules.await.map(Json)
+    rules.await
 }
 
 /// A rule, its source and its priority.

@@ -18,8 +18,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    access::Access, client::Client, config::Config, connection::Protocol, paced::Paced, port::Port,
+    access::Access,
+    client::Client,
+    config::Config,
+    connection::{Protocol, Routes},
+    paced::Paced,
+    port::Port,
     router::guarded,
+    state::Gateway,
 };
 
 /// Pause after the first failed accept; doubles with each one that follows.
@@ -39,7 +45,12 @@ pub async fn serve(
     let stopping = CancellationToken::new();
     let tls = config.tls.clone();
     let tells_who = tls.is_some() || config.posts_per_second.is_some() || Access::is_on();
-    let routes = guarded(port, config, stopping.clone());
+    let readable = config.allowed_origins.clone();
+    let gateway = Gateway::new(port, config, stopping.clone());
+    let routes = Routes {
+        loopback: guarded(gateway.clone().on_loopback(), &readable),
+        elsewhere: guarded(gateway, &readable),
+    };
     let protocol = Protocol::new(limits, tls, routes, tells_who, stopping.clone());
     let places = Places::new(limits.connections);
     let mut connections = JoinSet::new();

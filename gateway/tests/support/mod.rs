@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here fails the test")]
 #![allow(clippy::indexing_slicing, reason = "a failure here fails the test")]
 
+pub mod slow;
 pub mod wire;
 
 use std::{
@@ -39,6 +40,10 @@ pub struct Recorder {
     pub bodies: Mutex<Vec<Bytes>>,
     pub refused: Mutex<Vec<StatusCode>>,
     pub unready: Mutex<Option<String>>,
+    /// What it keeps; nothing without.
+    pub kept: Mutex<Option<slow::Slow>>,
+    /// How long it takes to take a body in.
+    pub takes: Mutex<Duration>,
 }
 
 impl Recorder {
@@ -53,6 +58,7 @@ impl Recorder {
 
 impl Port for Recorder {
     fn ingest(&self, body: Bytes) {
+        std::thread::sleep(*self.takes.lock().unwrap());
         self.bodies.lock().unwrap().push(body);
     }
 
@@ -93,7 +99,9 @@ impl Port for Recorder {
 
     /// It only takes alerts in; what it hands out is tested with a whole server.
     fn history(&self, _: Ask) -> Soon<'_, Result<Box<dyn History>, Unanswerable>> {
-        Box::pin(async { Err(Unanswerable::NotFound) })
+        let kept = self.kept.lock().unwrap().clone();
+        let kept = kept.map(|kept| Box::new(kept) as Box<dyn History>);
+        Box::pin(async { kept.ok_or(Unanswerable::NotFound) })
     }
 
     fn tail(&self, _: Ask, _: ReaderKind) -> Soon<'_, Result<Box<dyn Tail>, Unanswerable>> {
@@ -212,6 +220,12 @@ impl Client {
             answer.body = String::from_utf8(self.read.drain(..length).collect()).unwrap();
         }
         answer
+    }
+
+    /// What comes until `enough` is satisfied with it.
+    pub async fn until(&mut self, enough: impl Fn(&[u8]) -> bool) -> &[u8] {
+        self.read_until(|read| enough(read).then_some(0)).await;
+        &self.read
     }
 
     /// Everything until the server closes.

@@ -1,0 +1,158 @@
+//! What a posted body may cost, and where that is spent.
+//!
+//! 1. A short body that is not compressed is taken where it was read: that is an alert of Falco's.
+//! 2. Any other is unpacked and taken away from the threads that serve, [`AT_A_TIME`] of them at a
+//!    time; the rest wait with what they have, within the time of a body.
+//! 3. A body of more lines, parts or unpacked bytes than there may be is refused as a whole, before
+//!    an alert of it is taken, with the limit and how many there were.
+
+use std::{io::Read as _, sync::Arc};
+
+use bytes::Bytes;
+use flate2::bufread::GzDecoder;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
+
+use crate::{
+    ingest::MAX_BODY,
+    port::Port,
+    problem::{Problem, Refusal},
+};
+
+/// Bytes that are taken on a thread that serves: fractions of a millisecond, some of alerts, and
+/// of nothing but line ends two.
+const SHORT: usize = 16 << 10;
+
+/// Lines a body may have: 8 MiB of alerts have some 20,000.
+pub(crate) const MAX_LINES: usize = 65_536;
+
+/// Parts ("members") a body of gzip may have: each costs by itself, however little is in it.
+pub(crate) const MAX_PARTS: usize = 256;
+
+/// Bodies at a time: they may use a core, not all of them. Each has up to 16 MiB for itself.
+const AT_A_TIME: usize = 2;
+
+/// Bodies that are being unpacked.
+#[derive(Debug)]
+pub(crate) struct Unpacking(Arc<Semaphore>);
+
+impl Default for Unpacking {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_A_TIME)))
+    }
+}
+
+impl Unpacking {
+    /// The right to have a body taken; `None` where it needs none.
+    pub(crate) async fn turn(
+        &self,
+        body: &[u8],
+        gzip: bool,
+    ) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        if !gzip && body.len() <= SHORT {
+            return Ok(None);
+        }
+        // It is never closed.
+        self.0.clone().acquire_owned().await.map(Some).map_err(|_| Problem::INTERNAL)
+    }
+}
+
+/// Takes a body; `held` is given back once that has ended, whoever still waits for it.
+pub(crate) async fn take<H: Send + 'static>(
+    port: Arc<dyn Port>,
+    body: Bytes,
+    gzip: bool,
+    turn: Option<OwnedSemaphorePermit>,
+    held: H,
+) -> Result<(), Refusal> {
+    if turn.is_none() {
+        port.ingest(body);
+        return Ok(());
+    }
+    let work = move || {
+        let taken = if gzip { unpacked(&body).map(Bytes::from) } else { Ok(body) };
+        let taken = taken.and_then(|body| {
+            bounded(&body)?;
+            port.ingest(body);
+            Ok(())
+        });
+        drop((turn, held));
+        taken
+    };
+    // It panicked; that was logged.
+    spawn_blocking(work).await.unwrap_or(Err(Problem::INTERNAL.into()))
+}
+
+/// Refuses what has too many lines.
+fn bounded(body: &[u8]) -> Result<(), Refusal> {
+    let lines = 1 + body.iter().map(|byte| usize::from(*byte == b'\n')).sum::<usize>();
+    if lines <= MAX_LINES {
+        return Ok(());
+    }
+    Err(Problem::BODY_TOO_MANY_LINES.with(format!(
+        "The body has {lines} lines; it may have {MAX_LINES}. Nothing of it was taken: post fewer \
+         alerts at once, and no empty lines."
+    )))
+}
+
+/// What was compressed, one part after the other.
+fn unpacked(mut body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut unpacked = Vec::new();
+    let mut parts = 0;
+    while !body.is_empty() || parts == 0 {
+        parts += 1;
+        if parts > MAX_PARTS {
+            return Err(Problem::BODY_TOO_MANY_PARTS.with(format!(
+                "The body has more than {MAX_PARTS} gzip members. Nothing of it was taken: \
+                 compress it as a whole."
+            )));
+        }
+        let mut part = GzDecoder::new(body);
+        let left = (MAX_BODY + 1 - unpacked.len()) as u64;
+        let read = part.by_ref().take(left).read_to_end(&mut unpacked);
+        read.map_err(|_| Problem::BODY_NOT_GZIP)?;
+        if unpacked.len() > MAX_BODY {
+            return Err(Problem::BODY_TOO_LARGE.with(
+                "Unpacked, the body is larger than 8 MiB. Nothing of it was taken: post fewer \
+                 alerts at once."
+                    .to_owned(),
+            ));
+        }
+        body = part.into_inner();
+    }
+    Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn parts_are_put_together_and_counted() {
+        let body = [packed(b"{\"a\""), packed(b""), packed(b":1}\n")].concat();
+        assert_eq!(unpacked(&body).unwrap(), b"{\"a\":1}\n");
+        assert!(unpacked(&packed(b"x").repeat(MAX_PARTS)).is_ok());
+        for wrong in [&packed(b"").repeat(MAX_PARTS + 1)[..], b"", b"{}", &body[..body.len() - 1]] {
+            assert!(unpacked(wrong).is_err());
+        }
+        assert!(unpacked(&[&packed(b"x")[..], b"y"].concat()).is_err(), "what follows is none");
+    }
+
+    #[test]
+    fn lines_are_counted() {
+        assert!(bounded(&b"\n".repeat(MAX_LINES - 1)).is_ok());
+        assert!(bounded(&b"\n".repeat(MAX_LINES)).is_err());
+    }
+}
