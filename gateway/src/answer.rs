@@ -12,10 +12,12 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
+    extract::State,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use http_body::Body as _;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -32,6 +34,9 @@ const ANSWERS: usize = 64 << 20;
 
 /// Bytes an answer of numbers may have; with the longest of values that is some thousand of them.
 const MOST: usize = 8 << 20;
+
+/// Shorter documents are not counted.
+const SHORT: u64 = 16 << 10;
 
 /// How long an answer waits for memory: whoever holds it in vain has lost it by then.
 const WAIT: Duration = Duration::from_secs(5);
@@ -90,6 +95,21 @@ pub(crate) fn answer(
     let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
     response.extensions_mut().insert(place);
     Ok(response)
+}
+
+/// Claims memory for a document that is not made here, where it is a long one and has none.
+pub(crate) async fn counted(State(gateway): State<Gateway>, mut response: Response) -> Response {
+    let length = response.body().size_hint().exact().unwrap_or(0);
+    if length < SHORT || response.extensions().get::<Arc<Place>>().is_some() {
+        return response;
+    }
+    match gateway.answers.enter(usize::try_from(length).unwrap_or(usize::MAX)).await {
+        Ok(place) => {
+            response.extensions_mut().insert(place);
+            response
+        }
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// Answers with the numbers that `work` finds in the history; they are `about` so many bytes.

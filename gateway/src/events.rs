@@ -139,19 +139,19 @@ impl Item {
 pub(crate) struct Items {
     /// The alerts, in the order asked for.
     items: Vec<Item>,
-    #[schema(inline)]
-    #[serde(flatten)]
-    end: End,
-}
-
-/// How far a page came.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct End {
     /// Where the next page begins: give it as `before`, or with `order=asc` as `after`.
     next: Option<String>,
     /// The last alert that was looked at.
     scanned_to: Option<String>,
     /// Whether there are no more.
+    complete: bool,
+}
+
+/// What follows a page's alerts.
+#[derive(Debug, Serialize)]
+struct End {
+    next: Option<String>,
+    scanned_to: Option<String>,
     complete: bool,
 }
 

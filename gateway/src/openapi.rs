@@ -1,5 +1,10 @@
 //! `GET /api/openapi.json`: the API's description, made of the types that answer.
 
+use std::sync::LazyLock;
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use utoipa::{
     OpenApi,
     openapi::{
@@ -34,6 +39,15 @@ use crate::{
     components(schemas(Stats, Lost, Pulse)),
 )]
 struct Base;
+
+/// Made once: every answer shares it.
+static DOCUMENT: LazyLock<Bytes> =
+    LazyLock::new(|| serde_json::to_vec(&openapi()).unwrap_or_default().into());
+
+/// Answers with it.
+pub(crate) async fn document() -> Response {
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
+}
 
 /// The API's description.
 #[must_use]

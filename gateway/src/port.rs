@@ -12,10 +12,12 @@ use jiff::Timestamp;
 
 pub use crate::status::{Certificate, Input, Reader, Readers, Status};
 
-/// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`].
+/// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`] and, as
+/// long as it takes to read them, [`Port::ingest`] of many alerts.
 pub trait Port: Send + Sync + 'static {
-    /// Takes a body Falco posted: one JSON object or NDJSON, not looked at so far. Must return at
-    /// once; what cannot be read or held is counted here, Falco has no use for an error.
+    /// Takes a body Falco posted: one JSON object or NDJSON, not looked at so far. Short ones come
+    /// on threads that serve others, long ones on threads of their own; it waits for nothing. What
+    /// cannot be read or held is counted here, Falco has no use for an error.
     ///
     /// The bytes may be a slice of the connection's read buffer: copy what is to stay for long.
     fn ingest(&self, body: Bytes);

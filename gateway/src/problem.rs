@@ -199,7 +199,7 @@ impl From<Unanswerable> for Refusal {
             Unanswerable::NotFound => Problem::NO_ALERT.into(),
             Unanswerable::Busy { detail } => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                Self(Box::new((status, Document::new(status, detail))))
+                Self(Box::new((status, Document::new(status, detail), None)))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{
     Router,
     extract::Request,
-    middleware::{from_fn_with_state, map_response},
+    middleware::{from_fn_with_state, map_response, map_response_with_state},
     response::Response,
     routing::{get, post},
 };
@@ -14,10 +14,9 @@ use tower::{Service, ServiceBuilder, layer::layer_fn};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    answer,
     config::Config,
-    events, export, facets, guard, headers, histogram, ingest,
-    json::Json,
-    openapi::openapi,
+    events, export, facets, guard, headers, histogram, ingest, openapi,
     origin::{self, Origin},
     page,
     port::Port,
@@ -65,8 +64,9 @@ fn routes(gateway: &Gateway) -> Router {
     let open =
         page::files().route("/livez", get(status::livez)).route("/readyz", get(status::readyz));
     let documents = Router::from(described())
-        .route("/api/openapi.json", get(async || Json(openapi())))
-        .route("/metrics", get(status::metrics));
+        .route("/api/openapi.json", get(openapi::document))
+        .route("/metrics", get(status::metrics))
+        .layer(map_response_with_state(gateway.clone(), answer::counted));
     let intake = Router::new().route("/", posting.clone()).route("/api/v1/events", posting);
     // Only where it is asked for: each posted alert would pay for a layer that lets it pass.
     let (documents, intake) = match gateway.token {

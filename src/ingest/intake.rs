@@ -133,7 +133,8 @@ impl Intake {
     #[must_use]
     pub fn begin(&self, input: Input) -> Delivery<'_> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Delivery { intake: self, input, batch: spare.unwrap_or_default(), accepted: 0 }
+        let batch = spare.unwrap_or_default();
+        Delivery { intake: self, input, batch, accepted: 0, rejected: BTreeMap::new() }
     }
 
     /// Takes a body of one JSON object, however it is laid out, or of one record a line.
@@ -154,9 +155,6 @@ impl Intake {
     }
 
     fn reject(&self, input: Input, reject: &Reject, record: &[u8]) {
-        if matches!(reject, Reject::Empty) {
-            return;
-        }
         let seen = self.count(input, reject.kind(), 1);
         if seen <= SAMPLES {
             let text = String::from_utf8_lossy(record.get(..4 * SAMPLE_LENGTH).unwrap_or(record));
@@ -202,6 +200,9 @@ pub struct Delivery<'a> {
     input: Input,
     batch: Batch,
     accepted: u64,
+    /// Records that were no alerts, by kind, beyond the first few of each: they are counted
+    /// together, since a body may be made of nothing else.
+    rejected: BTreeMap<&'static str, (u64, u64)>,
 }
 
 impl Delivery<'_> {
@@ -210,10 +211,23 @@ impl Delivery<'_> {
         match line {
             Line::Whole(record) => {
                 if let Err(reject) = self.read(record) {
-                    self.intake.reject(self.input, &reject, record);
+                    self.reject(&reject, record);
                 }
             }
-            Line::TooLong => self.intake.reject(self.input, &Reject::TooLarge, b""),
+            Line::TooLong => self.reject(&Reject::TooLarge, b""),
+        }
+    }
+
+    fn reject(&mut self, reject: &Reject, record: &[u8]) {
+        if matches!(reject, Reject::Empty) {
+            return;
+        }
+        let (shown, more) = self.rejected.entry(reject.kind()).or_default();
+        if *shown < SAMPLES {
+            *shown += 1;
+            self.intake.reject(self.input, reject, record);
+        } else {
+            *more += 1;
         }
     }
 
@@ -228,6 +242,11 @@ impl Delivery<'_> {
 
     /// Appends what has been taken; readers see it all at once. More may follow.
     pub fn finish(&mut self) {
+        for (kind, (_, more)) in std::mem::take(&mut self.rejected) {
+            if more > 0 {
+                self.intake.count(self.input, kind, more);
+            }
+        }
         let accepted = std::mem::take(&mut self.accepted);
         if accepted == 0 {
             return;
@@ -252,7 +271,7 @@ impl Delivery<'_> {
             // Several lines: each is judged for itself. One line: this is its verdict.
             Err(_) if body.trim_ascii().contains(&b'\n') => false,
             Err(reject) => {
-                self.intake.reject(self.input, &reject, body);
+                self.reject(&reject, body);
                 true
             }
         }

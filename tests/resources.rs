@@ -1,0 +1,187 @@
+//! Askers and posters that leave, or do not take what they asked for: what they cost the server
+//! and those beside them, over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use falconer_gateway::port::PRIORITIES;
+use http::{Request, StatusCode};
+use serde_json::json;
+use support::PATIENCE;
+use support::http::{Gateway, Kept};
+use support::wire::{self, END_HEADERS, END_STREAM, frame};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+/// Reads every alert again, and takes none.
+const NOTHING: &str = "/api/v1/facets?filter=proc.name=nobody-is-called-so";
+
+/// A GET on a new HTTP/2 stream; nothing in it is kept in HPACK's table.
+fn get(stream: u32, path: &str) -> Vec<u8> {
+    let length = u8::try_from(path.len()).unwrap();
+    let block = [b"\x82\x86\x04", &[length][..], path.as_bytes(), b"\x01\x09localhost"].concat();
+    frame(wire::HEADERS, END_HEADERS | END_STREAM, stream, &block)
+}
+
+/// What the process has used of the processors, in ticks of 10 ms.
+fn ticks(gateway: &Gateway) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", gateway.server.id())).unwrap();
+    let fields = stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
+    fields.map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+/// Waits until the process does next to nothing; fails after `within`.
+async fn rests(gateway: &Gateway, within: Duration) {
+    let begun = Instant::now();
+    loop {
+        let before = ticks(gateway);
+        sleep(Duration::from_millis(500)).await;
+        let spent = ticks(gateway) - before;
+        if spent <= 5 {
+            return;
+        }
+        assert!(begun.elapsed() < within, "{spent} ticks in half a second, and nobody is there");
+    }
+}
+
+/// Fills the log with so many alerts, each with a text of so many bytes; how many are kept.
+async fn fill(gateway: &Gateway, count: usize, length: usize) -> u64 {
+    let mut kept = Kept::open(gateway.address).await;
+    let text = "x".repeat(length);
+    let alert = |number: usize| {
+        let alert = json!({
+            "output": text,
+            "output_fields": { "number": number, "proc.name": "cat" },
+            "priority": PRIORITIES[number % 8],
+            "rule": "r",
+            "time": "2026-01-30T18:00:00.000000000Z",
+        });
+        format!("{alert}\n")
+    };
+    let together = ((4 << 20) / (length + 200)).clamp(1, 5_000);
+    for first in (0..count).step_by(together) {
+        let body: String = (first..count.min(first + together)).map(alert).collect();
+        kept.post(&body).await;
+    }
+    let status = gateway.json("/api/v1/status").await;
+    assert_eq!(status["alerts_received"], count);
+    status["alerts_retained"].as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scans_end_with_their_askers_although_nothing_passes() {
+    let gateway = Gateway::start(&[]);
+    let kept = fill(&gateway, 60_000, 600).await;
+    rests(&gateway, PATIENCE).await;
+    let path = NOTHING;
+    // HTTP/2: asked, begun, reset; again and again on one connection, which stays.
+    let mut client = TcpStream::connect(gateway.address).await.unwrap();
+    client.write_all(&wire::opening()).await.unwrap();
+    for stream in (1..40).step_by(2) {
+        client.write_all(&get(stream, path)).await.unwrap();
+        sleep(Duration::from_millis(30)).await;
+        client.write_all(&wire::reset(stream)).await.unwrap();
+    }
+    rests(&gateway, Duration::from_secs(4)).await;
+    // HTTP/1: asked, begun, and gone.
+    for _ in 0..20 {
+        let mut client = TcpStream::connect(gateway.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        sleep(Duration::from_millis(30)).await;
+    }
+    rests(&gateway, Duration::from_secs(4)).await;
+    // Both slots are free again.
+    for _ in 0..3 {
+        let facets = gateway.json(path).await;
+        assert_eq!((&facets["scanned"], &facets["matched"]), (&json!(kept), &json!(0)));
+    }
+    drop(client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_nobody_takes_hold_no_more_than_there_is_and_others_get_theirs() {
+    // The total of answers is 64 MiB; beside them two pages in the making, and what is freed late.
+    const GROWTH: u64 = 110 << 20;
+    let gateway = Gateway::start(&["falconer.outputs.retain=16777216"]);
+    let kept = fill(&gateway, 18, 800 << 10).await;
+    let page = "/api/v1/events?limit=1000";
+    gateway.json(page).await;
+    let memory = gateway.server.resident();
+    let no_window = [&4_u16.to_be_bytes()[..], &[0; 4]].concat();
+    let mut deaf = TcpStream::connect(gateway.address).await.unwrap();
+    let opening =
+        [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(wire::SETTINGS, 0, 0, &no_window)[..]];
+    deaf.write_all(&opening.concat()).await.unwrap();
+    for stream in (1..129).step_by(2) {
+        deaf.write_all(&get(stream, page)).await.unwrap();
+    }
+    // As long as they come, they are counted; nothing is read but what says so.
+    let mut answered = 0;
+    let begun = Instant::now();
+    let mut most = 0;
+    let mut scratch = vec![0; 64 << 10];
+    while answered < 2_000 && begun.elapsed() < Duration::from_secs(6) {
+        let read = tokio::time::timeout(Duration::from_millis(200), deaf.read(&mut scratch)).await;
+        answered += read.map_or(0, |read| read.unwrap());
+        most = most.max(gateway.server.resident().saturating_sub(memory));
+    }
+    assert!(most < GROWTH, "{most} bytes");
+    // A reader beside them gets its page, and then goes on at its end.
+    let begun = Instant::now();
+    let mut before = String::new();
+    let mut seen = 0;
+    loop {
+        let answer = gateway.ask(Request::get(format!("{page}{before}")), b"").await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let text = answer.text().await;
+        assert!(text.len() < 4 << 20, "{} bytes", text.len());
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        seen += json["items"].as_array().unwrap().len();
+        match json["next"].as_str() {
+            Some(next) => before = format!("&before={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen as u64, kept);
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    drop(deaf);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_of_a_long_body_are_taken_and_counted_and_those_of_one_too_long_are_not() {
+    let gateway = Gateway::start(&[]);
+    let alert = json!({"output": "o", "priority": "Notice", "rule": "r",
+        "time": "2026-01-30T18:00:00.000000000Z"});
+    let lines = format!("{alert}\nno alert\n\n").repeat(10_000);
+    gateway.post(&lines).await;
+    let refused = gateway
+        .ask(
+            Request::post("/api/v1/events"),
+            format!("{alert}\n{}", "\n".repeat(70_000)).as_bytes(),
+        )
+        .await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let problem = refused.json().await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("70002 lines") && detail.contains("Nothing of it was taken"),
+        "{detail}"
+    );
+    let metrics = gateway.get("/metrics").await.text().await;
+    for (status, count) in [("accepted", 10_000), ("not_an_alert", 10_000), ("refused", 1)] {
+        let name = format!("falconer_alerts_received_total{{input=\"http\",status=\"{status}\"}}");
+        let line = metrics.lines().find(|line| line.starts_with(&name));
+        assert_eq!(line, Some(format!("{name} {count}").as_str()));
+    }
+}
