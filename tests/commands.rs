@@ -13,6 +13,7 @@ use support::certs;
 use support::examples;
 use support::http::Gateway;
 use support::server::binary;
+use support::wait::eventually;
 
 /// `falconer` with these words, and where the server is.
 fn falconer(words: &[&str], gateway: &Gateway) -> Command {
@@ -30,11 +31,9 @@ fn told(mut command: Command) -> (i32, String, String) {
 fn filled() -> Gateway {
     let mut gateway = Gateway::start(&[]);
     gateway.server.feed((0..50).map(|n| examples::line(&format!("rule {n}"))).collect::<String>());
-    let mut tries = 0;
-    while told(falconer(&["events"], &gateway)).1.lines().count() < 50 {
-        tries += 1;
-        assert!(tries < 100, "the alerts arrive");
-    }
+    eventually("the alerts arrive", || {
+        (told(falconer(&["events"], &gateway)).1.lines().count() == 50).then_some(())
+    });
     gateway
 }
 
@@ -107,7 +106,12 @@ fn alerts_are_followed_and_waited_for() {
     let words = ["wait", "--filter", "rule = awaited", "--count=2", "--timeout=20s"];
     let mut waiting = Running::start(falconer(&words, &gateway));
     // It counts from when it is there.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    let status = format!("http://{}/api/v1/status", gateway.address);
+    eventually("both are there", || {
+        let output = Command::new("curl").args(["-sS", "--noproxy", "*", &status]).output();
+        let status: serde_json::Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+        (status.get("subscribers").unwrap() == 2).then_some(())
+    });
     gateway.server.feed(examples::line("other") + &examples::line("awaited").repeat(2));
     assert!(follower.line().contains("other"));
     assert!(waiting.line().contains("awaited"));

@@ -24,8 +24,8 @@ use falconer::service::{
 };
 use h2::SendStream;
 use prost::Message as _;
-use support::PATIENCE;
 use support::raw::{Client, Outcome, Replies, Served, framed, head};
+use support::wait::eventually_async;
 use tokio_util::sync::CancellationToken;
 
 const GET: &str = "/falco.outputs.service/get";
@@ -94,12 +94,10 @@ impl Falconer {
     }
 
     async fn subscribers(&self, expected: usize) {
-        let reached = async {
-            while self.context.subscribers.of(Kind::Grpc) != expected {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, reached).await.expect("the subscribers expected");
+        eventually_async("the subscribers expected", async || {
+            (self.context.subscribers.of(Kind::Grpc) == expected).then_some(())
+        })
+        .await;
     }
 }
 

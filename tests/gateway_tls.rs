@@ -7,7 +7,6 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -20,6 +19,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use support::certs::{self, Authority, leaf};
 use support::http::Gateway;
+use support::wait::eventually_async;
 use support::{PATIENCE, tls};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -141,8 +141,8 @@ async fn without_roots_clients_are_asked_for_nothing() {
     tokio::spawn(connection);
     let request = Request::get(STATUS).header("host", "localhost").body(String::new()).unwrap();
     assert!(timeout(PATIENCE, sender.send_request(request)).await.unwrap().is_err());
-    assert!(site.gateway.server.stderr().contains("does not speak TLS"));
-    assert!(site.gateway.server.stderr().contains(&format!("https://{}/", site.gateway.address)));
+    site.gateway.server.wait_for_log("does not speak TLS");
+    site.gateway.server.wait_for_log(&format!("https://{}/", site.gateway.address));
 }
 
 #[tokio::test]
@@ -154,9 +154,8 @@ async fn with_roots_alone_nobody_gets_in_without_a_certificate() {
         assert_eq!(site.status(site.client(None, alpn), None).await, None);
         assert_eq!(site.status(site.client(Some(stranger.path()), alpn), None).await, None);
     }
-    let log = site.gateway.server.stderr();
-    assert!(log.contains("the client showed no certificate"), "{log}");
-    assert!(log.contains("is not signed by the key of the authority"), "{log}");
+    site.gateway.server.wait_for_log("the client showed no certificate");
+    site.gateway.server.wait_for_log("is not signed by the key of the authority");
 }
 
 #[tokio::test]
@@ -190,19 +189,15 @@ async fn a_certificate_is_replaced_under_an_open_stream() {
     let server = leaf("server", &["localhost".to_owned()], Some(certs::SERVER));
     authority.write_leaf(site.dir.path(), "server", &server);
     fs::write(site.dir.path().join("ca.crt"), &authority.pem).unwrap();
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while site.status(site.client(None, both), None).await.is_none() {
-        assert!(tokio::time::Instant::now() < deadline, "the new certificate is shown in time");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    eventually_async("the new certificate is shown", async || {
+        site.status(site.client(None, both), None).await
+    })
+    .await;
     assert_eq!(site.status(before, None).await, None, "the old authority did not sign the new one");
 
     // A broken one changes nothing.
     fs::write(site.dir.path().join("server.crt"), "no certificate").unwrap();
-    while !site.gateway.server.stderr().contains("falconer.gateway.tls.cert_chain") {
-        assert!(tokio::time::Instant::now() < deadline, "the broken file is told of in time");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    site.gateway.server.wait_for_log("falconer.gateway.tls.cert_chain");
     let asked = Asked { method: "POST", path: "/api/v1/events", token: None, body: ALERT };
     let posted = site.ask(site.client(None, both), &asked).await.unwrap();
     assert_eq!(posted.status(), StatusCode::OK);

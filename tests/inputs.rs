@@ -23,6 +23,7 @@ use serde_json::Value;
 use support::http::Gateway;
 use support::raw::{Client, as_value, framed, head};
 use support::server::Server;
+use support::wait::eventually;
 use support::{PATIENCE, Transport, examples};
 
 /// Asks `get` until `count` alerts have come, or none comes any more.
@@ -100,8 +101,8 @@ fn standard_input_with_everything_else_falco_prints() {
     let text = &get(&server, 1)[0];
     assert_eq!(text["output"], "10:20:05.408091526: Warning Sensitive file opened (user=root)");
     assert_eq!(text["priority"], 4);
-    let log = server.stderr();
-    assert!(log.contains("longer than 1048576 bytes"), "{log}");
+    server.wait_for_log("longer than 1048576 bytes");
+    let log = server.log_at_the_end();
     assert!(log.contains(r"\u{1b}[31mred\u{7}") && !log.contains('\u{7}'), "{log}");
     assert_eq!(
         log.matches("neither JSON nor a text alert").count(),
@@ -144,7 +145,7 @@ fn a_file_is_followed_across_rename_reopening_and_truncation() {
     // copytruncate
     fs::copy(&path, &rotated).unwrap();
     OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    server.wait_for_log("alert file was truncated");
     append(&path, &examples::line("after truncation"));
     assert_eq!(rules(&get(&server, 1)), ["after truncation"]);
 }
@@ -186,7 +187,8 @@ fn a_falco_of_our_own_is_read_asked_and_ended() {
     );
     let server = run(&[&falco(directory.path(), &script), "-U"]);
     assert_examples(&get(&server, 22));
-    assert!(server.stderr().contains("a log line of Falco"), "standard error passes through");
+    // Standard error passes through.
+    server.wait_for_log("a log line of Falco");
     assert_eq!(version(&server), "0.43.1");
     assert!(server.stop().success());
     assert!(ended.exists(), "Falco was asked to end");
@@ -210,27 +212,19 @@ fn a_falco_that_will_not_end_does_not_outlive_us() {
     let script =
         format!("trap '' TERM\necho $$ > {}\nwhile true; do sleep 0.05; done\n", pid.display());
     let server = run(&[&falco(directory.path(), &script)]);
-    let deadline = Instant::now() + PATIENCE;
-    let falco = loop {
-        let text = fs::read_to_string(&pid).unwrap_or_default();
-        match text.trim().parse() {
-            Ok(number) => break nix::unistd::Pid::from_raw(number),
-            Err(_) => assert!(Instant::now() < deadline, "Falco starts"),
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
+    let falco = eventually("Falco starts", || {
+        let number = fs::read_to_string(&pid).ok()?.strip_suffix('\n')?.parse().ok()?;
+        Some(nix::unistd::Pid::from_raw(number))
+    });
     server.hang_up();
     assert_eq!(version(&server), "unknown", "SIGHUP does not end it");
     server.terminate();
-    std::thread::sleep(Duration::from_millis(300));
+    // One that came before the first was looked at would be the same one.
+    server.wait_for_log("stopping");
     let stopping = Instant::now();
     assert_eq!(server.stop().code(), Some(1), "the second signal does not wait");
     assert!(stopping.elapsed() < Duration::from_secs(3));
-    let deadline = Instant::now() + PATIENCE;
-    while nix::sys::signal::kill(falco, None).is_ok() {
-        assert!(Instant::now() < deadline, "Falco lives on");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    eventually("Falco has ended", || nix::sys::signal::kill(falco, None).err());
 }
 
 #[test]
@@ -240,8 +234,8 @@ fn a_falco_that_ends_is_started_again() {
     fs::write(&line, examples::line("once more")).unwrap();
     let server = run(&[&falco(directory.path(), &format!("cat {}\nexit 3\n", line.display()))]);
     assert_eq!(rules(&get(&server, 3)), ["once more"; 3]);
-    let log = server.stderr();
-    assert!(log.contains("restarting Falco") && log.contains("exit status: 3"), "{log}");
+    server.wait_for_log("restarting Falco");
+    server.wait_for_log("exit status: 3");
 }
 
 /// Posts as Falco's `http_output` does, on one connection; gives the raw answers.

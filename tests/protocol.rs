@@ -21,6 +21,7 @@ use falconer::service::mounted;
 use prost::Message as _;
 use support::PATIENCE;
 use support::raw::{Client, Served, framed, head};
+use support::wait::eventually_async;
 use tokio_util::sync::CancellationToken;
 
 /// Every call shape, on strings: prost's `String` is `google.protobuf.StringValue`.
@@ -384,7 +385,10 @@ async fn stopping_says_goaway_finishes_calls_and_removes_the_socket() {
     // The call has begun once another one has been answered.
     client.call(head("/test.Echo/Unary"), [text("x")]).await;
     served.stop.cancel();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    eventually_async("GOAWAY is there", async || {
+        client.try_call(head("/test.Echo/Unary"), text("x")).await.err()
+    })
+    .await;
     call.requests.send_data(text("b"), true).unwrap();
     let outcome = call.outcome().await;
     assert_eq!((outcome.code(), texts(&outcome.messages)), (Some(0), vec!["ab".into()]));

@@ -18,6 +18,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use support::server::{Server, binary};
+use support::wait::eventually;
 use support::{PATIENCE, Transport};
 
 /// Runs a start that is meant to fail by itself.
@@ -162,11 +163,7 @@ fn a_socket_left_by_a_killed_server_is_replaced_and_one_that_stops_leaves_none()
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while std::os::unix::net::UnixStream::connect(&path).is_err() {
-            assert!(Instant::now() < deadline, "it serves");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        eventually("it serves", || std::os::unix::net::UnixStream::connect(&path).ok());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         let signal = if killed { nix::sys::signal::SIGKILL } else { nix::sys::signal::SIGTERM };
@@ -181,13 +178,9 @@ fn a_socket_left_by_a_killed_server_is_replaced_and_one_that_stops_leaves_none()
 fn the_start_says_what_listens_and_what_to_paste() {
     let server = Server::start(Transport::Unix);
     let socket = server.socket().unwrap();
-    let deadline = Instant::now() + PATIENCE;
     let expected =
         format!("grpcurl -plaintext -unix {} falco.outputs.service/sub", socket.display());
-    while !server.stderr().contains(&expected) {
-        assert!(Instant::now() < deadline, "{}", server.stderr());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    server.wait_for_log(&expected);
     let started = Instant::now();
     assert!(server.stop().success());
     assert!(started.elapsed() < Duration::from_secs(5), "nothing holds it up");

@@ -74,7 +74,7 @@ async fn a_certificate_of_the_right_authority_gets_in_and_nobody_else() {
             assert_eq!(answered(&server, config).await, expected, "{who}");
         }
     }
-    assert!(server.stderr().contains("refused a connection"), "{}", server.stderr());
+    server.wait_for_log("refused a connection");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ use prost::Message as _;
 use prost_types::FieldMask;
 use support::raw::{Client, Outcome, Replies, framed, head};
 use support::server::Server;
+use support::wait::eventually_async;
 use support::{Transport, examples};
 
 const WATCH: &str = "/falconer.v1.EventService/Watch";
@@ -41,9 +42,10 @@ impl Watched {
         let before = self.status().await.received;
         let count = rules.end - rules.start;
         self.server.feed(rules.map(|n| examples::line(&format!("rule {n}"))).collect::<String>());
-        while self.status().await.received < before + count {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        eventually_async("they are there", async || {
+            (self.status().await.received == before + count).then_some(())
+        })
+        .await;
     }
 
     async fn status(&self) -> StatusResponse {
@@ -110,8 +112,11 @@ async fn alerts_come_with_cursors_that_go_on_behind_them() {
     assert_eq!((masked.tags.len(), masked.output.as_str(), masked.time), (1, "", None));
     let until = WatchRequest { until: "2026-01-30T10:00:00Z".into(), ..WatchRequest::default() };
     assert!(watched.watch(&until).await.messages.is_empty());
-    let status = watched.status().await;
-    assert_eq!((status.received, status.retained, status.subscribers), (10, 10, 0));
+    let status = eventually_async("no call is left", async || {
+        Some(watched.status().await).filter(|status| status.subscribers == 0)
+    })
+    .await;
+    assert_eq!((status.received, status.retained), (10, 10));
     assert_eq!(status.newest, alert(&all.messages[9]).cursor);
 }
 
@@ -121,7 +126,10 @@ async fn a_call_that_follows_ends_with_the_server_and_says_so() {
     let request =
         WatchRequest { start: Some(Start::Last(0)), follow: true, ..WatchRequest::default() };
     let mut replies = watched.follow(&request).await;
-    assert_eq!(watched.status().await.subscribers, 1);
+    eventually_async("the call is there", async || {
+        (watched.status().await.subscribers == 1).then_some(())
+    })
+    .await;
     watched.feed(0..3).await;
     for n in 0..3 {
         let message = replies.next().await.unwrap();

@@ -6,16 +6,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use falconer::config::{self, Options};
 
-use super::support::server::binary;
-use super::support::{PATIENCE, certs};
+use super::support::certs;
+use super::support::server::{binary, free_port};
+use super::support::wait::{Log, eventually};
 
 /// The program, with a folder for what it makes and needs.
 struct Program {
     process: Child,
+    log: Log,
     folder: tempfile::TempDir,
 }
 
@@ -29,15 +30,16 @@ impl Program {
         for option in options {
             command.args(["-o", &option.replace('@', folder.path().to_str().unwrap())]);
         }
+        let log = Log::within(folder.path());
         let process = command
             .current_dir(folder.path())
             .env_remove("FALCO_HOSTNAME")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("stderr")).unwrap())
+            .stderr(log.create())
             .spawn()
             .unwrap();
-        Self { process, folder }
+        Self { process, log, folder }
     }
 
     fn serve(options: &[&str]) -> Self {
@@ -45,30 +47,23 @@ impl Program {
     }
 
     fn stderr(&self) -> String {
-        fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+        self.log.text()
     }
 
     /// Waits until it says that it serves.
     fn serving(mut self) -> Self {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.stderr().contains("  gRPC  ") {
+        eventually("it serves", || {
             let ended = self.process.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?} {}", self.stderr());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+            assert!(ended.is_none(), "{ended:?} {}", self.stderr());
+            self.stderr().contains("  gRPC  ").then_some(())
+        });
         self
     }
 
     /// Waits until it has ended by itself; its code and what it said.
     fn ended(mut self) -> (i32, String) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return (status.code().unwrap(), self.stderr());
-            }
-            assert!(Instant::now() < deadline, "it goes on: {}", self.stderr());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let status = eventually("it ends", || self.process.try_wait().unwrap());
+        (status.code().unwrap(), self.stderr())
     }
 
     fn stop(mut self) -> tempfile::TempDir {
@@ -92,7 +87,7 @@ const TLS: [&str; 3] =
 
 /// A server on a free port of `host`.
 fn listening_on(host: &str) -> (Program, u16) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let address = format!("grpc.bind_address={host}:{port}");
     (Program::serve(&[&TLS[..], &[&address]].concat()).serving(), port)
 }
@@ -240,5 +235,5 @@ fn includes_are_bounded() {
     };
     let options = ["config_files=@/p", "grpc.bind_address=unix://@/s"];
     let server = Program::start(pipe, &[], &options).serving();
-    assert!(server.stderr().contains("is neither a file nor a directory and is skipped"));
+    server.log.wait_for("is neither a file nor a directory and is skipped");
 }

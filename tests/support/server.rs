@@ -4,7 +4,8 @@
 //! 2. `start` returns when the server has greeted, which it does when everything listens; a TCP
 //!    port that another process took in the meantime is tried again elsewhere.
 //! 3. `stop` sends SIGTERM and waits; so does a drop, with SIGKILL behind it.
-//! 4. Standard error goes to a file and is shown when the test fails.
+//! 4. Standard error goes to a file, which a test waits for ([`Server::wait_for_log`]), and is shown
+//!    when the test fails.
 //!
 //! `FALCONER_BIN` names another binary than the one this test was built with: a release, a
 //! package.
@@ -28,6 +29,7 @@ use nix::{
 };
 use tempfile::TempDir;
 
+use super::wait::Log;
 use super::{PATIENCE, Transport, certs};
 
 #[derive(Debug)]
@@ -37,6 +39,7 @@ pub(crate) struct Server {
     transport: Transport,
     address: String,
     authority: Option<certs::Authority>,
+    log: Log,
     dir: TempDir,
 }
 
@@ -106,17 +109,18 @@ impl Server {
             set(format!("grpc.root_certs={}", dir.path().join("ca.crt").display()));
         }
         settings.iter().for_each(|&setting| set(setting.to_owned()));
+        let log = Log::within(dir.path());
         let mut process = command
             .env_remove("FALCO_HOSTNAME")
             .env_remove("FALCO_GRPC_HOSTNAME")
             .envs(variables.iter().copied())
             .stdin(stdin)
             .stdout(Stdio::null())
-            .stderr(File::create(dir.path().join("stderr")).unwrap())
+            .stderr(log.create())
             .spawn()
             .unwrap();
         let stdin = process.stdin.take();
-        Self { process, stdin, transport, address, authority, dir }
+        Self { process, stdin, transport, address, authority, log, dir }
     }
 
     /// Its greeting is the first thing that is no log line.
@@ -247,9 +251,28 @@ impl Server {
         Pid::from_raw(i32::try_from(self.process.id()).unwrap())
     }
 
-    /// What the server has logged so far.
+    /// What the server has logged so far, to show when something failed. For what a test wants of it
+    /// there are [`Self::wait_for_log`] and [`Self::log_at_the_end`].
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default()
+        self.log.text()
+    }
+
+    /// What the server logs, to wait for.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Waits until the log has this; all it has by then.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, expected: &str) -> String {
+        self.log.wait_for(expected)
+    }
+
+    /// Asks the server to end, and waits until it has: all it ever logged, for what is not to be there.
+    pub(crate) fn log_at_the_end(mut self) -> String {
+        self.terminate();
+        assert!(self.wait(PATIENCE).is_some(), "the server did not end\n{}", self.stderr());
+        self.stderr()
     }
 }
 

@@ -32,8 +32,8 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything takes that works, on a machine whose other work goes first.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -292,7 +292,7 @@ impl Answer {
 pub async fn curl(arguments: &[&str]) -> String {
     let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
     let output = tokio::process::Command::new("curl")
-        .args(["-sS", "--noproxy", "*", "--max-time", "20"])
+        .args(["-sS", "--noproxy", "*", "--max-time", "120"])
         .args(arguments)
         .output()
         .await
