@@ -54,9 +54,10 @@ pub(crate) async fn document() -> Response {
 pub fn openapi() -> Description {
     let mut description = Base::openapi();
     description.merge(router::described().into_openapi());
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some("The token of falconer.gateway.token_file, where one is set."));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+        "The token of falconer.gateway.token_file, where one is set; HTTP Basic may carry it \
+             as the password.",
+    ));
     if let Some(components) = &mut description.components {
         components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
     }

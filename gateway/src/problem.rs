@@ -101,8 +101,9 @@ impl Problem {
     };
     pub(crate) const UNAUTHORIZED: Self = Self {
         status: StatusCode::UNAUTHORIZED,
-        detail: "Send the token of falconer.gateway.token_file (Authorization: Bearer TOKEN), or \
-                 show a client certificate where falconer.gateway.tls.root_certs is set.",
+        detail: "Send the token of falconer.gateway.token_file (Authorization: Bearer TOKEN, or as \
+                 the password in the URL of Falco's http_output), or show a client certificate \
+                 where falconer.gateway.tls.root_certs is set.",
     };
     pub(crate) const NO_ROOM: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
