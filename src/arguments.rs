@@ -1,15 +1,22 @@
 //! The command line, as clap reads it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use falconer::certs::Host;
 use falconer::client::{self, Target};
 use falconer::config::Options;
 
+/// What holds for every command.
+const AFTER: &str = "\
+Standard output is data, standard error is the log. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 \
+wrong configuration. FALCONER_LOG=debug, or another level or filter, says how much is logged; with \
+NO_COLOR there are no colours.";
+
 /// Serves Falco's gRPC API (outputs and version) beside any Falco.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_long_help = AFTER)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -26,7 +33,7 @@ pub(crate) enum Command {
     Certs(Certs),
     /// Alerts that are kept, or with -f those that come, of a running server or of a file.
     Events {
-        /// Go on with alerts as they come.
+        /// Go on with alerts as they come; of a file those that are written from now on.
         #[arg(short, long, conflicts_with = "until")]
         follow: bool,
         /// Only so many of the newest; with -f so many are looked at.
@@ -45,7 +52,10 @@ pub(crate) enum Command {
         #[arg(short, long, value_enum, default_value_t = Output::Text)]
         output: Output,
         /// A file of Falco's JSON lines, or - for standard input, instead of a server.
-        #[arg(value_name = "FILE")]
+        #[arg(
+            value_name = "FILE",
+            conflicts_with_all = ["url", "token_file", "ca", "cert", "key"]
+        )]
         file: Option<PathBuf>,
         #[command(flatten)]
         server: Server,
@@ -56,11 +66,16 @@ pub(crate) enum Command {
         #[arg(long, value_name = "EXPR")]
         filter: String,
         /// How many.
-        #[arg(long, default_value_t = 1, value_name = "N")]
+        #[arg(
+            long,
+            default_value_t = 1,
+            value_name = "N",
+            value_parser = clap::value_parser!(u64).range(1..)
+        )]
         count: u64,
         /// How long at most: 60s, 5m.
-        #[arg(long, default_value = "60s", value_name = "TIME")]
-        timeout: jiff::SignedDuration,
+        #[arg(long, default_value = "60s", value_name = "TIME", value_parser = positive)]
+        timeout: Duration,
         /// Count alerts of this time, or age, and younger too, and not only those to come.
         #[arg(long, value_name = "TIME|AGE")]
         since: Option<String>,
@@ -87,6 +102,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+/// A time that is left.
+fn positive(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
+    match Duration::try_from(duration) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("expected a time that is left, such as 60s or 5m".to_owned()),
+    }
 }
 
 /// A running server's gateway.

@@ -37,7 +37,8 @@
 //! may import `event`; `ingest` may import `event` and `hub`; `query` may import `event`, `filter` and
 //! `hub`; `service` may import these four and `grpc`; `config` sees each room's own `Config` and nothing else; `check` may import
 //! `config` and what it names (`ingest`, `net`) and `grpc`; `server` may import everything but the
-//! commands; `client` may import `event`, `filter` and `query`.
+//! commands; `client` may import `event`, `filter` and `query`, and of `ingest`
+//! what follows a file and cuts lines: a file is followed in one way only.
 
 pub mod certs;
 pub mod check;

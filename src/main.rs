@@ -1,6 +1,7 @@
 //! `falconer`: argv to command to exit code.
 
 mod arguments;
+mod manual;
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -36,7 +37,6 @@ fn main() -> ExitCode {
             ask(server, async |server| client::events(&wanted, &server).await)
         }
         Command::Wait { filter, count, timeout, since, server } => {
-            let timeout = timeout.unsigned_abs();
             let wanted = Wait { filter, count, timeout, since };
             ask(server, async |server| client::wait(&wanted, &server).await)
         }
@@ -45,7 +45,9 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "falconer", &mut io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man => manual(),
+        Command::Man => manual::write(Cli::command(), &mut io::stdout())
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
         Command::Demo { rate, settings } => {
             let socket = server::demo_socket(env("XDG_RUNTIME_DIR"));
             let mut overrides = vec![format!("grpc.bind_address=unix://{}", socket.display())];
@@ -112,19 +114,12 @@ fn ask(
         Err(ClientError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Ok(ExitCode::SUCCESS)
         }
-        Err(error @ (ClientError::Filter(_) | ClientError::Time(_))) => {
+        Err(error @ (ClientError::Filter(_) | ClientError::Time(_) | ClientError::Options(_))) => {
             eprintln!("falconer: {error}");
             Ok(ExitCode::from(EX_USAGE))
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The manual page of all commands, one after the other.
-fn manual() -> Done {
-    let command = Cli::command().flatten_help(true);
-    clap_mangen::Man::new(command).render(&mut io::stdout())?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn certs_init(directory: &Path, hosts: &[Host]) -> Done {

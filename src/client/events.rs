@@ -1,13 +1,13 @@
 //! `falconer events`: alerts that are kept, or those that come, of a server or a file.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::lines::Lines;
 use super::show::{Output, Show};
-use super::{ClientError, Server};
+use super::{ClientError, Server, follow};
 use crate::event::{self, Record, Time};
 use crate::filter::Filter;
 use crate::query;
@@ -38,9 +38,20 @@ pub struct Events {
 pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError> {
     let chosen = Chosen::read(wanted)?;
     let mut show = Show::on_stdout(wanted.output);
+    let piped = wanted.file.as_deref() == Some(Path::new("-"));
+    if wanted.follow && piped && wanted.last.is_some() {
+        return Err(ClientError::Options(
+            "--last with -f and standard input: nothing of it is there before; leave one out",
+        ));
+    }
     show.heading()?;
-    if wanted.follow && wanted.file.is_none() {
-        return follow(wanted, server, &mut show).await;
+    match &wanted.file {
+        None if wanted.follow => return follow(wanted, server, &mut show).await,
+        Some(path) if wanted.follow && !piped => {
+            return follow::follow(path, wanted, &chosen, &mut show).await;
+        }
+        // Standard input comes as it comes, up to its end.
+        _ => {}
     }
     let mut lines = match &wanted.file {
         Some(path) => Lines::of_file(path).await?,
@@ -55,7 +66,11 @@ pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError>
         }
     };
     let mut newest = VecDeque::new();
-    while let Some(line) = lines.next().await? {
+    let failed = |error| match &wanted.file {
+        Some(path) => ClientError::File { path: path.display().to_string(), error },
+        None => ClientError::Cut(error),
+    };
+    while let Some(line) = lines.next().await.map_err(failed)? {
         if wanted.file.is_some() && !chosen.takes(line) {
             continue;
         }
@@ -89,7 +104,7 @@ async fn follow(
     let path = "/api/v1/events/stream";
     let mut lines =
         Lines::of_answer(connection.get(path, &parameters, "application/x-ndjson").await?);
-    while let Some(line) = lines.next().await? {
+    while let Some(line) = lines.next().await.map_err(ClientError::Cut)? {
         // A line without anything is a sign of life.
         if !line.is_empty() {
             show.line(line)?;
@@ -100,7 +115,7 @@ async fn follow(
 }
 
 /// What is chosen of a file's lines, as a server would.
-struct Chosen {
+pub(super) struct Chosen {
     filter: Option<Filter>,
     since: Option<Time>,
     until: Option<Time>,
@@ -111,10 +126,22 @@ impl Chosen {
         let now = Time::from(Timestamp::now());
         let time = |text: &Option<String>| text.as_deref().map(|t| query::time(t, now)).transpose();
         let filter = wanted.filter.as_deref().map(Filter::parse).transpose()?;
-        Ok(Self { filter, since: time(&wanted.since)?, until: time(&wanted.until)? })
+        let (since, until) = (time(&wanted.since)?, time(&wanted.until)?);
+        if since.zip(until).is_some_and(|(since, until)| since >= until) {
+            return Err(ClientError::Options(
+                "--since is not before --until, so that no alert is between; the other way round?",
+            ));
+        }
+        Ok(Self { filter, since, until })
     }
 
-    fn takes(&self, line: &[u8]) -> bool {
+    /// Whether the line is an alert at all.
+    pub(super) fn reads(line: &[u8]) -> bool {
+        let now = || Timestamp::now().to_zoned_datetime(TimeZone::UTC);
+        event::read(line, now, |_| ()).is_ok()
+    }
+
+    pub(super) fn takes(&self, line: &[u8]) -> bool {
         let now = || Timestamp::now().to_zoned_datetime(TimeZone::UTC);
         let takes = |Record { event, .. }: Record<'_>| {
             self.since.is_none_or(|since| event.time >= since)

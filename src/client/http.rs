@@ -1,12 +1,16 @@
 //! A server's gateway, asked over HTTP/1.1 or HTTPS.
+//!
+//! What goes wrong is told by [`super::trouble`]. An answer that no gateway gives is refused, so that
+//! another server at the address is no server without alerts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::uri::Scheme;
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -16,13 +20,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::ClientError;
+use super::{ClientError, trouble};
 
 /// How long a connection, and the head of an answer, may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long is waited for what a connection ended with, when it came to nothing.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Most that is read of a refusal, in bytes.
 const MAX_REFUSAL: usize = 16 << 10;
@@ -40,6 +48,13 @@ pub struct Target {
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
+impl Target {
+    /// Whether it is asked over TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+    }
+}
+
 /// A server cannot be asked like that.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
@@ -49,6 +64,9 @@ pub enum TargetError {
     /// HTTPS without certificates to verify by.
     #[error("--server is https; expected --ca FILE, the certificate of who signed the server's")]
     NoAuthority,
+    /// An option that only HTTPS has a use for.
+    #[error("{0} is for https, and --server is http; write https://, or leave it out")]
+    OnlyTls(&'static str),
     /// A file cannot be used.
     #[error("{path:?}: {reason}")]
     File {
@@ -63,6 +81,7 @@ pub enum TargetError {
 #[derive(Debug, Clone)]
 pub struct Server {
     pub(super) url: String,
+    target: Target,
     host: String,
     port: u16,
     authority: HeaderValue,
@@ -87,9 +106,16 @@ impl Server {
         if !["", "/"].contains(&uri.path()) || authority.as_str().contains('@') {
             return Err(wrong());
         }
+        match target {
+            _ if secure => {}
+            Target { ca: Some(_), .. } => return Err(TargetError::OnlyTls("--ca")),
+            Target { identity: Some(_), .. } => return Err(TargetError::OnlyTls("--cert")),
+            _ => {}
+        }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         Ok(Self {
             url: target.url.trim_end_matches('/').to_owned(),
+            target: target.clone(),
             host,
             port: authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             authority: authority.as_str().parse().map_err(|_| wrong())?,
@@ -112,12 +138,18 @@ impl Server {
                 }
             }
         };
-        let sender = match timeout(PATIENCE, connecting).await {
-            Ok(Ok(sender)) => sender,
-            Ok(Err(error)) => return Err(self.unreachable(error)),
-            Err(_) => return Err(self.unreachable("it does not answer")),
+        let (sender, driver) = match timeout(PATIENCE, connecting).await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(error)) => {
+                return Err(self.unreachable(trouble::connecting(
+                    &error,
+                    &self.host,
+                    &self.target,
+                )));
+            }
+            Err(_) => return Err(self.unreachable(trouble::silent())),
         };
-        Ok(Connection { server: self.clone(), sender })
+        Ok(Connection { server: self.clone(), sender, driver })
     }
 
     fn unreachable(&self, reason: impl std::fmt::Display) -> ClientError {
@@ -125,15 +157,16 @@ impl Server {
     }
 }
 
-async fn handshake<T>(io: T) -> std::io::Result<SendRequest<Full<Bytes>>>
+/// What sends requests, and what a connection ends with: it does with the sender, or with the server.
+type Connected = (SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>);
+
+async fn handshake<T>(io: T) -> std::io::Result<Connected>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, connection) =
         http1::handshake(TokioIo::new(io)).await.map_err(std::io::Error::other)?;
-    // It ends with the sender, or with the server; whoever reads an answer is told.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
+    Ok((sender, tokio::spawn(connection)))
 }
 
 /// A connection to a server.
@@ -141,10 +174,11 @@ where
 pub(super) struct Connection {
     server: Server,
     sender: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<hyper::Result<()>>,
 }
 
 impl Connection {
-    /// The body of the answer to a GET with these parameters, those that are there.
+    /// The body of the answer to a GET with these parameters, those that are there: lines.
     pub(super) async fn get(
         &mut self,
         path: &str,
@@ -154,22 +188,35 @@ impl Connection {
         let given = parameters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         let query = serde_urlencoded::to_string(given.collect::<Vec<_>>()).unwrap_or_default();
         let request = Request::get(format!("{path}?{query}")).header("accept", accept);
-        self.ask(request, Bytes::new()).await
+        let answer = self.ask(request, Bytes::new()).await?;
+        let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        if kind.is_none_or(|kind| !kind.starts_with(b"application/x-ndjson")) {
+            let reason = trouble::foreign(answer.status(), answer.headers());
+            return Err(self.refusal(answer.status(), reason));
+        }
+        Ok(answer.into_body())
     }
 
     /// Posts a body of alerts.
     pub(super) async fn post(&mut self, body: Bytes) -> Result<(), ClientError> {
         let request = Request::builder().method(Method::POST).uri("/api/v1/events");
         let answer = self.ask(request, body).await?;
+        // Ours has no body. A web server's page would mean that the alerts went nowhere.
+        let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        if kind.is_some_and(|kind| kind.starts_with(b"text/html")) {
+            let reason = trouble::foreign(answer.status(), answer.headers());
+            return Err(self.refusal(answer.status(), reason));
+        }
         // The next request can only go out behind it.
-        answer.collect().await.map(drop).map_err(|error| self.server.unreachable(error))
+        let read = Limited::new(answer.into_body(), MAX_REFUSAL).collect().await;
+        read.map(drop).map_err(|error| self.server.unreachable(error))
     }
 
     async fn ask(
         &mut self,
         request: http::request::Builder,
         body: Bytes,
-    ) -> Result<Incoming, ClientError> {
+    ) -> Result<Response<Incoming>, ClientError> {
         let mut request = request
             .header("host", self.server.authority.clone())
             .header("user-agent", concat!("falconer/", env!("CARGO_PKG_VERSION")))
@@ -184,28 +231,40 @@ impl Connection {
         };
         let answer = match timeout(PATIENCE, asking).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.server.unreachable(error)),
-            Err(_) => return Err(self.server.unreachable("it does not answer")),
+            Ok(Err(error)) => return Err(self.broken(&error).await),
+            Err(_) => return Err(self.server.unreachable(trouble::silent())),
         };
         if answer.status() == StatusCode::OK {
-            return Ok(answer.into_body());
+            return Ok(answer);
         }
-        Err(self.refused(answer.status(), answer.into_body()).await)
+        Err(self.refused(answer).await)
     }
 
-    async fn refused(&self, status: StatusCode, body: Incoming) -> ClientError {
+    /// A request that came to nothing. Whatever ended the connection knows more than the request.
+    async fn broken(&mut self, error: &hyper::Error) -> ClientError {
+        let ended = timeout(LAST_WORDS, &mut self.driver).await;
+        let ended = ended.ok().and_then(Result::ok).and_then(Result::err);
+        let Server { host, target, .. } = &self.server;
+        self.server.unreachable(trouble::asking(error, ended.as_ref(), host, target))
+    }
+
+    async fn refused(&self, answer: Response<Incoming>) -> ClientError {
         /// The part of a problem document that is for people.
         #[derive(serde::Deserialize)]
         struct Problem {
             detail: String,
         }
+        let (head, body) = answer.into_parts();
         let body = Limited::new(body, MAX_REFUSAL).collect().await;
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let reason = match serde_json::from_slice(&body) {
-            Ok(Problem { detail }) => super::show::visible(&detail).into_owned(),
-            Err(_) => status.to_string(),
-        };
-        ClientError::Refused { url: self.server.url.clone(), reason }
+        let problem = serde_json::from_slice::<Problem>(&body).ok().map(|problem| problem.detail);
+        let Server { target, .. } = &self.server;
+        let reason = trouble::refused(head.status, &head.headers, problem.as_deref(), target);
+        self.refusal(head.status, reason)
+    }
+
+    fn refusal(&self, status: StatusCode, reason: String) -> ClientError {
+        ClientError::Refused { url: self.server.url.clone(), status: status.as_u16(), reason }
     }
 }
 

@@ -1,7 +1,8 @@
 //! `falconer ingest`: standard input to a running server, for Falco's `program_output`.
 //!
-//! Lines that are there are posted together. While the server is not, nothing more is read, and it is
-//! tried again: Falco waits, or gives this program up, and says so itself.
+//! Lines that are there are posted together. While the server is not there, or has no room, nothing
+//! more is read, and it is tried again for [`GONE`]: Falco waits, or gives this program up, and says so
+//! itself. That nobody takes them is said at once, and from then on every [`TOLD`].
 
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ const MOST: usize = 256 << 10;
 
 /// How long a server may be gone before what is on its way to it is given up.
 const GONE: Duration = Duration::from_secs(60);
+
+/// How often is told that a server is still gone.
+const TOLD: Duration = Duration::from_secs(10);
 
 /// The pauses between two tries: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -54,25 +58,36 @@ async fn post(
     lines: Bytes,
 ) -> Result<(), ClientError> {
     let (mut pause, begun) = (PAUSES.0, Instant::now());
+    let mut tell = begun;
     loop {
+        let reused = connection.is_some();
         let posting = async {
             let mut open = match connection.take() {
                 Some(open) => open,
                 None => server.connect().await?,
             };
             open.post(lines.clone()).await?;
-            Ok(open)
+            Ok::<_, ClientError>(open)
         };
         match posting.await {
             Ok(open) => {
                 *connection = Some(open);
+                if tell > begun {
+                    tracing::info!(after = ?begun.elapsed(), "the server takes alerts again");
+                }
                 return Ok(());
             }
-            Err(error @ ClientError::Unreachable { .. }) if begun.elapsed() >= GONE => {
-                return Err(error);
+            Err(error) if !error.may_pass() || begun.elapsed() >= GONE => return Err(error),
+            // The server closes what was idle for long; a new connection says whether it is there.
+            Err(ClientError::Unreachable { .. }) if reused => continue,
+            Err(error) => {
+                if Instant::now() >= tell {
+                    let left = GONE.saturating_sub(begun.elapsed());
+                    tracing::warn!(%error, ?left, "nobody takes the alerts; trying again");
+                    tell = Instant::now() + TOLD;
+                }
+                sleep(pause).await;
             }
-            Err(ClientError::Unreachable { .. }) => sleep(pause).await,
-            Err(refused) => return Err(refused),
         }
         pause = (pause * 2).min(PAUSES.1);
     }

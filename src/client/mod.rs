@@ -1,5 +1,7 @@
 //! Commands that ask a running server, over the gateway: `events`, `wait`, `ingest`.
 //!
+//! What goes wrong with a server is told with what to do ([`trouble`]).
+//!
 //! 1. A filter and a time are read here first: a slip is told with its column before anybody is
 //!    asked.
 //! 2. Alerts come as lines, from the server ([`http`]) or from a file of Falco's JSON; what is shown
@@ -9,10 +11,12 @@
 //! Standard output is data; everything else is an error, and goes to the caller.
 
 mod events;
+mod follow;
 mod http;
 mod ingest;
 mod lines;
 mod show;
+mod trouble;
 mod wait;
 
 pub use events::{Events, events};
@@ -29,7 +33,7 @@ use crate::query::PositionError;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The server cannot be reached, or its answer not be read.
-    #[error("{url}: {reason}; is `falconer serve` running there, with its gateway on?")]
+    #[error("{url}: {reason}")]
     Unreachable {
         /// The server.
         url: String,
@@ -41,12 +45,20 @@ pub enum ClientError {
     Refused {
         /// The server.
         url: String,
+        /// The status of HTTP it does so with.
+        status: u16,
         /// In its own words.
         reason: String,
     },
     /// The stream of alerts ended.
     #[error("the server ended the stream; it may be restarting")]
     Ended,
+    /// The answer broke off.
+    #[error("the server's answer broke off ({0}); it may have ended, or be restarting")]
+    Cut(std::io::Error),
+    /// Options that do not go together.
+    #[error("{0}")]
+    Options(&'static str),
     /// A file cannot be read.
     #[error("{path}: {error}")]
     File {
@@ -65,15 +77,26 @@ pub enum ClientError {
     #[error(transparent)]
     Time(#[from] PositionError),
     /// What was waited for did not happen.
-    #[error("{seen} of {wanted} alerts within {seconds} s")]
+    #[error("{seen} of {wanted} alerts within {within:?}")]
     Timeout {
         /// How many came.
         seen: u64,
         /// How many were wanted.
         wanted: u64,
         /// How long was waited.
-        seconds: u64,
+        within: std::time::Duration,
     },
+}
+
+impl ClientError {
+    /// Whether the same may be asked again with hope: the server is away, or has no room now.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 408 | 429 | 502..=504),
+            _ => false,
+        }
+    }
 }
 
 /// A line that is longer than any alert's is none.

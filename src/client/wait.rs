@@ -42,7 +42,7 @@ pub async fn wait(wanted: &Wait, server: &Server) -> Result<(), ClientError> {
         let mut lines = Lines::of_answer(connection.get(path, &parameters, accept).await?);
         let mut show = Show::on_stdout(Output::Text);
         while seen < wanted.count {
-            match lines.next().await? {
+            match lines.next().await.map_err(ClientError::Cut)? {
                 // Nothing, or a notice that alerts were missed, is no alert.
                 Some(line) if line.is_empty() || line.starts_with(b"{\"lost\"") => {}
                 Some(line) => {
@@ -56,10 +56,6 @@ pub async fn wait(wanted: &Wait, server: &Server) -> Result<(), ClientError> {
     };
     match timeout(wanted.timeout, waiting).await {
         Ok(done) => done,
-        Err(_) => Err(ClientError::Timeout {
-            seen,
-            wanted: wanted.count,
-            seconds: wanted.timeout.as_secs(),
-        }),
+        Err(_) => Err(ClientError::Timeout { seen, wanted: wanted.count, within: wanted.timeout }),
     }
 }

@@ -14,7 +14,7 @@
 pub mod command;
 pub mod demo;
 pub mod files;
-mod follow;
+pub(crate) mod follow;
 mod intake;
 mod lines;
 pub mod stream;

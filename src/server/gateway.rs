@@ -124,14 +124,8 @@ impl Gateway {
         &self.credentials
     }
 
-    /// The URL it answers at.
-    pub(super) fn url(&self) -> Option<String> {
-        let scheme = if self.wanted.tls.is_some() { "https" } else { "http" };
-        Some(format!("{scheme}://{}/", self.address()?))
-    }
-
     /// Where it really listens.
-    fn address(&self) -> Option<SocketAddr> {
+    pub(super) fn address(&self) -> Option<SocketAddr> {
         self.listener.local_addr().ok()
     }
 

@@ -16,6 +16,7 @@ mod falco;
 pub(crate) mod feed;
 mod gateway;
 mod inputs;
+mod level;
 mod limits;
 mod logging;
 mod running;
@@ -25,6 +26,7 @@ mod welcome;
 
 use std::future::Future;
 use std::io::{self, IsTerminal, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -232,7 +234,7 @@ impl Server {
         parts.spawn(well(until(stop.clone(), query::watch(hub.clone(), filters))));
         parts.spawn(well(systemd::stay_alive(stop.clone())));
 
-        greet(&config, gateway.as_ref().and_then(Gateway::url).as_deref());
+        greet(&config, gateway.as_ref().and_then(Gateway::address));
         systemd::ready();
         let reread = Arc::new(reread);
         let stop_running = stop.clone();
@@ -384,7 +386,9 @@ async fn drain(parts: &mut Parts) -> Result<(), Error> {
     outcome
 }
 
-fn greet(config: &Config, gateway: Option<&str>) {
+fn greet(config: &Config, gateway: Option<SocketAddr>) {
+    let address = gateway.map(|address| address.to_string());
+    let gateway = address.as_deref().zip(config.gateway.as_ref());
     let text = welcome::lines(config.grpc.as_ref(), gateway, config.inputs.http);
     let mut stderr = io::stderr().lock();
     // Standard error may be closed; then nobody reads this.

@@ -76,7 +76,7 @@ const LONG_PAUSE: Duration = Duration::from_millis(50);
 
 /// What [`Follower::next`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ingest) enum Piece {
+pub(crate) enum Piece {
     /// Bytes were appended to the buffer.
     Data,
     /// Nothing was appended. What follows is from another file, or from the same one truncated: an
@@ -85,7 +85,7 @@ pub(in crate::ingest) enum Piece {
 }
 
 /// Follows one path across rename, truncation and re-creation.
-pub(in crate::ingest) struct Follower {
+pub(crate) struct Follower {
     path: PathBuf,
     tail: Hold,
     /// When the next look is due; `None` is at once.
@@ -96,7 +96,7 @@ pub(in crate::ingest) struct Follower {
 
 impl Follower {
     /// A follower of `path`. Nothing is opened before the first [`next`](Self::next).
-    pub(in crate::ingest) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         let tail = Hold::Ours(Box::new(Tail::new(path.clone())));
         Self { path, tail, rest: None, pause: SHORT_PAUSE }
     }
@@ -111,7 +111,7 @@ impl Follower {
     ///
     /// When the path names something that is not a regular file before any file was followed, and
     /// when the runtime ends. Both are for the operator; nothing is gained by calling again.
-    pub(in crate::ingest) async fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Piece> {
+    pub(crate) async fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Piece> {
         loop {
             if let Some(until) = self.rest.filter(|until| Instant::now() < *until) {
                 sleep_until(until).await;

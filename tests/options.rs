@@ -1,0 +1,181 @@
+//! Options, keys and variables that are taken are honoured; the others are refused in words. One
+//! table, of the pairs that were or might be taken in silence.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
+
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::PATIENCE;
+use support::examples;
+use support::server::{binary, free_port};
+
+/// What there is to name: a file with two alerts, an empty folder, a configuration.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = examples::line("first") + &examples::line("second");
+        fs::write(dir.path().join("alerts.json"), lines).unwrap();
+        fs::write(dir.path().join("none.yaml"), "{}\n").unwrap();
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    /// The words of a line, in which `@` is this folder.
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(binary());
+        let root = format!("{}/", self.0.path().display());
+        command.args(
+            line.split(' ').filter(|word| !word.is_empty()).map(|word| word.replace('@', &root)),
+        );
+        command.current_dir(self.0.path()).env_remove("FALCONER_LOG");
+        command
+    }
+}
+
+fn told(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// A line that must be refused: exit code, and what is said.
+const REFUSED: &[(&str, i32, &[&str])] = &[
+    // A file is asked nothing over a network.
+    ("events @alerts.json --server http://10.0.0.1:2804", 2, &["cannot be used with", "--server"]),
+    ("events @alerts.json --token-file @none.yaml", 2, &["cannot be used with", "--token-file"]),
+    ("events @alerts.json --ca @none.yaml", 2, &["cannot be used with", "--ca"]),
+    ("events @alerts.json --cert @none.yaml --key @none.yaml", 2, &["cannot be used with"]),
+    ("events -f @alerts.json --until 1h", 2, &["cannot be used with", "--until"]),
+    ("events -f - --last 3", 2, &["--last with -f and standard input"]),
+    ("events @alerts.json --since 1h --until 2h", 2, &["--since is not before --until"]),
+    (
+        "events --since 2026-01-02T00:00:00Z --until 2026-01-02T00:00:00Z",
+        2,
+        &["--since is not before"],
+    ),
+    ("events @alerts.json --since yesterday", 2, &["yesterday", "10m"]),
+    ("events @alerts.json --last -1", 2, &["-1"]),
+    ("events @alerts.json -o yaml", 2, &["text, json, table"]),
+    ("events @", 1, &["directory"]),
+    ("events -f @", 1, &["is a directory, not the file that file_output writes"]),
+    // What only HTTPS has a use for.
+    ("events --ca @none.yaml", 2, &["--ca is for https"]),
+    ("events --cert @none.yaml --key @none.yaml", 2, &["--cert is for https"]),
+    ("wait --filter x --server http://[::1]:1 --ca @none.yaml", 2, &["--ca is for https"]),
+    ("ingest --ca @none.yaml", 2, &["--ca is for https"]),
+    ("events --cert @none.yaml", 2, &["--key"]),
+    ("events --server https://localhost", 2, &["--ca FILE"]),
+    ("events --server localhost:2804", 2, &["expected http://HOST:PORT"]),
+    ("events --server http://localhost:2804/falconer", 2, &["expected http://HOST:PORT"]),
+    ("events --server http://falco:word@localhost:2804", 2, &["expected http://HOST:PORT"]),
+    ("events --token-file @nowhere", 2, &["nowhere", "No such file"]),
+    // Nothing to wait for, or no time.
+    ("wait --filter x --count 0", 2, &["--count", "0"]),
+    ("wait --filter x --timeout 0s", 2, &["--timeout", "such as 60s"]),
+    ("wait --filter x --timeout=-5s", 2, &["--timeout", "such as 60s"]),
+    ("wait --filter x --timeout 60", 2, &["--timeout", "60"]),
+    // A demonstration has settings of its own, and options for the rest.
+    ("demo -c @none.yaml", 2, &["unexpected argument '-c'"]),
+    ("demo --rate 0", 2, &["--rate", "0"]),
+    ("certs init @certs --host https://node", 2, &["expected a DNS name or an IP address"]),
+    ("certs init @certs --host node:2804", 2, &["expected a DNS name or an IP address"]),
+    ("certs init @certs --host 10.0.0.256", 2, &["expected a DNS name or an IP address"]),
+    ("certs init @certs --host -", 2, &["expected a DNS name"]),
+    ("completions csh", 2, &["bash"]),
+    ("check -c @nowhere.yaml", 1, &["nowhere.yaml"]),
+    ("serve -c @nowhere.yaml", 78, &["nowhere.yaml"]),
+    ("serve -o falconer.inputs.htpt=true", 78, &["htpt", "did you mean"]),
+    ("serve -o falconer.admin.listen=127.0.0.1:1", 78, &["admin"]),
+    ("serve @alerts.json", 2, &["unexpected argument"]),
+    ("man serve", 2, &["unexpected argument"]),
+];
+
+#[test]
+fn what_is_not_honoured_is_refused_in_words() {
+    let place = Place::new();
+    for (line, code, parts) in REFUSED {
+        let mut command = place.command(line);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let (found, stdout, stderr) = told(ended(child, line));
+        let said = stderr.clone() + &stdout;
+        assert_eq!(found, Some(*code), "{line}\n{said}");
+        for part in *parts {
+            assert!(said.contains(part), "{line}: {part:?} is not in\n{said}");
+        }
+    }
+    assert!(!Path::new(&place.path("certs")).exists());
+}
+
+/// What it said, once it has ended by itself.
+fn ended(mut child: Child, line: &str) -> Output {
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            panic!("{line} goes on: {:?}", told(child.wait_with_output().unwrap()));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn standard_input_is_read_with_every_option() {
+    let place = Place::new();
+    let alerts = fs::read_to_string(place.path("alerts.json")).unwrap();
+    for (line, expected, part) in [
+        ("events -", 2, "first"),
+        ("events -f -", 2, "second"),
+        ("events -o json - --last 1", 1, "\"second\""),
+        ("events -o table -", 3, "PRIORITY"),
+        ("events - --filter rule=first", 1, "first"),
+        ("events - --until 2026-01-01T00:00:00Z", 0, ""),
+        ("events - --since 2026-01-01T00:00:00Z", 2, ""),
+        ("events --last 0 -", 0, ""),
+    ] {
+        let mut command = place.command(line);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(alerts.as_bytes()).unwrap();
+        drop(stdin);
+        let (code, stdout, stderr) = told(child.wait_with_output().unwrap());
+        assert_eq!((code, stdout.lines().count()), (Some(0), expected), "{line}\n{stdout}{stderr}");
+        assert!(stdout.contains(part), "{line}: {stdout}");
+    }
+}
+
+/// What the log says with `FALCONER_LOG` set so, and nobody to ask.
+fn logged(level: &str) -> String {
+    let place = Place::new();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let mut command = place.command(&format!("events --server {url}"));
+    command.env("FALCONER_LOG", level).env("NO_COLOR", "");
+    told(command.output().unwrap()).2
+}
+
+#[test]
+fn a_log_level_that_is_none_is_told() {
+    for wrong in ["nonsense", "debgu", "falconer=loud", "info,hypre"] {
+        let log = logged(wrong);
+        assert!(
+            log.contains("FALCONER_LOG") && log.contains("expected error, warn, info"),
+            "{log}"
+        );
+    }
+    for good in ["", "debug", "info,falconer_gateway::access=debug", "off"] {
+        assert!(!logged(good).contains("FALCONER_LOG"), "{good}");
+    }
+}
