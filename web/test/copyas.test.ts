@@ -45,6 +45,13 @@ describe("a rule exception", () => {
 });
 
 it("wires Falco to this very server", () => {
-  expect(wiring("http://127.0.0.1:2804")[0]?.text).toContain("url: http://127.0.0.1:2804/");
+  const texts = (origin: string, withToken: boolean) => wiring(origin, withToken).map(({ text }) => text);
+  expect(texts("http://127.0.0.1:2804", false)[0]).toContain("url: http://127.0.0.1:2804/\n");
+  expect(texts("http://127.0.0.1:2804", false)[1]).toContain("program: falconer ingest\n");
+  expect(texts("http://localhost:9000", false)[1]).toContain("falconer ingest --server http://localhost:9000\n");
+  const [posts, starts] = texts("https://node:2804", true);
+  expect(posts).toContain("url: https://falco:TOKEN@node:2804/ ");
+  expect(posts).toContain("ca_cert: ");
+  expect(starts).toContain("--server https://node:2804 --token-file /etc/falco/falconer.token --ca ");
   expect(JSON.parse(testAlert(new Date(0)))).toMatchObject({ priority: "Notice", time: "1970-01-01T00:00:00.000Z" });
 });

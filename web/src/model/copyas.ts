@@ -98,16 +98,33 @@ export function yamlText(text: string): string {
   });
 }
 
-/** The three ways to wire Falco to this server. */
-export function wiring(origin: string): { title: string; text: string }[] {
+/** The three ways to wire Falco to this server, with what it asks of those who post. */
+export function wiring(origin: string, withToken: boolean): { title: string; text: string }[] {
+  const secure = origin.startsWith("https:");
+  const url = withToken ? origin.replace("://", "://falco:TOKEN@") : origin;
+  const ca = "/etc/falco/certs/ca.crt";
+  const ingest = [
+    "falconer ingest",
+    ...(/^http:\/\/(?:127\.0\.0\.1|localhost):2804$/.test(origin) ? [] : ["--server", origin]),
+    ...(withToken ? ["--token-file", "/etc/falco/falconer.token"] : []),
+    ...(secure ? ["--ca", ca] : []),
+  ].join(" ");
   return [
     {
       title: "Falco posts its alerts (falco.yaml)",
-      text: `json_output: true\nhttp_output:\n  enabled: true\n  url: ${origin}/\n`,
+      text: [
+        "json_output: true",
+        "http_output:",
+        "  enabled: true",
+        `  url: ${url}/${withToken ? "   # the token that this page was given" : ""}`,
+        ...(secure ? [`  ca_cert: ${ca}   # of who signed this server's certificate`] : []),
+        ...(secure && !withToken ? ["  # mtls: true, client_cert and client_key, where it asks for one"] : []),
+        "",
+      ].join("\n"),
     },
     {
       title: "Falco starts a program (falco.yaml)",
-      text: "json_output: true\nprogram_output:\n  enabled: true\n  keep_alive: true\n  program: falconer ingest\n",
+      text: `json_output: true\nprogram_output:\n  enabled: true\n  keep_alive: true\n  program: ${ingest}\n`,
     },
     {
       title: "Falconer follows Falco's file (falconer.yaml)",

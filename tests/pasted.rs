@@ -1,0 +1,295 @@
+//! Lines that people paste: those a start prints and those of README.md, run as they are, by a shell
+//! and by the programs they are for. Nothing is replaced in them but addresses and paths.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::certs;
+use support::client;
+use support::examples;
+use support::http::Gateway;
+use support::server::{Server, binary};
+use support::{PATIENCE, Transport};
+
+const README: &str = include_str!("../README.md");
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// A line of the greeting, by its label.
+fn greeted(server: &Server, label: &str) -> String {
+    let log = server.stderr();
+    let line = log.lines().find_map(|line| line.strip_prefix(&format!("  {label:<11}")));
+    line.unwrap_or_else(|| panic!("no {label} in {log}")).to_owned()
+}
+
+/// The blocks of README.md in this language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let begin = format!("\n```{language}\n");
+    let opened = README.split(&begin).skip(1);
+    opened.map(|rest| rest.split("\n```").next().unwrap()).collect()
+}
+
+/// The commands of its `sh` blocks, with what was continued in one piece.
+fn commands() -> Vec<String> {
+    let joined = blocks("sh").join("\n").replace("\\\n", " ");
+    joined.lines().map(str::to_owned).collect()
+}
+
+/// What a POSIX shell makes of a line: its words.
+fn words(line: &str) -> Vec<String> {
+    let script = format!("printf '%s\\n' {line}");
+    let Output { status, stdout, stderr } =
+        Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The `-o KEY=VALUE` of Falco's command line.
+fn options(words: &[String]) -> BTreeMap<&str, &str> {
+    let pairs = words.windows(2).filter(|pair| pair.first().unwrap() == "-o");
+    pairs.map(|pair| pair.last().unwrap().split_once('=').unwrap()).collect()
+}
+
+/// `PATH` with our own program first.
+fn path() -> String {
+    let ours = binary().parent().unwrap().display().to_string();
+    format!("{ours}:{}", std::env::var("PATH").unwrap())
+}
+
+/// Runs a command with a shell, fed with `input`; it must succeed.
+fn shell(line: &str, input: &str) -> String {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).env("PATH", path());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert!(status.success(), "{line}: {status}\n{stdout}{stderr}");
+    stdout
+}
+
+/// Waits until a `get` without place gives an alert of this rule.
+fn arrives(rule: &str, log: impl Fn() -> String, events: &[String]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let output = Command::new(binary()).arg("events").args(events).output().unwrap();
+        if String::from_utf8(output.stdout).unwrap().contains(rule) {
+            return;
+        }
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(Instant::now() < deadline, "{rule} does not arrive: {stderr}\n{}", log());
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Posts an alert as Falco's `http_output` does with these options, by the library Falco has.
+fn post_as_falco(options: &BTreeMap<&str, &str>, rule: &str) {
+    assert_eq!(options.get("json_output"), Some(&"true"));
+    assert_eq!(options.get("http_output.enabled"), Some(&"true"));
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--fail-with-body", "-H", "Content-Type: application/json", "--data-binary"]);
+    curl.arg(examples::line(rule).trim_end());
+    if let Some(ca) = options.get("http_output.ca_cert") {
+        curl.args(["--cacert", ca]);
+    }
+    if options.get("http_output.mtls") == Some(&"true") {
+        curl.args(["--cert", options.get("http_output.client_cert").unwrap()]);
+        curl.args(["--key", options.get("http_output.client_key").unwrap()]);
+    }
+    let output = curl.arg(options.get("http_output.url").unwrap()).output().unwrap();
+    assert!(output.status.success(), "{options:?}: {output:?}");
+}
+
+#[test]
+fn the_line_for_falco_is_whole_whatever_the_gateway_asks_for() {
+    if !client::is_installed("curl") {
+        return;
+    }
+    for (secure, roots, token) in [
+        (false, false, false),
+        (false, false, true),
+        (true, false, true),
+        (true, true, false),
+        (true, true, true),
+    ] {
+        let dir = tempfile::Builder::new().prefix("it's a ").tempdir().unwrap();
+        certs::write(dir.path());
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        fs::write(at("token"), format!("{TOKEN}\n")).unwrap();
+        let settings: Vec<String> = [
+            (secure, "tls.private_key", "server.key"),
+            (secure, "tls.cert_chain", "server.crt"),
+            (roots, "tls.root_certs", "ca.crt"),
+            (token, "token_file", "token"),
+        ]
+        .into_iter()
+        .filter(|(wanted, ..)| *wanted)
+        .map(|(_, key, file)| format!("falconer.gateway.{key}={}", at(file)))
+        .collect();
+        let gateway = Gateway::start(&settings.iter().map(String::as_str).collect::<Vec<_>>());
+        let line = greeted(&gateway.server, "Falco");
+        assert!(!line.contains(TOKEN), "{line}");
+        let found = words(&line);
+        post_as_falco(&options(&found), "pasted");
+        let scheme = if secure { "https" } else { "http" };
+        let mut events = vec![format!("--server={scheme}://{}", gateway.address)];
+        if secure {
+            events.push(format!("--ca={}", at("ca.crt")));
+        }
+        if token {
+            events.push(format!("--token-file={}", at("token")));
+        } else if roots {
+            events.push(format!("--cert={}", at("client.crt")));
+            events.push(format!("--key={}", at("client.key")));
+        }
+        arrives("pasted", || gateway.server.stderr(), &events);
+    }
+}
+
+/// grpcurl's versions read an address of a unix socket each in its own way.
+#[test]
+fn the_lines_for_grpcurl_work_with_the_versions_that_are_about() {
+    let mut server = Server::start(Transport::Unix);
+    server.feed(examples::line("pasted"));
+    let read = greeted(&server, "read").replacen(" falco.outputs.service/get", "", 1);
+    let socket = server.socket().unwrap().display().to_string();
+    // README says which version wants what.
+    assert!(README.contains("grpcurl 1.9.3 alone wants `unix:///PATH` in place of `-unix PATH`"));
+    let other = read.replace(&format!("-unix {socket}"), &format!("unix://{socket}"));
+    assert_ne!(read, other);
+    for (part, works) in [
+        ("grpcurl-v1.9.1", [true, false]),
+        ("grpcurl-v1.9.3", [false, true]),
+        ("grpcurl", [true, true]),
+    ] {
+        if !client::is_installed(part) {
+            continue;
+        }
+        let program = client::home().join("bin").join(part).display().to_string();
+        for (line, works) in [&read, &other].into_iter().zip(works) {
+            let line = line.replacen("grpcurl ", &format!("{program} -connect-timeout 10 "), 1);
+            let call = format!("{line} falco.version.service/version");
+            let output = Command::new("sh").args(["-c", &call]).output().unwrap();
+            assert_eq!(output.status.success(), works, "{call}: {output:?}");
+        }
+    }
+    if client::is_installed("grpcurl") {
+        let line = greeted(&server, "read");
+        let program = client::home().join("bin/grpcurl").display().to_string();
+        let found = shell(&line.replacen("grpcurl", &program, 1), "");
+        assert!(found.contains("pasted"), "{found}");
+    }
+}
+
+#[test]
+fn the_lines_for_grpcurl_over_tls_are_whole() {
+    if !client::is_installed("grpcurl") {
+        return;
+    }
+    let mut server = Server::start(Transport::Tls);
+    server.feed(examples::line("pasted"));
+    let program = client::home().join("bin/grpcurl").display().to_string();
+    let line = greeted(&server, "read").replacen("grpcurl", &program, 1);
+    assert!(shell(&line, "").contains("pasted"), "{line}");
+}
+
+/// Falco hands the value of `program_output.program` to `sh -c`, quotes and all.
+#[test]
+fn falco_finds_the_program_it_is_to_start() {
+    let gateway = Gateway::start(&[]);
+    let address = format!("--server http://{}", gateway.address);
+    let line =
+        commands().into_iter().find(|line| line.contains("program_output.program=")).unwrap();
+    let found = words(&line);
+    let program = *options(&found).get("program_output.program").unwrap();
+    assert_eq!(program, "falconer ingest");
+    let other = README.split("`program_output.program=").nth(1).unwrap().split('`').next().unwrap();
+    let elsewhere = other.replace("--server http://127.0.0.1:9000", &address);
+    assert_ne!(other, elsewhere);
+    for (program, rule) in [(format!("{program} {address}"), "pasted"), (elsewhere, "elsewhere")] {
+        shell(&program, &examples::line(rule));
+        let events = [format!("--server=http://{}", gateway.address)];
+        arrives(rule, || gateway.server.stderr(), &events);
+    }
+}
+
+#[test]
+fn the_lines_that_ask_over_http_give_alerts() {
+    if !client::is_installed("curl") {
+        return;
+    }
+    let mut gateway = Gateway::start(&[]);
+    let now = jiff::Timestamp::now().to_string();
+    let alert = examples::line("pasted").replace("2026-01-30T10:00:00.000000001Z", &now);
+    gateway.server.feed(alert.as_str());
+    let events = [format!("--server=http://{}", gateway.address)];
+    arrives("pasted", || gateway.server.stderr(), &events);
+    let dir = tempfile::tempdir().unwrap();
+    let lines: Vec<_> = commands().into_iter().filter(|line| line.starts_with("curl ")).collect();
+    assert!(lines.len() >= 4, "{lines:?}");
+    for line in lines {
+        let line = line.replace("127.0.0.1:2804", &gateway.address.to_string());
+        let live = line.contains("/stream");
+        // A live stream goes on; the one without a place has nothing before what comes.
+        let line = line.replacen("curl ", if live { "curl -m 3 " } else { "curl " }, 1);
+        let mut command = Command::new("sh");
+        command.args(["-c", &line]).current_dir(dir.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        if live {
+            thread::sleep(Duration::from_secs(1));
+            gateway.server.feed(alert.replace("Notice", "Warning"));
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(if live { 28 } else { 0 }), "{line}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let saved = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).next();
+        let saved = saved.map(|path| fs::read_to_string(path).unwrap()).unwrap_or_default();
+        assert!(text.contains("pasted") || saved.contains("pasted"), "{line}: {text}{saved}");
+    }
+}
+
+/// The unit, with the program where this test has it, in the eyes of systemd itself.
+#[test]
+fn the_unit_is_one_that_systemd_takes() {
+    let unit = blocks("ini").into_iter().find(|block| block.contains("ExecStart=")).unwrap();
+    for line in ["Type=notify\n", "WantedBy=multi-user.target", "User=falconer", "ExecReload="] {
+        assert!(unit.contains(line), "{line}");
+    }
+    if !client::is_installed("systemd-analyze") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file: PathBuf = dir.path().join("falconer.service");
+    let here = unit.replace("/usr/bin/falconer", binary().to_str().unwrap());
+    assert_ne!(unit, here);
+    fs::write(&file, here + "\n").unwrap();
+    let (said, _) = analyze(&["verify", "--man=no"], &file);
+    assert_eq!(said, "", "systemd-analyze verify");
+    let (_, table) = analyze(&["security", "--offline=yes", "--no-pager"], &file);
+    let overall = table.lines().find(|line| line.contains("Overall exposure level")).unwrap();
+    let exposure = overall.split_whitespace().find_map(|word| word.parse::<f32>().ok()).unwrap();
+    assert!(exposure < 2.5, "{overall}");
+    // What it said before does not hold before systemd 253.
+    let socket = blocks("ini").into_iter().find(|block| block.contains("ListenStream=")).unwrap();
+    let file = dir.path().join("falconer.socket");
+    fs::write(&file, format!("{socket}\n")).unwrap();
+    assert_eq!(analyze(&["verify", "--man=no"], &file).0, "");
+}
+
+/// What it says on standard error, and on standard output.
+fn analyze(words: &[&str], file: &Path) -> (String, String) {
+    let output = Command::new("systemd-analyze").args(words).arg(file).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{words:?}: {said}");
+    (said, String::from_utf8(output.stdout).unwrap())
+}
