@@ -131,6 +131,32 @@ fn ended(mut child: Child, line: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Settings that are taken and have nothing to act on, and what a start says of them.
+#[test]
+fn settings_without_use_are_told() {
+    let place = Place::new();
+    let unix = "grpc.bind_address=unix://@f.sock";
+    let port = "grpc.bind_address=127.0.0.1:0";
+    for (at, setting, told_of) in [
+        (unix, "falconer.tls.crls[]=/lists.pem", true),
+        (port, "falconer.tls.crls[]=/lists.pem", false),
+        (port, "falconer.socket.mode=0600", true),
+        (port, "falconer.socket.group=falco", true),
+        (port, "falconer.socket.links[]=/run/f.sock", true),
+        (port, "falconer.socket.group=", false),
+        (unix, "falconer.socket.mode=0600", false),
+        (unix, "falconer.inputs.http=false", true),
+        ("grpc_output.enabled=false", unix, true),
+    ] {
+        let line = format!("check -o {at} -o {setting} -o falconer.gateway.listen=127.0.0.1:0");
+        let (_, said, _) = told(place.command(&line).output().unwrap());
+        let warned = said.lines().any(|line| line.starts_with("warning ") && {
+            ["is not used", "no input", "returns nothing"].iter().any(|part| line.contains(part))
+        });
+        assert_eq!(warned, told_of, "{line}\n{said}");
+    }
+}
+
 #[test]
 fn standard_input_is_read_with_every_option() {
     let place = Place::new();

@@ -44,6 +44,7 @@ mod source;
 mod survey;
 mod token;
 mod tree;
+mod unused;
 mod yaml;
 
 #[cfg(test)]

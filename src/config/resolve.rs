@@ -17,6 +17,7 @@ use super::{
     own::{self, DEFAULT_SOCKET_MODE, Own},
     place::{At, quoted},
     section::Placed,
+    unused,
 };
 
 /// Default of `falconer.gateway.listen`: this machine only.
@@ -59,7 +60,7 @@ pub(super) fn config(
              to true to serve alerts",
         );
     }
-    Config {
+    let config = Config {
         grpc: if grpc.enabled.value { listen(grpc, own, report) } else { None },
         threads: threads(&grpc.threadiness, report),
         inputs: inputs(own, falco_command, gateway.is_some(), report),
@@ -73,7 +74,9 @@ pub(super) fn config(
         gateway,
         hostname: hostname(env),
         falco_webserver: value(&own.webserver).flatten(),
-    }
+    };
+    unused::warn(&config, own, report);
+    config
 }
 
 fn value<T: Clone>(placed: &Option<Placed<T>>) -> Option<T> {

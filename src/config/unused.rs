@@ -1,0 +1,41 @@
+//! Settings that are read and then have nothing to act on: each is told, since whoever wrote it
+//! believes in a mode, a group or a revocation list that nobody looks at.
+
+use crate::net;
+
+use super::{Config, finding::Report, own::Own, place::At};
+
+/// Warns of them.
+pub(super) fn warn(config: &Config, own: &Own, report: &mut Report) {
+    let Config { grpc, gateway, .. } = config;
+    if !matches!(grpc, Some(net::Listen::Unix(_))) {
+        for (key, at) in [
+            ("mode", own.socket_mode.as_ref().map(|placed| placed.at)),
+            ("group", set(own.socket_group.as_ref(), |group| group.is_some())),
+            ("links", set(own.socket_links.as_ref(), |links| !links.is_empty())),
+        ] {
+            if let Some(at) = at {
+                let why = "is not used; gRPC is not served at a unix socket here";
+                report.warn(at, format!("falconer.socket.{key} {why}"));
+            }
+        }
+    }
+    let roots = |tls: &net::TlsFiles| tls.root_certs.is_some();
+    let verifies = matches!(grpc, Some(net::Listen::Tcp { .. }))
+        || gateway.as_ref().and_then(|gateway| gateway.tls.as_ref()).is_some_and(roots);
+    if let (false, Some(at)) = (verifies, set(own.tls_crls.as_ref(), |lists| !lists.is_empty())) {
+        report.warn(
+            at,
+            "falconer.tls.crls is not used; nobody is asked for a certificate here: gRPC is not \
+             served at a port, and falconer.gateway.tls.root_certs is not set",
+        );
+    }
+}
+
+/// Where it is set to something.
+fn set<T>(
+    placed: Option<&super::section::Placed<T>>,
+    is_set: impl FnOnce(&T) -> bool,
+) -> Option<At> {
+    placed.filter(|placed| is_set(&placed.value)).map(|placed| placed.at)
+}
