@@ -177,4 +177,11 @@ async fn mistakes_are_invalid_arguments_with_the_place() {
         assert_eq!(outcome.code(), Some(code), "{request:?}");
         assert!(outcome.message().starts_with(message), "{}", outcome.message());
     }
+    // Words that other methods read as metadata would be silently left out here.
+    for key in ["falconer-filter", "falconer-last", "falconer-group"] {
+        let request = framed(&WatchRequest::default().encode_to_vec());
+        let outcome = watched.client.call(head(WATCH).header(key, "1"), [request]).await;
+        assert_eq!(outcome.code(), Some(3), "{key}");
+        assert!(outcome.message().starts_with(key), "{}", outcome.message());
+    }
 }

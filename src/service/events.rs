@@ -1,7 +1,7 @@
 //! `falconer.v1.EventService`: alerts with their cursors, and how the server is.
 
 use super::fields::Fields;
-use super::position::{named, prepared};
+use super::position::{self, invalid, named, prepared};
 use super::subscribers::Kind;
 use super::watch::{Watch, Watching};
 use super::{Caller, Context};
@@ -16,6 +16,7 @@ pub(super) fn watch(context: Context) -> Method {
         let context = context.clone();
         async move {
             let caller = request.extensions.get::<Caller>().cloned();
+            position::none(&request.metadata)?;
             let watching = read(&context, request.message).await?;
             Ok(Watch::new(context, watching, caller).into_frames())
         }

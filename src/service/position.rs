@@ -30,6 +30,8 @@ pub(super) enum Position {
     At { sequence: u64, group: Option<String> },
 }
 
+/// What all keys of ours begin with.
+const PREFIX: &str = "falconer-";
 const GROUP: &str = "falconer-group";
 const AFTER: &str = "falconer-after";
 const SINCE: &str = "falconer-since";
@@ -95,9 +97,20 @@ pub(super) async fn prepared(key: &str, filters: &Filters, text: &str) -> Result
     })
 }
 
+/// Refuses what a method would not honour that is asked in its request.
+pub(super) fn none(metadata: &HeaderMap) -> Result<(), Status> {
+    match metadata.keys().find(|key| key.as_str().starts_with(PREFIX)) {
+        None => Ok(()),
+        Some(key) => Err(invalid(format!(
+            "{key} is for falco.outputs.service; this method is asked in its request: filter, \
+             after, since, last, until, follow, limit, fields"
+        ))),
+    }
+}
+
 /// A key that is meant for us and says nothing to us.
 fn is_unknown(key: &str) -> bool {
-    key.starts_with("falconer-") && ![GROUP, AFTER, SINCE, LAST, FILTER].contains(&key)
+    key.starts_with(PREFIX) && ![GROUP, AFTER, SINCE, LAST, FILTER].contains(&key)
 }
 
 pub(super) fn group_status(error: &GroupError) -> Status {
