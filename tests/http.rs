@@ -75,7 +75,9 @@ async fn events_and_grpc_carry_the_same_alerts_in_the_same_order() {
     while received.len() < count {
         let event = events.next().await.expect("it goes on");
         at = event.id.or(at);
-        received.extend(event.data);
+        if event.name.is_empty() {
+            received.extend(event.data);
+        }
         if received.len() / 3_000 > cuts {
             cuts += 1;
             drop(events);
@@ -103,7 +105,8 @@ async fn events_and_grpc_carry_the_same_alerts_in_the_same_order() {
     gateway.server.terminate();
     let text = lines.text().await;
     assert!(text.lines().eq(sent.iter().map(|line| line.trim_end())), "all lines, in order");
-    assert_eq!(batches.named("bye").await.data, [r#"{"reason":"the server is stopping"}"#]);
+    let bye = batches.named("bye").await;
+    assert!(bye.data[0].starts_with(r#"{"reason":"the server is stopping"#), "{bye:?}");
     assert_eq!(batches.next().await, None);
 }
 

@@ -52,7 +52,8 @@ pub(crate) struct Wanted {
     /// What kind of file.
     #[param(inline)]
     format: Option<File>,
-    /// Names of output fields that are columns of their own, separated by commas; at most 32.
+    /// Names of output fields that are columns of their own in a CSV, separated by commas; at most
+    /// 32.
     columns: Option<String>,
 }
 
@@ -88,6 +89,10 @@ pub(crate) async fn export(
     if columns.len() > MAX_COLUMNS || columns.iter().any(String::is_empty) {
         let detail = format!("columns: up to {MAX_COLUMNS} names, separated by commas");
         return Err(Refusal::parameter("columns", detail));
+    }
+    if !columns.is_empty() && format == File::Ndjson {
+        let detail = "columns: NDJSON has whole alerts; ask for format=csv, or leave columns out";
+        return Err(Refusal::parameter("columns", detail.to_owned()));
     }
     let ask = Ask::from(range);
     // A wrong question is told before the file begins.

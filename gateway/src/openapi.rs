@@ -27,7 +27,8 @@ use crate::{
     info(
         title = "Falconer",
         description = "Falco's alerts: as they come, by the page, and counted. \
-            Alerts are Falco's own JSON, byte for byte. A cursor is opaque.",
+            Alerts are Falco's own JSON, byte for byte. A cursor is opaque. A parameter that is not \
+            named here is refused, but for those that clients add by themselves (`_`, `_dc`).",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(

@@ -70,6 +70,11 @@ pub struct Ask {
     pub until: Option<String>,
     /// Only those behind the alert with this cursor.
     pub after: Option<String>,
+    /// As `after`, from a client that comes back by itself and would take an error for the end: what
+    /// is not a cursor of the log as it is now is no error of a [`Tail`], which begins with what is
+    /// lost, then the oldest kept. An age in `since` was meant when the client first came, and says
+    /// nothing then.
+    pub resume: Option<String>,
     /// Only those before the alert with this cursor.
     pub before: Option<String>,
     /// Only so many of the newest, whether or not they pass the filter.
@@ -234,13 +239,13 @@ pub enum Progress {
 /// Alerts that a reader missed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Lost {
-    /// How many.
-    pub count: u64,
-    /// The cursor of the first one.
-    pub first: String,
-    /// The cursor of the last one.
-    pub last: String,
-    /// Why they are gone.
+    /// How many; `null` where nobody knows, as after a restart of the server.
+    pub count: Option<u64>,
+    /// The cursor of the first one, where they are counted.
+    pub first: Option<String>,
+    /// The cursor of the last one, where they are counted.
+    pub last: Option<String>,
+    /// Why they are gone: `evicted …`, `restart: …`, or `unknown position: …`.
     pub cause: String,
 }
 

@@ -3,12 +3,18 @@
 //! 1. A reader is a place in the log: alerts are written out as fast as its connection takes them,
 //!    [`CHUNK`] at a time, and nothing waits for it. What it was too slow for it is told (`lost`).
 //! 2. Server-sent events carry the cursor of the last alert looked at, so that a client resumes
-//!    exactly behind it; numbers and heartbeats do too, for when nothing passed its filter.
-//! 3. With `batch=1` the alerts of [`BATCH_EVERY`] come together, and numbers every second: a page
+//!    exactly behind it; numbers do too. Where there was none to carry it, at the beginning and
+//!    with a filter that little passes, a `position` does.
+//! 3. Each block of them has data: many libraries hand one without to the application as an empty
+//!    event, or forget its id. A heartbeat is a comment and no block, so no empty line ends it; the
+//!    time to wait before coming back is a line of the first block.
+//! 4. A client that comes back by itself (`Last-Event-ID`) is never refused for where it was: any
+//!    status but 200 is final to an `EventSource`. It is told what it missed (`lost`).
+//! 5. With `batch=1` the alerts of [`BATCH_EVERY`] come together, and numbers every second: a page
 //!    that is shown need not wake up for each.
-//! 4. At shutdown what is there is sent, then `bye`, then the stream ends.
+//! 6. At shutdown what is there is sent, then `bye`, then the stream ends.
 
-use std::{convert::Infallible, time::Duration};
+use std::{borrow::Cow, convert::Infallible, time::Duration};
 
 use axum::{
     body::Body,
@@ -41,8 +47,12 @@ const BATCH_EVERY: Duration = Duration::from_millis(50);
 const STATS_EVERY: Duration = Duration::from_secs(1);
 /// Proxies give up a silent connection after 60 s.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
-/// After how long an `EventSource` comes back.
-const RETRY: &str = "retry: 2000\n\n";
+/// After how long an `EventSource` comes back; the first line of its first block.
+const RETRY: &str = "retry: 2000\n";
+/// A comment's line.
+const COMMENT: &str = ":\n";
+/// What `bye` says.
+const BYE: &str = "the server is stopping, or its gateway has new settings; ask again";
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -53,13 +63,17 @@ pub(crate) struct Wanted {
     /// Falco's condition language: `priority >= warning and proc.name in (bash, sh)`.
     #[param(max_length = 4096)]
     filter: Option<String>,
-    /// Begin behind the alert with this cursor. `Last-Event-ID` does the same.
+    /// Begin behind the alert with this cursor.
     after: Option<String>,
-    /// Begin with alerts of this time (RFC 3339), or of this age (`90s`, `10m`, `24h`, `7d`).
+    /// Begin with alerts of this time (RFC 3339), or of this age (`90s`, `10m`, `24h`, `7d`); older
+    /// ones are left out. Of several places to begin at, the latest counts.
     since: Option<String>,
     /// Begin so many alerts before the newest.
     last: Option<String>,
-    /// `1`: alerts together, each with its cursor, and numbers every second.
+    /// As the header `Last-Event-ID`, which wins, from libraries that can send none.
+    #[serde(rename = "lastEventId")]
+    last_event_id: Option<String>,
+    /// `1`: server-sent events with several alerts, each with its cursor, and numbers every second.
     #[param(minimum = 0, maximum = 1)]
     batch: Option<u8>,
     /// `1`: each line of NDJSON has its cursor.
@@ -83,15 +97,21 @@ pub(crate) struct Stats {
 /// Alerts as they come: server-sent events, or NDJSON with `Accept: application/x-ndjson`.
 ///
 /// Unnamed events are alerts, `id` their cursors. Named events: `lost` (alerts that this reader
-/// missed), `bye` (the server stops), and with `batch=1` also `batch` (items, one a line) and
-/// `stats`.
+/// missed), `position` (a cursor to go on behind, at the beginning and where nothing passed the
+/// filter for a while), `bye` (the server stops), and with `batch=1` also `batch` (items, one a line)
+/// and `stats`. Each has data, in JSON. In NDJSON a line is an alert, but for `{"lost":{…}}` and empty
+/// lines, which are signs of life.
+///
+/// A client that comes back with `Last-Event-ID` goes on behind that alert, whatever `after` and
+/// `last` say. Where the server was restarted meanwhile, or it is no cursor, a `lost` without a count
+/// comes first, then everything kept.
 #[utoipa::path(
     get, path = "/api/v1/events/stream", tag = "alerts",
-    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "As `after`, sent by browsers that come back")),
+    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "Goes on behind the alert with this cursor; sent by clients that come back by themselves, and never refused")),
     responses(
         (status = 200, description = "Alerts, without end", content((String = "text/event-stream"), (String = "application/x-ndjson"))),
         (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
-        (status = 410, description = "The cursor is of an earlier run of the server", body = Document, content_type = "application/problem+json"),
+        (status = 410, description = "The cursor in `after` is of an earlier run of the server", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn stream(
@@ -99,26 +119,59 @@ pub(crate) async fn stream(
     Asked(wanted, Nothing {}): Asked<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let Wanted { filter, after, since, last, batch, envelope, format } = wanted;
-    let resumed = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
-    let after = resumed.filter(|id| !id.is_empty()).map(str::to_owned).or(after);
-    // The header wins over where the URL began: the client is further already.
-    let (since, last) = if resumed.is_some() { (None, None) } else { (since, last) };
-    let filter = filter.filter(|text| !text.trim().is_empty());
-    let ask = Ask { filter, after, since, last, ..Ask::default() };
-    let format = format.unwrap_or_default();
-    let flag = |given: Option<u8>| given.is_some_and(|given| given > 0);
-    let ndjson = headers
-        .get(ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("application/x-ndjson"));
-    let (kind, shape) = match ndjson {
-        true => (ReaderKind::Ndjson, Shape::Lines { envelope: flag(envelope) }),
-        false if flag(batch) => (ReaderKind::Sse, Shape::Batches),
-        false => (ReaderKind::Sse, Shape::Events),
+    let shape = wanted.shape(&headers)?;
+    let format = wanted.format.unwrap_or_default();
+    let kind = match shape {
+        Shape::Lines { .. } => ReaderKind::Ndjson,
+        Shape::Events | Shape::Batches => ReaderKind::Sse,
     };
-    let tail = gateway.port.tail(ask, kind).await?;
+    let tail = gateway.port.tail(wanted.ask(&headers), kind).await?;
     Ok(answer(shape, Live::new(gateway, tail, shape, format)))
+}
+
+impl Wanted {
+    /// Which alerts, and from where on. Who comes back is further than where the URL begins.
+    fn ask(self, headers: &HeaderMap) -> Ask {
+        let Self { filter, after, since, last, last_event_id, .. } = self;
+        let filter = filter.filter(|text| !text.trim().is_empty());
+        let header = headers.get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes()));
+        let resume = header
+            .map(Cow::into_owned)
+            .filter(|id| !id.is_empty())
+            .or(last_event_id.filter(|id| !id.is_empty()));
+        let (after, last) = if resume.is_some() { (None, None) } else { (after, last) };
+        Ask { filter, after, since, last, resume, ..Ask::default() }
+    }
+
+    /// How they come. What would not be honoured is refused.
+    fn shape(&self, headers: &HeaderMap) -> Result<Shape, Refusal> {
+        let flag = |name: &str, given: Option<u8>| match given {
+            None | Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            Some(other) => {
+                let detail = format!("{name}: {other} is neither 0 nor 1");
+                Err(Refusal::parameter(name, detail))
+            }
+        };
+        let (batch, envelope) = (flag("batch", self.batch)?, flag("envelope", self.envelope)?);
+        let ndjson = headers
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("application/x-ndjson"));
+        let otherwise = |name: &str, why: &str| {
+            Err(Refusal::parameter(name, format!("{name}: {why}; leave it out, or ask otherwise")))
+        };
+        match (ndjson, batch, envelope) {
+            (true, true, _) => otherwise("batch", "NDJSON has each alert in a line of its own"),
+            (true, false, envelope) => Ok(Shape::Lines { envelope }),
+            (false, _, true) => otherwise(
+                "envelope",
+                "a server-sent event has its cursor as id, a batch in its items",
+            ),
+            (false, true, false) => Ok(Shape::Batches),
+            (false, false, false) => Ok(Shape::Events),
+        }
+    }
 }
 
 fn answer(shape: Shape, live: Live) -> Response {
@@ -150,12 +203,13 @@ enum Shape {
 }
 
 impl Shape {
-    /// Appends an alert.
-    fn write(self, row: &dyn Row, format: Format, out: &mut Vec<u8>) {
+    /// Appends an alert; `told` becomes the cursor that a server-sent event has.
+    fn write(self, row: &dyn Row, format: Format, told: &mut String, out: &mut Vec<u8>) {
         match self {
             Self::Events => {
+                *told = row.cursor();
                 out.extend_from_slice(b"id: ");
-                out.extend_from_slice(row.cursor().as_bytes());
+                out.extend_from_slice(told.as_bytes());
                 out.extend_from_slice(b"\ndata: ");
                 format.write(row, out);
                 out.extend_from_slice(b"\n\n");
@@ -194,8 +248,8 @@ struct Live {
     format: Format,
     begun: bool,
     ended: bool,
-    /// Whether alerts were looked at that the client has no cursor of.
-    ahead: bool,
+    /// The last cursor that the client was given.
+    told: String,
     batch_due: Instant,
     stats_due: Instant,
     heartbeat_due: Instant,
@@ -211,39 +265,50 @@ impl Live {
             format,
             begun: false,
             ended: false,
-            ahead: true,
+            told: String::new(),
             batch_due: now,
             stats_due: now,
-            heartbeat_due: now + HEARTBEAT_EVERY,
+            // A client that is cut off before the first alert has to know where to go on.
+            heartbeat_due: match shape {
+                Shape::Events | Shape::Batches => now,
+                Shape::Lines { .. } => now + HEARTBEAT_EVERY,
+            },
         }
     }
 
     async fn next(&mut self) -> Option<Bytes> {
+        let chunk = self.chunk().await?;
+        if std::mem::replace(&mut self.begun, true) || matches!(self.shape, Shape::Lines { .. }) {
+            return Some(chunk);
+        }
+        Some([RETRY.as_bytes(), &chunk].concat().into())
+    }
+
+    async fn chunk(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
         }
-        if !self.begun {
-            self.begun = true;
-            if let Shape::Events | Shape::Batches = self.shape {
-                // The place too: a client that is cut off before the first alert resumes here.
-                return Some(format!("{RETRY}id: {}\n\n", self.tail.position()).into());
-            }
-        }
         loop {
-            if let Some(due) = self.stats().or_else(|| self.heartbeat()) {
-                return Some(due);
+            if let Some(stats) = self.stats() {
+                return Some(stats);
             }
             match self.read().await {
                 Read::Chunk(chunk) => {
                     self.heartbeat_due = Instant::now() + HEARTBEAT_EVERY;
                     return Some(chunk);
                 }
-                Read::Nothing => {}
                 Read::CaughtUp if self.gateway.stopping.is_cancelled() => {
                     self.ended = true;
                     return Some(self.bye());
                 }
-                Read::CaughtUp => self.wait().await,
+                nothing => {
+                    if let Some(heartbeat) = self.heartbeat() {
+                        return Some(heartbeat);
+                    }
+                    if let Read::CaughtUp = nothing {
+                        self.wait().await;
+                    }
+                }
             }
         }
     }
@@ -251,20 +316,18 @@ impl Live {
     /// Looks at what comes next, and gives what passes in the reader's shape.
     async fn read(&mut self) -> Read {
         match self.tail.look(CHUNK).await {
-            Progress::Alerts => self.ahead = true,
+            Progress::Alerts => {}
             Progress::Lost(lost) => return Read::Chunk(self.lost(&lost)),
             Progress::CaughtUp => return Read::CaughtUp,
         }
         let (shape, format, mut out) = (self.shape, self.format, Vec::new());
-        self.tail.rows(&mut |row| shape.write(row, format, &mut out));
+        let told = &mut self.told;
+        self.tail.rows(&mut |row| shape.write(row, format, told, &mut out));
         if out.is_empty() {
             return Read::Nothing;
         }
         if let Shape::Batches = self.shape {
-            out.extend_from_slice(
-                format!("event: batch\nid: {}\n\n", self.tail.position()).as_bytes(),
-            );
-            self.ahead = false;
+            out.extend_from_slice(format!("event: batch\nid: {}\n\n", self.place()).as_bytes());
             self.batch_due = Instant::now() + BATCH_EVERY;
         }
         Read::Chunk(out.into())
@@ -275,16 +338,17 @@ impl Live {
         match self.shape {
             Shape::Lines { .. } => format!("{{\"lost\":{json}}}\n").into(),
             Shape::Events | Shape::Batches => {
-                format!("event: lost\nid: {}\ndata: {json}\n\n", self.tail.position()).into()
+                format!("event: lost\nid: {}\ndata: {json}\n\n", self.place()).into()
             }
         }
     }
 
-    fn bye(&self) -> Bytes {
+    fn bye(&mut self) -> Bytes {
         match self.shape {
             Shape::Lines { .. } => Bytes::new(),
             Shape::Events | Shape::Batches => {
-                "event: bye\ndata: {\"reason\":\"the server is stopping\"}\n\n".into()
+                let place = self.place();
+                format!("event: bye\nid: {place}\ndata: {{\"reason\":\"{BYE}\"}}\n\n").into()
             }
         }
     }
@@ -298,8 +362,7 @@ impl Live {
         self.heartbeat_due = now + HEARTBEAT_EVERY;
         let stats = Stats { pulse: self.gateway.port.pulse(), time: Timestamp::now() };
         let json = serde_json::to_string(&stats).unwrap_or_default();
-        self.ahead = false;
-        Some(format!("event: stats\nid: {}\ndata: {json}\n\n", self.tail.position()).into())
+        Some(format!("event: stats\nid: {}\ndata: {json}\n\n", self.place()).into())
     }
 
     /// Waits for more, or for the time of something.
@@ -323,6 +386,12 @@ impl Live {
         }
     }
 
+    /// Where the client goes on when it comes back, which it is told herewith.
+    fn place(&mut self) -> &str {
+        self.told = self.tail.position();
+        &self.told
+    }
+
     /// What is sent when there was nothing else to send for a while.
     fn heartbeat(&mut self) -> Option<Bytes> {
         let now = Instant::now();
@@ -332,10 +401,11 @@ impl Live {
         self.heartbeat_due = now + HEARTBEAT_EVERY;
         Some(match self.shape {
             Shape::Lines { .. } => "\n".into(),
-            Shape::Events | Shape::Batches if std::mem::take(&mut self.ahead) => {
-                format!(": heartbeat\nid: {}\n\n", self.tail.position()).into()
+            Shape::Events | Shape::Batches if self.told == self.tail.position() => COMMENT.into(),
+            Shape::Events | Shape::Batches => {
+                let place = self.place();
+                format!("event: position\nid: {place}\ndata: {{\"cursor\":\"{place}\"}}\n\n").into()
             }
-            Shape::Events | Shape::Batches => ": heartbeat\n\n".into(),
         })
     }
 }

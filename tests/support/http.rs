@@ -37,12 +37,25 @@ impl Gateway {
         // As with a TLS server's, somebody else may have taken the port.
         let server = Server::start_anew(3, || {
             let free = *address.insert(SocketAddr::from(([127, 0, 0, 1], free_port())));
-            let listen = format!("falconer.gateway.listen={free}");
-            let mut all = vec!["falconer.gateway.enabled=true", listen.as_str()];
-            all.extend_from_slice(settings);
-            Server::spawn_reading(Transport::Unix, &all, Stdio::piped(), variables)
+            Self::spawn(free, settings, variables)
         });
         Self { server, address: address.expect("a server was started") }
+    }
+
+    /// Ends it as a service manager would, and starts another at the same address.
+    pub(crate) fn restart(self, settings: &[&str]) -> Self {
+        let Self { server, address } = self;
+        assert!(server.stop().success());
+        // Somebody's outgoing connection may have the port for a moment.
+        let server = Server::start_anew(10, || Self::spawn(address, settings, &[]));
+        Self { server, address }
+    }
+
+    fn spawn(address: SocketAddr, settings: &[&str], variables: &[(&str, &Path)]) -> Server {
+        let listen = format!("falconer.gateway.listen={address}");
+        let mut all = vec!["falconer.gateway.enabled=true", listen.as_str()];
+        all.extend_from_slice(settings);
+        Server::spawn_reading(Transport::Unix, &all, Stdio::piped(), variables)
     }
 
     pub(crate) async fn ask(&self, request: http::request::Builder, body: &[u8]) -> Answer {
@@ -138,6 +151,17 @@ impl Answer {
 
     pub(crate) async fn json(self) -> Value {
         serde_json::from_slice(&self.bytes().await).unwrap()
+    }
+
+    /// What comes until `text` has come.
+    pub(crate) async fn until(mut self, text: &str) -> String {
+        let mut come = String::new();
+        while !come.contains(text) {
+            let frame = timeout(PATIENCE, self.body.frame()).await.expect("more in time");
+            let data = frame.expect("it goes on").unwrap().into_data().unwrap();
+            come.push_str(std::str::from_utf8(&data).unwrap());
+        }
+        come
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

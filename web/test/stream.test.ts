@@ -25,9 +25,9 @@ describe("stream", () => {
   it("takes the last row's cursor where a batch names none", () => {
     expect(run(`event: batch\ndata: ${item(7)}\n\n`)).toEqual([["rows", item(7)], ["position", "e.7"]]);
   });
-  it("moves on when the block is only an id", () => {
-    expect(run("id: e.9\n\n")).toEqual([["position", "e.9"]]);
-    expect(run(": hi\n\nid: e.9\n\n: hi\n\n")).toEqual([["position", "e.9"]]);
+  it("moves on where nothing passed, and past signs of life", () => {
+    const position = 'event: position\nid: e.9\ndata: {"cursor":"e.9"}\n\n';
+    expect(run(`retry: 2000\n${position}`, ":\n", ":\n")).toEqual([["retry", 2000], ["position", "e.9"]]);
   });
   it("tells losses in place, with where to go on", () => {
     expect(run('event: lost\ndata: {"count":3,"first":"e.1","last":"e.3","cause":"x"}\n\n')).toEqual([["lost", 3], ["position", "e.3"]]);

@@ -12,7 +12,10 @@ pub mod wire;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,6 +47,8 @@ pub struct Recorder {
     pub kept: Mutex<Option<slow::Slow>>,
     /// How long it takes to take a body in.
     pub takes: Mutex<Duration>,
+    /// How many alerts were looked at on a stream. None passes.
+    pub looked_at: Arc<AtomicU64>,
 }
 
 impl Recorder {
@@ -105,7 +110,8 @@ impl Port for Recorder {
     }
 
     fn tail(&self, _: Ask, _: ReaderKind) -> Soon<'_, Result<Box<dyn Tail>, Unanswerable>> {
-        Box::pin(async { Ok(Box::new(Silence) as Box<dyn Tail>) })
+        let silence = Silence(self.looked_at.clone());
+        Box::pin(async { Ok(Box::new(silence) as Box<dyn Tail>) })
     }
 
     fn alert(&self, _: &str) -> Result<Box<dyn History>, Unanswerable> {
@@ -118,7 +124,7 @@ impl Port for Recorder {
 }
 
 /// A stream on which nothing ever comes.
-struct Silence;
+struct Silence(Arc<AtomicU64>);
 
 impl Tail for Silence {
     fn look(&mut self, _: usize) -> Soon<'_, Progress> {
@@ -132,7 +138,7 @@ impl Tail for Silence {
     }
 
     fn position(&self) -> String {
-        "64a5f0c2b1e80-0".into()
+        format!("64a5f0c2b1e80.{}", self.0.load(Ordering::Relaxed))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The words of a question, read: which alerts, from where to where.
 
-use falconer_gateway::port::{Ask, Mistake, Unanswerable};
+use falconer_gateway::port::{Ask, Lost, Mistake, Unanswerable};
+use jiff::Timestamp;
 
 use crate::hub::Hub;
 use crate::ingest;
@@ -14,6 +15,8 @@ pub(super) struct Asked {
     pub(super) start: u64,
     /// The one after the last.
     pub(super) end: u64,
+    /// What is missing before the first.
+    pub(super) lost: Option<Lost>,
 }
 
 pub(super) async fn read(ask: &Ask, hub: &Hub, filters: &Filters) -> Result<Asked, Unanswerable> {
@@ -39,7 +42,44 @@ pub(super) async fn read(ask: &Ask, hub: &Hub, filters: &Filters) -> Result<Aske
     let end = place("before", &ask.before, query::before)?.unwrap_or(u64::MAX).min(hub.head());
     // Alerts that are gone are part of the answer to a reader that asks to go on behind one.
     let start = starts.into_iter().flatten().max().unwrap_or_else(|| hub.oldest());
-    Ok(Asked { selection, start, end })
+    Ok(Asked { selection, start, end, lost: None })
+}
+
+/// As [`read`], of a reader that goes on: from now on, unless something says from where.
+pub(super) async fn following(
+    ask: &Ask,
+    hub: &Hub,
+    filters: &Filters,
+) -> Result<Asked, Unanswerable> {
+    let mut asked = read(ask, hub, filters).await?;
+    if let Some(id) = &ask.resume {
+        (asked.start, asked.lost) = resumed(id, hub);
+        // An age was counted from when the client first came.
+        let is_moment = |text: &String| text.parse::<Timestamp>().is_ok();
+        asked.selection.since =
+            asked.selection.since.filter(|_| ask.since.as_ref().is_some_and(is_moment));
+    } else if ask.after.is_none() && ask.since.is_none() && ask.last.is_none() {
+        asked.start = asked.end;
+    }
+    Ok(asked)
+}
+
+/// Where a client goes on that comes back by itself, and what it has to be told first. From where
+/// it knows nothing it gets everything there is: that is at most too much.
+fn resumed(id: &str, hub: &Hub) -> (u64, Option<Lost>) {
+    let cause = match query::after(id, hub) {
+        Ok(start) => return (start, None),
+        Err(PositionError::EarlierRun { .. }) => {
+            "restart: the client was at an alert of an earlier run of the server, whose alerts are \
+             gone; these are the ones of this run"
+        }
+        Err(_) => {
+            "unknown position: what the client sent as its Last-Event-ID is no cursor of this \
+             server; these are all alerts that are kept"
+        }
+    };
+    let lost = Lost { count: None, first: None, last: None, cause: cause.to_owned() };
+    (hub.oldest(), Some(lost))
 }
 
 /// The alert with this cursor alone.
@@ -54,7 +94,7 @@ pub(super) fn one(cursor: &str, hub: &Hub) -> Result<Asked, Unanswerable> {
     if sequence < hub.oldest() {
         return Err(gone("the alert is no longer kept".to_owned(), hub));
     }
-    Ok(Asked { selection: Selection::default(), start: sequence, end: sequence + 1 })
+    Ok(Asked { selection: Selection::default(), start: sequence, end: sequence + 1, lost: None })
 }
 
 async fn filter(text: &str, filters: &Filters) -> Result<Prepared, Unanswerable> {

@@ -36,7 +36,7 @@ impl History for Kept {
         stop: &dyn Fn() -> bool,
         visit: &mut dyn FnMut(&dyn Row) -> ControlFlow<()>,
     ) -> Scanned {
-        let Self { hub, asked: Asked { selection, start, end }, .. } = self;
+        let Self { hub, asked: Asked { selection, start, end, .. }, .. } = self;
         let asked_every = if selection.filter.is_some() { 1 } else { UNFILTERED };
         let mut look = Look { count: 0, last: None, most, stop, asked_every };
         let mut each = |alert: Alert<'_>| {

@@ -145,10 +145,7 @@ impl Port for Feed {
                 ReaderKind::Sse => Kind::Sse,
                 ReaderKind::Ndjson => Kind::Ndjson,
             };
-            let mut asked = ask::read(&ask, &self.hub, &self.filters).await?;
-            if ask.after.is_none() && ask.since.is_none() && ask.last.is_none() {
-                asked.start = asked.end;
-            }
+            let asked = ask::following(&ask, &self.hub, &self.filters).await?;
             let subscribed = self.subscribers.enter(kind, None, asked.start);
             let following = tail::Following::new(self.hub.clone(), asked, subscribed);
             Ok(Box::new(following) as Box<dyn Tail>)

@@ -17,6 +17,8 @@ pub(super) struct Following {
     selection: Selection,
     next: u64,
     arrivals: Arrivals,
+    /// What the reader missed before it came, until it is told.
+    lost: Option<Lost>,
     subscribed: Subscribed,
     /// What the last look found.
     found: Option<(Slice, Sifted)>,
@@ -24,16 +26,19 @@ pub(super) struct Following {
 
 impl Following {
     pub(super) fn new(hub: Arc<Hub>, asked: Asked, subscribed: Subscribed) -> Self {
-        let Asked { selection, start, .. } = asked;
+        let Asked { selection, start, lost, .. } = asked;
         let arrivals = Arrivals::new(&hub, &selection);
         if let Some(filter) = arrivals.filter() {
             subscribed.filtered_by(filter.clone());
         }
-        Self { hub, selection, next: start, arrivals, subscribed, found: None }
+        Self { hub, selection, next: start, arrivals, lost, subscribed, found: None }
     }
 
     async fn look(&mut self, budget: usize) -> Progress {
         self.found = None;
+        if let Some(lost) = self.lost.take() {
+            return Progress::Lost(lost);
+        }
         self.arrivals.about_to_look();
         match self.hub.next(self.next, budget) {
             Next::Alerts(slice) => {
@@ -47,9 +52,9 @@ impl Following {
                 self.moved_to(gap.end);
                 self.subscribed.lost(gap.count());
                 Progress::Lost(Lost {
-                    count: gap.count(),
-                    first: self.hub.cursor(gap.first).to_string(),
-                    last: self.hub.cursor(gap.end - 1).to_string(),
+                    count: Some(gap.count()),
+                    first: Some(self.hub.cursor(gap.first).to_string()),
+                    last: Some(self.hub.cursor(gap.end - 1).to_string()),
                     cause: LOST_CAUSE.into(),
                 })
             }

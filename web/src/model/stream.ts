@@ -47,12 +47,7 @@ export function streamReader(hooks: Hooks): (chunk: string) => void {
       if (id) hooks.position(id);
     },
   });
-  return (chunk) => parser.feed(chunk.length < 256 ? withPositions(chunk) : chunk);
-}
-
-/** The parser keeps quiet about a block that is only an id; the server sends such blocks alone. */
-function withPositions(chunk: string): string {
-  return chunk.replace(/(^|\n)(id:[^\n]*\n)(?=\n)/g, "$1$2data:\n");
+  return (chunk) => parser.feed(chunk);
 }
 
 function read<T>(text: string): T | undefined {

@@ -1,0 +1,171 @@
+//! How a client of the live stream goes on where it was, over HTTP: what it typed, and what it sends
+//! by itself, over a restart of the server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use http::Request;
+use serde_json::{Value, json};
+use support::examples;
+use support::http::{Event, Events, Gateway};
+
+const STREAM: &str = "/api/v1/events/stream";
+
+/// An alert's line; it happened `hours` after ten o'clock.
+fn line(rule: &str, hours: usize) -> String {
+    let mut alert: Value = serde_json::from_str(&examples::line(rule)).unwrap();
+    alert["time"] = json!(format!("2026-01-30T{}:00:00.000000000Z", 10 + hours));
+    format!("{alert}\n")
+}
+
+/// The stream as a client asks for it that was at `id`.
+async fn resumed(gateway: &Gateway, query: &str, id: &str) -> Events {
+    let request = Request::get(format!("{STREAM}{query}")).header("last-event-id", id);
+    gateway.ask(request, b"").await.events()
+}
+
+fn data(event: &Event) -> Value {
+    serde_json::from_str(&event.data.concat()).unwrap_or_else(|error| panic!("{event:?}: {error}"))
+}
+
+/// The rules of the next so many alerts.
+async fn rules(events: &mut Events, count: usize) -> Vec<String> {
+    let mut rules = Vec::new();
+    while rules.len() < count {
+        rules.push(data(&events.named("").await)["rule"].as_str().unwrap().to_owned());
+    }
+    rules
+}
+
+#[tokio::test]
+async fn who_comes_back_after_a_restart_is_told_and_gets_what_is_kept() {
+    let gateway = Gateway::start(&[]);
+    let mut events = gateway.get(STREAM).await.events();
+    let position = events.next().await.unwrap();
+    let epoch = gateway.json("/api/v1/status").await["epoch"].as_str().unwrap().to_owned();
+    assert_eq!((position.name.as_str(), position.id), ("position", Some(format!("{epoch}.0"))));
+    gateway.post(&line("before", 0)).await;
+    let old = events.named("").await.id.unwrap();
+
+    let gateway = gateway.restart(&[]);
+    let bye = events.named("bye").await;
+    assert_eq!(bye.id.as_ref(), Some(&old), "it can be gone on from");
+    assert!(data(&bye)["reason"].as_str().unwrap().contains("ask again"), "{bye:?}");
+    gateway.post(&(line("first", 0) + &line("second", 1))).await;
+    let epoch = gateway.json("/api/v1/status").await["epoch"].as_str().unwrap().to_owned();
+
+    // Where the URL began says nothing any more; what it leaves out is left out still.
+    for query in ["", "?last=0", "?since=1s", &format!("?after={old}"), "?filter=rule%20exists"] {
+        let mut events = resumed(&gateway, query, &old).await;
+        let lost = events.next().await.unwrap();
+        assert_eq!(
+            (lost.name.as_str(), lost.id.as_deref()),
+            ("lost", Some(&*format!("{epoch}.0")))
+        );
+        let told = data(&lost);
+        assert!(told["cause"].as_str().unwrap().starts_with("restart: "), "{told}");
+        assert_eq!(told["count"], Value::Null);
+        assert_eq!(rules(&mut events, 2).await, ["first", "second"], "{query}");
+        let mut again = resumed(&gateway, query, &lost.id.unwrap()).await;
+        assert_eq!(again.next().await.unwrap().name, "", "it is told once");
+    }
+    for query in ["?since=2026-01-30T10:30:00Z", "?filter=rule%20=%20second"] {
+        let mut events = resumed(&gateway, query, &old).await;
+        assert_eq!(events.next().await.unwrap().name, "lost");
+        assert_eq!(rules(&mut events, 1).await, ["second"], "{query}");
+    }
+    // A typed cursor is for its author to mend.
+    assert_eq!(gateway.get(&format!("{STREAM}?after={old}")).await.status, 410);
+}
+
+#[tokio::test]
+async fn a_place_that_is_none_is_no_error_to_who_comes_back_by_itself() {
+    let gateway = Gateway::start(&[]);
+    gateway.post(&line("first", 0)).await;
+    let epoch = gateway.json("/api/v1/status").await["epoch"].as_str().unwrap().to_owned();
+    for id in ["42", "a cursor", &format!("{epoch}.7"), "9d0b7f2a-6c1e-4e2b-a7f0-1d2c3b4a5e6f"] {
+        let mut events = resumed(&gateway, "?last=0", id).await;
+        let lost = events.next().await.unwrap();
+        assert_eq!(lost.name, "lost", "{id}");
+        let told = data(&lost);
+        assert!(told["cause"].as_str().unwrap().starts_with("unknown position: "), "{told}");
+        assert_eq!(rules(&mut events, 1).await, ["first"], "{id}");
+    }
+    // Bytes that are no text, too; nothing at all is no place.
+    let odd = http::HeaderValue::from_bytes(b"\xff\xfe").unwrap();
+    let mut events =
+        gateway.ask(Request::get(STREAM).header("last-event-id", odd), b"").await.events();
+    assert_eq!(events.next().await.unwrap().name, "lost");
+    let mut events = resumed(&gateway, "?last=1", "").await;
+    assert_eq!(rules(&mut events, 1).await, ["first"]);
+}
+
+#[tokio::test]
+async fn libraries_that_send_no_header_write_the_place_into_the_url() {
+    let gateway = Gateway::start(&[]);
+    gateway.post(&(line("first", 0) + &line("second", 0) + &line("third", 0))).await;
+    let epoch = gateway.json("/api/v1/status").await["epoch"].as_str().unwrap().to_owned();
+    for query in [
+        format!("last=0&lastEventId={epoch}.1"),
+        format!("lastEventID={epoch}.1"),
+        format!("Last-Event-ID={epoch}.1"),
+        format!("lastEventId={epoch}.1&r=03170493"),
+        format!("lastEventId=1.1&last=0&lastEventId={epoch}.1"),
+        format!("evs_last_event_id={epoch}.1&evs_preamble=2056"),
+        format!("stream=messages&after={epoch}.1"),
+        format!("lastEventId=&after={epoch}.1&_=1764557000"),
+    ] {
+        let mut events = gateway.get(&format!("{STREAM}?{query}")).await.events();
+        assert_eq!(rules(&mut events, 2).await, ["second", "third"], "{query}");
+    }
+    let mut events = resumed(&gateway, "?lastEventId=1.1", &format!("{epoch}.2")).await;
+    assert_eq!(rules(&mut events, 1).await, ["third"], "the header is newer");
+    let lost = gateway.get(&format!("{STREAM}?lastEventId=1.1")).await.events().next().await;
+    assert_eq!(lost.unwrap().name, "lost");
+}
+
+#[tokio::test]
+async fn lines_begin_with_what_is_lost() {
+    let gateway = Gateway::start(&[]);
+    gateway.post(&line("first", 0)).await;
+    let request = Request::get(format!("{STREAM}?last=0"))
+        .header("accept", "application/x-ndjson")
+        .header("last-event-id", "1.1");
+    let text = gateway.ask(request, b"").await.until(r#""rule":"first""#).await;
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines[0]["lost"]["cause"].as_str().unwrap().starts_with("restart: "), "{text}");
+    assert_eq!(lines[1]["rule"], "first");
+}
+
+#[tokio::test]
+async fn what_a_stream_would_not_honour_is_refused_with_words() {
+    let gateway = Gateway::start(&[]);
+    for (query, accept, parameter, detail) in [
+        ("filtre=x", "text/event-stream", "filtre", "there are filter, after"),
+        ("batch=1", "application/x-ndjson", "batch", "a line of its own"),
+        ("envelope=1", "text/event-stream", "envelope", "its cursor as id"),
+        ("envelope=1&batch=1", "*/*", "envelope", "its cursor as id"),
+        ("batch=2", "*/*", "batch", "neither 0 nor 1"),
+    ] {
+        let request = Request::get(format!("{STREAM}?{query}")).header("accept", accept);
+        let answer = gateway.ask(request, b"").await;
+        assert_eq!(answer.status, 400, "{query}");
+        let problem = answer.json().await;
+        assert_eq!(problem["parameter"], parameter, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(detail), "{problem}");
+    }
+    let answer = gateway.get("/api/v1/export?columns=proc.name").await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().await.contains("format=csv"));
+    for path in ["/api/v1/events", "/api/v1/status", "/api/v1/rules", "/api/v1/export"] {
+        assert_eq!(gateway.get(&format!("{path}?_=1764557000")).await.status, 200, "{path}");
+        assert_eq!(gateway.get(&format!("{path}?stream=1")).await.status, 400, "{path}");
+    }
+}
