@@ -1,7 +1,7 @@
 //! `falconer.v1.EventService`: alerts with their cursors, and how the server is.
 
 use super::fields::Fields;
-use super::position::{self, invalid, named, prepared};
+use super::position::{self, named, prepared};
 use super::subscribers::Kind;
 use super::watch::{Watch, Watching};
 use super::{Caller, Context};

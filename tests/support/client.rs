@@ -171,7 +171,7 @@ impl Outcome {
 }
 
 impl Client {
-    fn spawn(name: String, mut command: Command) -> Self {
+    pub(crate) fn spawn(name: String, mut command: Command) -> Self {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -279,6 +279,6 @@ pub(crate) fn home() -> PathBuf {
 }
 
 /// Where their programs are.
-fn sources() -> PathBuf {
+pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }

@@ -1,8 +1,9 @@
 //! What the integration tests share: the server as a process, the way a user starts it (`server`),
 //! certificates every client accepts, and those nobody may (`certs`, `site`), the real clients as
-//! processes (`client`), HTTP and TLS as a script speaks them (`http`, `tls`), HTTP/2 as nobody should
-//! (`wire`), a subscriber beside that (`witness`), the example lines with the alerts they must
-//! become (`examples`), and waiting for what is asserted (`wait`).
+//! processes (`client`), libraries that read server-sent events (`sse`), HTTP and TLS as a script
+//! speaks them (`http`, `tls`), HTTP/2 as nobody should (`wire`), a subscriber beside that
+//! (`witness`), the example lines with the alerts they must become (`examples`), and waiting for what
+//! is asserted (`wait`).
 //!
 //! Everything waits with a deadline and is ended by its process id; nothing is left behind.
 #![allow(dead_code, reason = "each integration test uses its part")]
@@ -14,6 +15,7 @@ pub(crate) mod http;
 pub(crate) mod raw;
 pub(crate) mod server;
 pub(crate) mod site;
+pub(crate) mod sse;
 pub(crate) mod tls;
 pub(crate) mod wait;
 pub(crate) mod wire;
