@@ -21,6 +21,8 @@ pub(crate) const LENGTH: usize = 512;
 pub(crate) struct Counted {
     /// The value; at most its first 512 bytes.
     value: String,
+    /// Whether the value is longer: ask for it with `startswith`.
+    cut: bool,
     /// How many alerts have it.
     count: u64,
     /// When the latest of them happened.
@@ -28,34 +30,58 @@ pub(crate) struct Counted {
     last: Timestamp,
 }
 
+/// The most frequent values, and how many there are in all.
+#[derive(Debug)]
+pub(crate) struct Top {
+    /// Most frequent first.
+    pub(crate) values: Vec<Counted>,
+    /// How often other values came.
+    pub(crate) other: u64,
+    /// How many values were told apart.
+    pub(crate) distinct: u64,
+    /// Whether there were more than [`DISTINCT`].
+    pub(crate) capped: bool,
+}
+
 /// How often each value came.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
-    values: HashMap<String, (u64, Timestamp)>,
+    values: HashMap<String, Seen>,
     beyond: u64,
+}
+
+#[derive(Debug)]
+struct Seen {
+    count: u64,
+    last: Timestamp,
+    cut: bool,
 }
 
 impl Counter {
     pub(crate) fn add(&mut self, value: &str, time: Timestamp) {
-        let value = value.get(..value.floor_char_boundary(LENGTH)).unwrap_or_default();
-        if let Some((count, last)) = self.values.get_mut(value) {
-            *count += 1;
-            *last = time.max(*last);
+        let length = value.floor_char_boundary(LENGTH);
+        let cut = length < value.len();
+        let value = value.get(..length).unwrap_or_default();
+        if let Some(seen) = self.values.get_mut(value) {
+            seen.count += 1;
+            seen.last = time.max(seen.last);
+            seen.cut |= cut;
         } else if self.values.len() < DISTINCT {
-            self.values.insert(value.to_owned(), (1, time));
+            self.values.insert(value.to_owned(), Seen { count: 1, last: time, cut });
         } else {
             self.beyond += 1;
         }
     }
 
-    /// The most frequent ones, most frequent first, and how often the others came.
-    pub(crate) fn top(self, most: usize) -> (Vec<Counted>, u64) {
-        let counted = |(value, (count, last))| Counted { value, count, last };
+    /// The most frequent ones.
+    pub(crate) fn top(self, most: usize) -> Top {
+        let counted = |(value, Seen { count, last, cut })| Counted { value, cut, count, last };
         let mut values: Vec<_> = self.values.into_iter().map(counted).collect();
         // By name where they are equally frequent: the same question has the same answer.
         values.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
-        let others = values.iter().skip(most).map(|value| value.count).sum::<u64>() + self.beyond;
+        let other = values.iter().skip(most).map(|value| value.count).sum::<u64>() + self.beyond;
+        let distinct = values.len() as u64;
         values.truncate(most);
-        (values, others)
+        Top { values, other, distinct, capped: self.beyond > 0 }
     }
 }

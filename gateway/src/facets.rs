@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     answer::numbers,
     ask::{Asked, Range, number},
-    count::{Counted, Counter, LENGTH},
+    count::{Counted, Counter, LENGTH, Top},
     port::{PRIORITIES, Row},
     problem::{Document, Refusal},
     state::Gateway,
@@ -68,6 +68,11 @@ pub(crate) struct Facet {
     values: Vec<Counted>,
     /// How often other values came.
     other: u64,
+    /// How many values there are, `values` and others.
+    distinct: u64,
+    /// Whether there are more: 10,000 are told apart. `distinct` is then the least there can be,
+    /// and a frequent value may be missing from `values`.
+    capped: bool,
     /// Alerts without the field.
     missing: u64,
 }
@@ -184,8 +189,9 @@ impl Tally {
     fn facets(self, top: usize, scanned: u64) -> Facets {
         let matched = self.matched;
         let facet = |Column { field, counter, present }: Column| {
-            let (values, other) = counter.top(top);
-            Facet { field, values, other, missing: matched.saturating_sub(present) }
+            let Top { values, other, distinct, capped } = counter.top(top);
+            let missing = matched.saturating_sub(present);
+            Facet { field, values, other, distinct, capped, missing }
         };
         Facets { facets: self.columns.into_iter().map(facet).collect(), matched, scanned }
     }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::numbers,
     ask::{Asked, Nothing, Range},
-    count::{Counted, Counter},
+    count::{Counted, Counter, Top},
     port::{PRIORITIES, Row},
     problem::{Document, Refusal},
     span::Span,
@@ -31,6 +31,8 @@ const SPARK: usize = 24;
 pub(crate) struct Rules {
     /// Most frequent first.
     rules: Vec<Rule>,
+    /// Alerts of further rules: 2,000 are told apart.
+    other: u64,
     /// Where `spark` begins.
     #[schema(value_type = String, format = DateTime)]
     from: Timestamp,
@@ -64,6 +66,8 @@ pub(crate) struct Rule {
     last: Timestamp,
     /// The machines with most of them.
     hosts: Vec<Counted>,
+    /// How many machines there are, `hosts` and others; 10,000 are told apart.
+    distinct_hosts: u64,
     /// How many in each part of the time.
     spark: Vec<u64>,
 }
@@ -102,7 +106,8 @@ pub(crate) async fn rules(
         })?;
         let mut rules: Vec<_> = tallies.into_iter().map(told).collect();
         rules.sort_by_key(|rule: &Rule| std::cmp::Reverse(rule.count));
-        Ok(Rules { rules, from: span.from, to: span.to(), matched, scanned })
+        let other = matched - rules.iter().map(|rule| rule.count).sum::<u64>();
+        Ok(Rules { rules, other, from: span.from, to: span.to(), matched, scanned })
     });
     rules.await
 }
@@ -141,6 +146,7 @@ fn count(tallies: &mut BTreeMap<Name, Tally>, row: &dyn Row, span: &Span) {
 
 fn told(((rule, source, priority), tally): (Name, Tally)) -> Rule {
     let Tally { count, first, last, tags, hosts, spark } = tally;
+    let Top { values: hosts, distinct: distinct_hosts, .. } = hosts.top(HOSTS);
     Rule {
         rule,
         source,
@@ -149,7 +155,8 @@ fn told(((rule, source, priority), tally): (Name, Tally)) -> Rule {
         count,
         first,
         last,
-        hosts: hosts.top(HOSTS).0,
+        hosts,
+        distinct_hosts,
         spark: spark.to_vec(),
     }
 }
