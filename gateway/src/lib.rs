@@ -29,6 +29,7 @@
 //! histogram.rs   how many when          (span.rs: a time cut into parts)
 //! facets.rs      which values how often (count.rs: values and how often they came)
 //! rules.rs       which rules, where and when
+//! hints.rs       what of a condition may be a slip
 //! history.rs     looking at what is kept, away from the threads that serve
 //! answer.rs      memory for what is answered, until it is taken
 //! room.rs        memory that many share
@@ -57,6 +58,7 @@ mod export;
 mod facets;
 mod guard;
 mod headers;
+mod hints;
 mod histogram;
 mod history;
 mod host;

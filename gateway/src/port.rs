@@ -55,6 +55,12 @@ pub trait Port: Send + Sync + 'static {
     /// When it is no cursor, or its alert is not there.
     fn alert(&self, cursor: &str) -> Result<Box<dyn History>, Unanswerable>;
 
+    /// What of a condition may be a slip; alerts are still to be looked at.
+    ///
+    /// # Errors
+    /// When it is no condition.
+    fn hints(&self, filter: String) -> Soon<'_, Result<Box<dyn Hints>, Unanswerable>>;
+
     /// Everything countable, in Prometheus' text format.
     fn metrics(&self) -> String;
 }
@@ -141,6 +147,8 @@ pub trait Row {
     /// Hands over the output fields of these names that are there, with their place among the
     /// names and their display text; `output` is the alert's text.
     fn fields(&self, names: &[String], each: &mut dyn FnMut(usize, &str));
+    /// Hands over the names of its output fields.
+    fn names(&self, each: &mut dyn FnMut(&str));
     /// Falco's JSON, as it came.
     fn line(&self) -> &[u8];
     /// As grpcurl prints it.
@@ -175,6 +183,32 @@ pub trait History: Send {
 
     /// Up to when it is asked for; now, where no time is named.
     fn until(&self) -> Timestamp;
+}
+
+/// What of a condition may be a slip, as far as alerts were looked at.
+pub trait Hints: Send {
+    /// Whether no further alert can change what is told.
+    fn is_settled(&self) -> bool;
+
+    /// Looks at an alert.
+    fn look(&mut self, row: &dyn Row);
+
+    /// What may be a slip. `whose` says which alerts were looked at, as in `no alert kept`; nothing
+    /// where there were none.
+    fn told(&self, whose: Option<&str>) -> Vec<Hint>;
+}
+
+/// Something in a condition that may be a slip: it is right, and finds nothing.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Hint {
+    /// Where, in characters from 1.
+    pub column: usize,
+    /// What stands there.
+    pub found: String,
+    /// What was perhaps meant, to be put in its place.
+    pub meant: Option<String>,
+    /// All of that in words.
+    pub detail: String,
 }
 
 /// Which alerts come first.

@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     answer,
     config::Config,
-    events, export, facets, guard, headers, histogram, ingest, openapi,
+    events, export, facets, guard, headers, hints, histogram, ingest, openapi,
     origin::{self, Origin},
     page,
     port::Port,
@@ -94,6 +94,7 @@ pub(crate) fn described() -> OpenApiRouter<Gateway> {
         .routes(routes!(histogram::histogram))
         .routes(routes!(facets::facets))
         .routes(routes!(rules::rules))
+        .routes(routes!(hints::hints))
         .routes(routes!(export::export))
         .routes(routes!(status::status))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::hints::{self, OfLines};
 use super::lines::Lines;
 use super::show::{Output, Show};
 use super::{ClientError, Server, follow};
@@ -46,13 +47,17 @@ pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError>
     }
     show.heading()?;
     match &wanted.file {
-        None if wanted.follow => return follow(wanted, server, &mut show).await,
+        None if wanted.follow => {
+            let following = follow(wanted, server, &mut show);
+            return hints::beside(following, wanted.filter.as_deref(), server).await;
+        }
         Some(path) if wanted.follow && !piped => {
             return follow::follow(path, wanted, &chosen, &mut show).await;
         }
         // Standard input comes as it comes, up to its end.
         _ => {}
     }
+    let mut of_lines = OfLines::new(wanted.filter.as_deref());
     let mut lines = match &wanted.file {
         Some(path) => Lines::of_file(path).await?,
         None => {
@@ -71,8 +76,11 @@ pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError>
         None => ClientError::Cut(error),
     };
     while let Some(line) = lines.next().await.map_err(failed)? {
-        if wanted.file.is_some() && !chosen.takes(line) {
-            continue;
+        if wanted.file.is_some() {
+            of_lines.look(line);
+            if !chosen.takes(line) {
+                continue;
+            }
         }
         match wanted.last {
             None => show.line(line)?,
@@ -86,7 +94,13 @@ pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError>
         }
     }
     newest.iter().try_for_each(|line| show.line(line))?;
-    Ok(show.flush()?)
+    show.flush()?;
+    match (&wanted.file, &wanted.filter) {
+        (Some(_), _) => of_lines.tell(),
+        (None, Some(filter)) => hints::ask(filter, server).await,
+        (None, None) => {}
+    }
+    Ok(())
 }
 
 async fn follow(

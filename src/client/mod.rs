@@ -8,10 +8,12 @@
 //!    of them ([`show`]) is text and no more, whatever an attacker put in them.
 //! 3. Nothing is held but the line at hand, and where the last so many are wanted, those.
 //!
-//! Standard output is data; everything else is an error, and goes to the caller.
+//! Standard output is data; what of a filter may be a slip ([`hints`]) goes to standard error;
+//! everything else is an error, and goes to the caller.
 
 mod events;
 mod follow;
+mod hints;
 mod http;
 mod ingest;
 mod lines;

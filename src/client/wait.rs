@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::hints;
 use super::lines::Lines;
 use super::show::{Output, Show};
 use super::{ClientError, Server};
@@ -54,6 +55,7 @@ pub async fn wait(wanted: &Wait, server: &Server) -> Result<(), ClientError> {
         }
         Ok(show.flush()?)
     };
+    let waiting = hints::beside(waiting, Some(&wanted.filter), server);
     match timeout(wanted.timeout, waiting).await {
         Ok(done) => done,
         Err(_) => Err(ClientError::Timeout { seen, wanted: wanted.count, within: wanted.timeout }),

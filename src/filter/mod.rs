@@ -78,6 +78,7 @@
 //! Numbers are compared exactly: integers as integers, through a float only where one side is
 //! written as one (`1.5`, `1e3`). Falco's reach 2^64-1.
 
+mod asked;
 mod caseless;
 mod error;
 mod glob;
@@ -96,6 +97,7 @@ mod tests;
 use std::ops::Range;
 use std::str::FromStr;
 
+pub use asked::{Asked, is_own, written};
 pub use error::SyntaxError;
 pub use pattern::MAX_COMPILED;
 pub use work::Work;

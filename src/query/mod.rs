@@ -7,6 +7,8 @@
 //! | `last` | a number of alerts | [`position`] |
 //! | `filter` | a condition ([`crate::filter`]) | [`selection`] |
 //!
+//! What of a filter may be a slip, by the alerts there are, is told by [`hints`].
+//!
 //! A [`Selection`] is asked about one alert after the other. It decides by the index where that is
 //! enough, and reads the alert's line again only where it is not.
 //!
@@ -14,12 +16,14 @@
 //! in turns ([`sift`]); and a reader that has read everything is woken only for what may pass its
 //! filter ([`lookout`]).
 
+mod hints;
 mod lookout;
 mod position;
 mod prepared;
 mod selection;
 mod sift;
 
+pub use hints::{Hint, Hints};
 pub use lookout::{Arrivals, watch};
 pub use position::{PositionError, after, before, last, time};
 pub use prepared::{Filters, MAX_IN_USE, Prepared, Unprepared};

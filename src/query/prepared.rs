@@ -95,7 +95,8 @@ impl Filters {
     /// # Errors
     /// When it says none, or there is no room for it.
     pub async fn prepare(&self, text: &str) -> Result<Prepared, Unprepared> {
-        let text = text.trim();
+        // What is before it counts for the columns of mistakes.
+        let text = text.trim_end();
         if let Some(used) = self.0.used(text) {
             return Ok(used);
         }
@@ -217,7 +218,7 @@ mod tests {
         let filters = Filters::default();
         let one = filters.prepare("proc.name = cat").await.unwrap();
         let size = filters.size();
-        let other = filters.prepare(" proc.name = cat ").await.unwrap();
+        let other = filters.prepare("proc.name = cat ").await.unwrap();
         assert!(Arc::ptr_eq(&one.0, &other.0));
         assert_eq!(filters.size(), size);
         drop((one, other));

@@ -22,7 +22,7 @@ use std::{
 use bytes::Bytes;
 use falconer_gateway::{
     Config, Port, Status,
-    port::{Ask, History, Progress, Pulse, ReaderKind, Row, Soon, Tail, Unanswerable},
+    port::{Ask, Hints, History, Progress, Pulse, ReaderKind, Row, Soon, Tail, Unanswerable},
     serve,
 };
 use http::StatusCode;
@@ -116,6 +116,10 @@ impl Port for Recorder {
 
     fn alert(&self, _: &str) -> Result<Box<dyn History>, Unanswerable> {
         Err(Unanswerable::NotFound)
+    }
+
+    fn hints(&self, _: String) -> Soon<'_, Result<Box<dyn Hints>, Unanswerable>> {
+        Box::pin(async { Err(Unanswerable::NotFound) })
     }
 
     fn metrics(&self) -> String {

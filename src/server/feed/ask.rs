@@ -97,7 +97,7 @@ pub(super) fn one(cursor: &str, hub: &Hub) -> Result<Asked, Unanswerable> {
     Ok(Asked { selection: Selection::default(), start: sequence, end: sequence + 1, lost: None })
 }
 
-async fn filter(text: &str, filters: &Filters) -> Result<Prepared, Unanswerable> {
+pub(super) async fn filter(text: &str, filters: &Filters) -> Result<Prepared, Unanswerable> {
     filters.prepare(text).await.map_err(|error| match error {
         Unprepared::Syntax(error) => Unanswerable::Invalid {
             parameter: "filter",

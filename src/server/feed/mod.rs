@@ -6,9 +6,11 @@
 //! | `kept` | the alerts kept, looked at forwards or backwards |
 //! | `tail` | a reader that goes on |
 //! | `row` | one alert, as the gateway sees it |
+//! | `hints` | what of a filter may be a slip |
 //! | `metrics` | everything countable, for Prometheus |
 
 mod ask;
+mod hints;
 mod kept;
 mod metrics;
 mod row;
@@ -20,8 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use falconer_gateway::port::{
-    Ask, Certificate, History, Input as InputStatus, Pulse, Reader, ReaderKind, Readers, Soon,
-    Tail, Unanswerable,
+    self, Ask, Certificate, History, Input as InputStatus, Pulse, Reader, ReaderKind, Readers,
+    Soon, Tail, Unanswerable,
 };
 use falconer_gateway::{Port, Status};
 use http::StatusCode;
@@ -33,7 +35,7 @@ use crate::hub::Hub;
 use crate::ingest::{ACCEPTED, Input, Intake};
 use crate::net::meter::Cuts;
 use crate::net::tls;
-use crate::query::Filters;
+use crate::query::{self, Filters};
 use crate::service::Subscribers;
 use crate::service::subscribers::{Kind, Snapshot};
 
@@ -155,6 +157,14 @@ impl Port for Feed {
     fn alert(&self, cursor: &str) -> Result<Box<dyn History>, Unanswerable> {
         let asked = ask::one(cursor, &self.hub)?;
         Ok(Box::new(kept::Kept::new(self.hub.clone(), asked)))
+    }
+
+    fn hints(&self, filter: String) -> Soon<'_, Result<Box<dyn port::Hints>, Unanswerable>> {
+        Box::pin(async move {
+            let prepared = ask::filter(&filter, &self.filters).await?;
+            let hints = query::Hints::about(&prepared, &filter);
+            Ok(Box::new(hints::Looked(hints)) as Box<dyn port::Hints>)
+        })
     }
 
     fn metrics(&self) -> String {

@@ -1,5 +1,6 @@
 //! One alert, as the gateway sees it.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use falconer_gateway::port::Row;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 use super::timestamp;
-use crate::event::Value;
+use crate::event::{self, Value};
 use crate::hub::{Alert, Hub};
 use crate::proto::DESCRIPTORS;
 use crate::query;
@@ -71,6 +72,18 @@ impl Row for AlertRow<'_> {
                 }
             }
         });
+    }
+
+    fn names(&self, each: &mut dyn FnMut(&str)) {
+        let Ok(line) = std::str::from_utf8(self.alert.line) else { return };
+        let each = RefCell::new(each);
+        // Of no field the value is wanted: it is stepped over.
+        let named = event::part(line, |name| {
+            each.borrow_mut()(name);
+            false
+        });
+        // A line that is kept was read as an alert before.
+        drop(named);
     }
 
     fn line(&self) -> &[u8] {

@@ -1,0 +1,233 @@
+//! What of a filter may be a slip. Such a filter is right, and finds nothing: a quiet page is then
+//! no good news. Pure.
+//!
+//! 1. [`Hints::of`] notes the output fields the filter names, and its bare words of the form
+//!    `NAME:VALUE`, which other tools take for a field and its value and Falco's language for a
+//!    piece of `output`.
+//! 2. [`Hints::look`] is told the names of the fields that alerts have, until all that was noted
+//!    was seen ([`Hints::is_settled`]): for most filters the first alert is enough.
+//! 3. [`Hints::told`] says what was not seen, with the nearest name that was.
+//!
+//! At most [`MAX_NAMES`] names are kept, and [`MAX_HINTS`] hints told.
+
+use std::collections::HashSet;
+
+use crate::filter::{self, Asked, Filter, SyntaxError};
+
+/// Names of fields that are remembered as what may have been meant; Falco has some hundreds.
+const MAX_NAMES: usize = 2_000;
+/// The longest of them, in bytes.
+const MAX_NAME: usize = 100;
+/// How many hints are told.
+const MAX_HINTS: usize = 8;
+
+/// Something in a filter that may be a slip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// Where, in characters from 1.
+    pub column: usize,
+    /// What stands there.
+    pub found: String,
+    /// What may be put in its place.
+    pub meant: Option<String>,
+    /// All of that in words.
+    pub detail: String,
+}
+
+/// What of a filter may be a slip.
+#[derive(Debug)]
+pub struct Hints {
+    noted: Vec<Noted>,
+    /// How many of `noted` wait to be seen.
+    unseen: usize,
+    /// Names that alerts have.
+    names: HashSet<String>,
+}
+
+#[derive(Debug)]
+struct Noted {
+    column: usize,
+    /// The field's name; of a word, what stands before the colon.
+    name: String,
+    /// What stands behind it.
+    value: Option<String>,
+    seen: bool,
+}
+
+impl Hints {
+    /// What is to be looked at.
+    ///
+    /// # Errors
+    /// When `text` is no filter.
+    pub fn of(text: &str) -> Result<Self, SyntaxError> {
+        Ok(Self::about(&Filter::parse(text)?, text))
+    }
+
+    /// The same of a filter that was read from `text`.
+    #[must_use]
+    pub fn about(filter: &Filter, text: &str) -> Self {
+        let column = |at| text.get(..at).unwrap_or(text).chars().count() + 1;
+        let noted: Vec<Noted> = filter
+            .asked(text)
+            .into_iter()
+            .filter_map(|(at, asked)| {
+                let (name, value) = match asked {
+                    Asked::Field(name) => (name, None),
+                    Asked::Word(word) => word.split_once(':').map(|(n, v)| (n, Some(v)))?,
+                };
+                // An alert's own field needs no alert to be known.
+                let seen = value.is_some() && filter::is_own(&name.to_lowercase());
+                let value = value.map(str::to_owned);
+                Some(Noted { column: column(at), name: name.to_owned(), value, seen })
+            })
+            .collect();
+        let unseen = noted.iter().filter(|noted| !noted.seen).count();
+        Self { noted, unseen, names: HashSet::new() }
+    }
+
+    /// Whether no further alert can change what is told.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.unseen == 0
+    }
+
+    /// An alert has an output field of this name.
+    pub fn look(&mut self, name: &str) {
+        if self.names.contains(name) {
+            return;
+        }
+        for noted in self.noted.iter_mut().filter(|noted| !noted.seen && noted.name == name) {
+            noted.seen = true;
+            self.unseen -= 1;
+        }
+        if self.names.len() < MAX_NAMES && name.len() <= MAX_NAME {
+            self.names.insert(name.to_owned());
+        }
+    }
+
+    /// What may be a slip. `whose` says which alerts were looked at, as in `no alert kept`; nothing
+    /// where there were none.
+    #[must_use]
+    pub fn told(&self, whose: Option<&str>) -> Vec<Hint> {
+        let told = |noted: &Noted| match &noted.value {
+            // A word is one unless it begins with the name of a field.
+            Some(value) => noted.seen.then(|| word(noted, value)),
+            None => whose.filter(|_| !noted.seen).map(|whose| self.field(noted, whose)),
+        };
+        self.noted.iter().filter_map(told).take(MAX_HINTS).collect()
+    }
+
+    fn field(&self, Noted { column, name, .. }: &Noted, whose: &str) -> Hint {
+        let near = self.nearest(name);
+        let mut detail = format!("{whose} has the field {name}");
+        if let Some(near) = near {
+            detail += "; nearest: ";
+            detail += near;
+        }
+        let found = filter::written(name).unwrap_or_else(|| name.clone());
+        Hint { column: *column, found, meant: near.and_then(filter::written), detail }
+    }
+
+    /// The name nearest to another, near enough to be what was meant: a third of its letters may
+    /// differ, one always may.
+    fn nearest(&self, written: &str) -> Option<&str> {
+        let lower = written.to_lowercase();
+        let near = |name: &'_ str| {
+            let allowed = (name.len() / 3).max(1);
+            // Far too long a text is not worth the work of comparing.
+            if name.len().abs_diff(lower.len()) > allowed || filter::written(name).is_none() {
+                return None;
+            }
+            let distance = strsim::osa_distance(&lower, &name.to_lowercase());
+            (distance <= allowed).then_some(distance)
+        };
+        let names = self.names.iter().filter_map(|name| Some((near(name)?, name.as_str())));
+        // By name where they are equally near: the same question has the same answer.
+        names.min().map(|(_, name)| name)
+    }
+}
+
+fn word(Noted { column, name, .. }: &Noted, value: &str) -> Hint {
+    let lower = name.to_lowercase();
+    let own = filter::is_own(&lower).then_some(lower);
+    let found = format!("{name}:{value}");
+    let meant = own.or_else(|| filter::written(name)).map(|field| match value {
+        "" | "*" => format!("{field} exists"),
+        value => format!("{field} = {value}"),
+    });
+    // Only what reads as a filter is put in its place.
+    let meant = meant.filter(|meant| Filter::parse(meant).is_ok());
+    let mut detail = format!("{found} means a piece of the output");
+    if let Some(meant) = &meant {
+        detail += "; for the field write ";
+        detail += meant;
+    }
+    Hint { column: *column, found, meant, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(filter: &str, names: &[&str]) -> Vec<Hint> {
+        let mut hints = Hints::of(filter).unwrap();
+        names.iter().for_each(|name| hints.look(name));
+        hints.told((!names.is_empty()).then_some("no alert kept"))
+    }
+
+    const NAMES: [&str; 5] = ["proc.name", "proc.pname", "fd.name", "k8s.ns.name", "a\nb"];
+
+    #[test]
+    fn a_field_no_alert_has_is_told_with_the_nearest() {
+        let [hint] = told("rule = x and ü and proc.nmae = bash", &NAMES).try_into().unwrap();
+        assert_eq!((hint.column, &*hint.found), (20, "proc.nmae"));
+        assert_eq!(hint.meant.as_deref(), Some("proc.name"));
+        assert_eq!(hint.detail, "no alert kept has the field proc.nmae; nearest: proc.name");
+        let [hint] = told("not (evt.arg.flags exists)", &NAMES).try_into().unwrap();
+        assert_eq!((hint.column, hint.meant), (6, None));
+        assert_eq!(hint.detail, "no alert kept has the field evt.arg.flags");
+        // In the wrong case it is another field.
+        assert_eq!(told("Proc.Name = x", &NAMES)[0].meant.as_deref(), Some("proc.name"));
+    }
+
+    #[test]
+    fn what_alerts_have_is_no_slip() {
+        assert_eq!(told("proc.name = a or not fd.name exists and rule = b", &NAMES), []);
+        assert_eq!(told("proc.nmae = a", &[]), [], "without an alert nothing is known");
+        assert_eq!(told("shell and 10.0.0.1:443 and \"rule:x\"", &NAMES), []);
+    }
+
+    #[test]
+    fn a_word_that_looks_like_a_field_is_told() {
+        let [hint] = told("rule:Terminal", &[]).try_into().unwrap();
+        assert_eq!((hint.column, hint.meant.as_deref()), (1, Some("rule = Terminal")));
+        let expected = "rule:Terminal means a piece of the output; for the field write \
+                        rule = Terminal";
+        assert_eq!(hint.detail, expected);
+        let meant = |filter| told(filter, &NAMES).pop().unwrap().meant;
+        assert_eq!(meant("not Priority:warning").as_deref(), Some("priority = warning"));
+        assert_eq!(meant("proc.name:bash").as_deref(), Some("proc.name = bash"));
+        assert_eq!(meant("hostname:*").as_deref(), Some("hostname exists"));
+        assert_eq!(meant("priority:nothing"), None, "that is no filter");
+    }
+
+    #[test]
+    fn looking_ends_when_all_was_seen() {
+        let mut hints = Hints::of("proc.name = a and fd.name = b and source:x").unwrap();
+        hints.look("fd.name");
+        assert!(!hints.is_settled());
+        hints.look("proc.name");
+        assert!(hints.is_settled());
+        assert!(Hints::of("rule = x").unwrap().is_settled());
+    }
+
+    #[test]
+    fn neither_names_nor_hints_grow_without_bound() {
+        let many: Vec<String> = (0..200).map(|n| format!("none.{n} exists")).collect();
+        let mut hints = Hints::of(&many.join(" or ")).unwrap();
+        (0..10_000).for_each(|n| hints.look(&format!("some.{n}")));
+        hints.look(&"x".repeat(MAX_NAME + 1));
+        assert_eq!(hints.names.len(), MAX_NAMES);
+        assert_eq!(hints.told(Some("no alert kept")).len(), MAX_HINTS);
+    }
+}
