@@ -1,9 +1,11 @@
-// How the dashboard is built: one page, hashed files under /assets/, nothing inline, nothing from
-// elsewhere, because the server's Content-Security-Policy allows nothing else.
+// How the dashboard is built: one page, hashed files under assets/, nothing inline, nothing from
+// elsewhere, because the server's Content-Security-Policy allows nothing else. All addresses are
+// relative: a proxy may serve it under a prefix.
 
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2022",

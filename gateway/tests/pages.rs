@@ -10,12 +10,16 @@ const PATHS: [&str; 4] = ["/", "/api/v1/status", "/livez", "/readyz"];
 /// The page's own files: those of the dashboard where it was built, else of what stands in for it.
 async fn files(server: &Server) -> Vec<String> {
     let page = server.get("GET /").await.body;
-    let named = |key: &str| {
-        let rest: Vec<_> = page.split(key).skip(1).collect();
-        rest.into_iter().filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+    let named = |key: &str| -> Vec<String> {
+        let rest = page.split(key).skip(1).filter_map(|rest| rest.split('"').next());
+        rest.map(str::to_owned).collect()
     };
-    let mut files: Vec<String> = named("src=\"");
-    files.extend(named("href=\"").into_iter().filter(|name: &String| name.starts_with('/')));
+    // Of the links those to files: the others are answers of the API, and pages.
+    let is_file = |name: &String| name.rsplit('/').next().is_some_and(|last| last.contains('.'));
+    let files = named("src=\"").into_iter().chain(named("href=\"")).filter(is_file);
+    // Relative, so that a proxy may put a prefix in front.
+    let files: Vec<String> =
+        files.filter_map(|name| name.strip_prefix('.').map(str::to_owned)).collect();
     assert!(files.iter().any(|name| name.ends_with(".js")), "{page}");
     files
 }
@@ -66,7 +70,10 @@ async fn the_page_keeps_to_its_own_policy() {
     }
     // A script only ever by reference.
     let scripts = page.body.matches("<script").count();
-    assert_eq!(scripts, page.body.matches(" src=\"/").count());
+    assert_eq!(scripts, page.body.matches(" src=\"./").count());
+    for absolute in ["src=\"/", "href=\"/"] {
+        assert!(!page.body.contains(absolute), "a proxy may put a prefix in front: {absolute}");
+    }
     for file in files(&server).await {
         let answer = server.get(&format!("GET {file}")).await;
         assert_eq!(answer.status, 200, "{file}");
@@ -86,10 +93,27 @@ async fn the_page_keeps_to_its_own_policy() {
 async fn the_pages_own_paths_show_it() {
     let server = Server::start(Config::default()).await;
     let page = server.get("GET /").await.body;
-    for path in ["/rules", "/nodes", "/status", "/event/64a5f0c2b1e80.7"] {
+    for path in ["/rules", "/nodes", "/status", "/event?event=64a5f0c2b1e80.7"] {
         let answer = server.get(&format!("GET {path}")).await;
         assert_eq!((answer.status, &answer.body), (200, &page), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-cache"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_alerts_old_address_leads_to_the_new_one() {
+    let server = Server::start(Config::default()).await;
+    for (path, location) in [
+        ("/event/64a5f0c2b1e80.7", "../event?event=64a5f0c2b1e80.7"),
+        (
+            "/event/a.1?filter=rule%20%3D%20x&since=1h",
+            "../event?event=a.1&filter=rule%20%3D%20x&since=1h",
+        ),
+        ("/event/a%26b%0d", "../event?event=a%26b%0D"),
+    ] {
+        let answer = server.get(&format!("GET {path}")).await;
+        assert_eq!((answer.status, answer.header("location")), (308, Some(location)), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-cache"));
     }
 }
 
@@ -114,6 +138,10 @@ fn what_stands_in_for_the_page_is_whole() {
     }
     for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
         assert!(!script.contains(forbidden), "{forbidden}");
+    }
+    // A proxy may put a prefix in front.
+    for absolute in ["=\"/", "(\"/", "location.origin"] {
+        assert!(!page.contains(absolute) && !script.contains(absolute), "{absolute}");
     }
 }
 

@@ -137,7 +137,7 @@ export const tests = {
     assert.match(await as("grpcurl, live with this filter"), /^grpcurl -plaintext -unix \S+falco\.sock falco\.outputs\.service\/sub$/);
     assert.match(await as("curl, this alert"), /^curl -s http:\/\/127\.0\.0\.1:\d+\/api\/v1\/events\/\S+$/);
     const link = await as("Permalink");
-    const second = await open(new URL(link).pathname);
+    const second = await open(new URL(link).pathname + new URL(link).search);
     await second.getByRole("heading", { name: "Read sensitive file" }).waitFor();
     await detail.getByRole("button", { name: "Copy as" }).click();
     await page.getByRole("menuitem", { name: /exception/ }).click();

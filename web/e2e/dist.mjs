@@ -2,7 +2,7 @@
 // files by the debugger, and asks the binary itself for the rest, so that nothing stands between
 // them that would cost time while frames are measured.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,13 +20,14 @@ export async function isBuiltIn(origin) {
 export async function giveDist(page, origin) {
   const session = await page.context().newCDPSession(page);
   session.on("Fetch.requestPaused", ({ requestId, request }) => {
-    let file = join(DIST, new URL(request.url).pathname);
-    if (!file.startsWith(DIST) || !existsSync(file) || !statSync(file).isFile()) file = join(DIST, "index.html");
+    // Under whatever prefix.
+    const [path] = /(?:assets\/[^/]+|icon\.svg)$/.exec(new URL(request.url).pathname) ?? ["index.html"];
+    const file = join(DIST, path);
     const headers = { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "content-security-policy": POLICY };
     session.send("Fetch.fulfillRequest", {
       requestId, responseCode: 200, body: readFileSync(file).toString("base64"),
       responseHeaders: Object.entries(headers).map(([name, value]) => ({ name, value })),
     }).catch(() => undefined);
   });
-  await session.send("Fetch.enable", { patterns: [{ urlPattern: `${origin}/*`, resourceType: "Document" }, { urlPattern: `${origin}/assets/*` }, { urlPattern: `${origin}/icon.svg` }] });
+  await session.send("Fetch.enable", { patterns: [{ urlPattern: `${origin}/*`, resourceType: "Document" }, { urlPattern: `${origin}/*assets/*` }, { urlPattern: `${origin}/*icon.svg` }] });
 }

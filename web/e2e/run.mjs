@@ -10,6 +10,7 @@ import { tests as basics } from "./basics.mjs";
 import { tests as choices } from "./choices.mjs";
 import { tests as hostile } from "./hostile.mjs";
 import { tests as looks } from "./looks.mjs";
+import { tests as prefix } from "./prefix.mjs";
 import { tests as trouble } from "./trouble.mjs";
 
 const program = findFalconer();
@@ -20,7 +21,7 @@ const wanted = process.argv.slice(2);
 let failed = 0;
 let told = false;
 
-for (const [name, { options, run }] of Object.entries({ ...basics, ...choices, ...trouble, ...hostile, ...looks })) {
+for (const [name, { options, run }] of Object.entries({ ...basics, ...choices, ...trouble, ...prefix, ...hostile, ...looks })) {
   if (wanted.length > 0 && !wanted.some((each) => name.includes(each))) continue;
   const began = Date.now();
   const ends = [];
@@ -42,8 +43,13 @@ for (const [name, { options, run }] of Object.entries({ ...basics, ...choices, .
     const skipped = await run({
       get falconer() { return falconer; },
       line, start,
-      open: async (path = "/", how = {}) => {
-        const page = await openPage(browser, line.origin + path, { dist, ...how });
+      /** Sees to it that it is stopped. */
+      end: (other) => {
+        ends.push((server) => server.stop(), other);
+        return other;
+      },
+      open: async (path = "/", { at = line.origin, ...how } = {}) => {
+        const page = await openPage(browser, at + path, { dist, ...how });
         pages.push(page);
         return page;
       },

@@ -16,7 +16,7 @@ function write(id, text) {
 async function refresh() {
   try {
     const signal = AbortSignal.timeout(GIVE_UP_MS);
-    const answer = await fetch("/api/v1/status", { cache: "no-store", signal });
+    const answer = await fetch("./api/v1/status", { cache: "no-store", signal });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     show(await answer.json());
     tell("live", "Live");
@@ -81,6 +81,6 @@ async function keepFresh() {
   setTimeout(keepFresh, EVERY_MS);
 }
 
-write("wire", byId("wire").textContent.replace(/http:.*$/, `${location.origin}/`));
+write("wire", byId("wire").textContent.replace(/http:.*$/, new URL(".", document.baseURI).href));
 offerCopying();
 keepFresh();

@@ -2,18 +2,19 @@
 // (kept in local storage), the toast. Holds no alert; those are in feed.ts.
 
 import { computed, effect, signal } from "@preact/signals";
+import { inside, keptAs, outside } from "./model/base";
 import { keepToken, token, whenRefused, type Problem } from "./model/api";
 import { read, write, type Place } from "./model/place";
 import { type Zone } from "./model/time";
 import { readWidths } from "./model/widths";
 import type { Status } from "./model/wire";
 
-export const place = signal<Place>(read(location.pathname, location.search));
+export const place = signal<Place>(here());
 
 /** Goes somewhere: a new entry in the history, or with `quiet` the same one. */
 export function go(change: Partial<Place>, quiet = false): void {
   const next = { ...place.value, ...change };
-  const path = write(next);
+  const path = outside(write(next));
   if (path !== location.pathname + location.search) {
     if (quiet) history.replaceState(null, "", path);
     else history.pushState(null, "", path);
@@ -22,7 +23,7 @@ export function go(change: Partial<Place>, quiet = false): void {
 }
 
 export function href(change: Partial<Place>): string {
-  return write({ ...place.value, event: "", ...change });
+  return outside(write({ ...place.value, event: "", ...change }));
 }
 
 /** A link within the dashboard: plain clicks stay on the page, others are the browser's. */
@@ -35,8 +36,12 @@ export function follow(change: Partial<Place>): (event: MouseEvent) => void {
 }
 
 addEventListener("popstate", () => {
-  place.value = read(location.pathname, location.search);
+  place.value = here();
 });
+
+function here(): Place {
+  return read(inside(location.pathname), location.search);
+}
 
 export const filter = computed(() => place.value.filter);
 export const range = computed(() => ({ since: place.value.since, until: place.value.until }));
@@ -64,7 +69,7 @@ function kept<T extends string>(name: string, otherwise: T, allowed: T[]) {
 
 function remembered(name: string): string | null {
   try {
-    return localStorage.getItem(`falconer.${name}`);
+    return localStorage.getItem(keptAs(name));
   } catch {
     // Without storage a preference lasts as long as the page.
     return null;
@@ -73,7 +78,7 @@ function remembered(name: string): string | null {
 
 function remember(name: string, value: string): void {
   try {
-    localStorage.setItem(`falconer.${name}`, value);
+    localStorage.setItem(keptAs(name), value);
   } catch {
     // The same.
   }

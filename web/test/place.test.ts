@@ -14,9 +14,9 @@ describe("the address bar", () => {
   it("is short when nothing is chosen, and forgives", () => {
     expect(write(read("/", ""))).toBe("/");
     expect(write(read("/rules", "?filter=a"))).toBe("/rules?filter=a");
-    expect(read("/event/18fa.1042", "")).toMatchObject({ page: "event", event: "18fa.1042", columns: DEFAULT_COLUMNS });
+    expect(read("/event", "?event=18fa.1042")).toMatchObject({ page: "event", event: "18fa.1042", columns: DEFAULT_COLUMNS });
     expect(read("/nowhere/%E0", "?cols=,,")).toMatchObject({ page: "live", columns: DEFAULT_COLUMNS });
-    expect(() => read("/event/%E0%A4%A", "")).not.toThrow();
+    expect(() => read("/event", "?event=%E0%A4%A")).not.toThrow();
   });
 });
 

@@ -1,9 +1,10 @@
 // Asks the server: one place for the address, the token and what an error is. A problem document
 // (RFC 9457) becomes a Problem; anything else that fails becomes one too, with status 0.
 
+import { keptAs, outside } from "./base";
 import type { Facet, Histogram, RuleRow, Status } from "./wire";
 
-const TOKEN = "falconer.token";
+const TOKEN = keptAs("token");
 
 export class Problem extends Error {
   status = 0;
@@ -48,6 +49,7 @@ export function keepToken(value: string): void {
 
 export type Params = Record<string, string | number | undefined>;
 
+/** A path of the server's with its parameters; `outside` makes it an address to ask. */
 export function address(path: string, params: Params = {}): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
@@ -70,7 +72,7 @@ export async function request(path: string, params?: Params, init: RequestInit =
   if (bearer !== "") headers.set("authorization", `Bearer ${bearer}`);
   let answer: Response;
   try {
-    answer = await fetch(address(path, params), { cache: "no-store", ...init, headers });
+    answer = await fetch(outside(address(path, params)), { cache: "no-store", ...init, headers });
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new Problem("The server cannot be reached.");

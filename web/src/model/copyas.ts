@@ -12,20 +12,20 @@ export function shellQuote(text: string): string {
 }
 
 /** The live stream of this filter on the command line. */
-export function curlStream(origin: string, filter: string, withToken: boolean): string {
+export function curlStream(root: string, filter: string, withToken: boolean): string {
   return [
     "curl -N -H 'Accept: application/x-ndjson'",
     ...(withToken ? ['-H "Authorization: Bearer $TOKEN"'] : []),
-    shellQuote(origin + address("/api/v1/events/stream", { filter })),
+    shellQuote(root + address("/api/v1/events/stream", { filter })),
   ].join(" ");
 }
 
 /** One alert on the command line. */
-export function curlAlert(origin: string, cursor: string, withToken: boolean): string {
+export function curlAlert(root: string, cursor: string, withToken: boolean): string {
   return [
     "curl -s",
     ...(withToken ? ['-H "Authorization: Bearer $TOKEN"'] : []),
-    shellQuote(`${origin}/api/v1/events/${cursor}`),
+    shellQuote(`${root}/api/v1/events/${cursor}`),
   ].join(" ");
 }
 
@@ -99,13 +99,13 @@ export function yamlText(text: string): string {
 }
 
 /** The three ways to wire Falco to this server, with what it asks of those who post. */
-export function wiring(origin: string, withToken: boolean): { title: string; text: string }[] {
-  const secure = origin.startsWith("https:");
-  const url = withToken ? origin.replace("://", "://falco:TOKEN@") : origin;
+export function wiring(root: string, withToken: boolean): { title: string; text: string }[] {
+  const secure = root.startsWith("https:");
+  const url = withToken ? root.replace("://", "://falco:TOKEN@") : root;
   const ca = "/etc/falco/certs/ca.crt";
   const ingest = [
     "falconer ingest",
-    ...(/^http:\/\/(?:127\.0\.0\.1|localhost):2804$/.test(origin) ? [] : ["--server", origin]),
+    ...(/^http:\/\/(?:127\.0\.0\.1|localhost):2804$/.test(root) ? [] : ["--server", root]),
     ...(withToken ? ["--token-file", "/etc/falco/falconer.token"] : []),
     ...(secure ? ["--ca", ca] : []),
   ].join(" ");

@@ -1,5 +1,6 @@
 // The address bar is the state: what page, filter, range, columns and chosen alert are shown. Pure
-// reading and writing of paths; unknown pages become the live page, unknown parameters are dropped.
+// reading and writing of the server's paths; unknown pages become the live page, unknown parameters
+// are dropped. All pages are in one folder, so that behind a proxy's prefix each finds the root.
 
 export type Page = "live" | "rules" | "nodes" | "status" | "event";
 
@@ -18,15 +19,14 @@ export const DEFAULT_COLUMNS = ["time", "priority", "hostname", "rule", "output"
 
 export function read(path: string, query: string): Place {
   const params = new URLSearchParams(query);
-  const pages: Record<string, Page> = { "/rules": "rules", "/nodes": "nodes", "/status": "status" };
-  const single = /^\/event\/([^/]+)\/?$/.exec(path);
+  const pages: Record<string, Page> = { "/rules": "rules", "/nodes": "nodes", "/status": "status", "/event": "event" };
   const columns = (params.get("cols") ?? "").split(",").filter((each) => each !== "");
   return {
-    page: single ? "event" : (pages[path.replace(/\/$/, "")] ?? "live"),
+    page: pages[path.replace(/\/$/, "")] ?? "live",
     filter: params.get("filter") ?? "",
     since: params.get("since") ?? DEFAULT_SINCE,
     until: params.get("until") ?? "",
-    event: single ? decode(single[1] ?? "") : (params.get("event") ?? ""),
+    event: params.get("event") ?? "",
     columns: columns.length > 0 ? columns.slice(0, 12) : DEFAULT_COLUMNS,
   };
 }
@@ -36,19 +36,10 @@ export function write(place: Place): string {
   if (place.filter !== "") params.set("filter", place.filter);
   if (place.since !== DEFAULT_SINCE) params.set("since", place.since);
   if (place.until !== "") params.set("until", place.until);
-  if (place.event !== "" && place.page === "live") params.set("event", place.event);
+  if (place.event !== "" && (place.page === "live" || place.page === "event")) params.set("event", place.event);
   if (place.columns.join() !== DEFAULT_COLUMNS.join()) params.set("cols", place.columns.join());
-  const path =
-    place.page === "live" ? "/" : place.page === "event" ? `/event/${encodeURIComponent(place.event)}` : `/${place.page}`;
+  const path = place.page === "live" ? "/" : `/${place.page}`;
   // Spaces as %20 and not +, and what a filter is made of left as it reads.
   const query = params.toString().replaceAll("+", "%20");
   return query === "" ? path : `${path}?${query}`;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -3,6 +3,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { request, status } from "../model/api";
+import { ROOT } from "../model/base";
 import { display, nativeJson, type Item } from "../model/alert";
 import { curlAlert, curlStream, exceptionYaml, filterOf, grpcurl, isPlain, usualFields } from "../model/copyas";
 import { copy, filter, hasToken, href, say, serverStatus } from "../state";
@@ -32,13 +33,12 @@ export function CopyMenu({ item }: { item: Item }) {
     return () => removeEventListener("mousedown", away);
   }, [open]);
   const { alert, cursor, json } = item;
-  const origin = location.origin;
   const entries: [string, () => string | Promise<string>][] = [
     ["JSON", () => json],
     ["Protobuf JSON", () => protojson(cursor)],
-    ["Permalink", () => origin + href({ page: "event", event: cursor })],
-    ["curl, this alert", () => curlAlert(origin, cursor, hasToken.value)],
-    ["curl, live with this filter", () => curlStream(origin, filter.value, hasToken.value)],
+    ["Permalink", () => location.origin + href({ page: "event", event: cursor })],
+    ["curl, this alert", () => curlAlert(ROOT, cursor, hasToken.value)],
+    ["curl, live with this filter", () => curlStream(ROOT, filter.value, hasToken.value)],
     ["grpcurl, live with this filter", async () => grpcurl(await grpcAddress(), filter.value) || "# gRPC is off on this server (grpc.enabled)"],
     ["Filter for alerts like this", () => filterOf(alert, usualFields(alert))],
   ];

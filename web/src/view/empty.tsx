@@ -3,6 +3,7 @@
 
 import { failure, loaded, olderFrom, stats } from "../feed";
 import { request, Problem } from "../model/api";
+import { ROOT } from "../model/base";
 import { testAlert, wiring } from "../model/copyas";
 import { isLive, filter, go, hasToken, place, say } from "../state";
 import { Snippet, number } from "./text";
@@ -55,7 +56,7 @@ function Wiring() {
       <p>Falconer runs and waits for Falco. Wire it in one of three ways, or see that it works:</p>
       <div class="buttons"><button type="button" class="main" onClick={() => void sendTest()}>Send a test alert</button></div>
       <div class="cards">
-        {wiring(location.origin, hasToken.value).map(({ title, text }) => (
+        {wiring(ROOT, hasToken.value).map(({ title, text }) => (
           <section key={title}><h3>{title}</h3><Snippet text={text} what={title} /></section>
         ))}
       </div>

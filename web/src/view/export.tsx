@@ -3,6 +3,7 @@
 
 import { useState } from "preact/hooks";
 import { Problem, address, request } from "../model/api";
+import { outside } from "../model/base";
 import { filter, hasToken, place, say } from "../state";
 
 export function Export() {
@@ -21,7 +22,7 @@ export function Export() {
                   setOpen(false);
                   void save(params, format);
                 }}>{name}</button>
-              : <a key={format} href={address("/api/v1/export", params)} download onClick={() => setOpen(false)}>{name}</a>;
+              : <a key={format} href={outside(address("/api/v1/export", params))} download onClick={() => setOpen(false)}>{name}</a>;
           })}
           <p class="soft">All alerts the server keeps that match the filter and range.</p>
         </div>

@@ -2,6 +2,7 @@
 // commands that read from it.
 
 import { status as ask } from "../model/api";
+import { ROOT } from "../model/base";
 import { curlStream, grpcurl } from "../model/copyas";
 import { age, moment, span } from "../model/time";
 import { hasToken, serverStatus } from "../state";
@@ -58,6 +59,7 @@ export function StatusPage() {
               <span class="num"><b class="bad">▲ {number(lost)} lost</b>{lag > 0 && ` · ${number(lag)} behind`}</span>
             </div>
           ))}
+          {data.slowest.length < data.subscribers && <p class="soft">Of {number(data.subscribers)} readers the {number(data.slowest.length)} furthest behind are told of one by one.</p>}
           <div class="line"><span>gRPC listens on</span><span class="mono">{data.grpc || "off"}</span></div>
         </section>
         {data.certificates.length > 0 && (
@@ -77,7 +79,7 @@ export function StatusPage() {
         <section>
           <h2>Read from here</h2>
           {data.grpc !== "" && <Snippet text={grpcurl(data.grpc, "")} what="grpcurl command" />}
-          <Snippet text={curlStream(location.origin, "", hasToken.value)} what="curl command" />
+          <Snippet text={curlStream(ROOT, "", hasToken.value)} what="curl command" />
           <p class="soft small-text">Build {data.build}, epoch {data.epoch}, started <Time time={data.started} full /></p>
         </section>
       </div>
