@@ -24,6 +24,9 @@ async function walk({ open, shot }, { dark, width, height }) {
   await page.locator("[role=row][data-cursor]", { hasText: "Read sensitive" }).first().click();
   await page.getByRole("article", { name: "Alert" }).getByText("proc.cmdline", { exact: true }).waitFor();
   await look(page, shot, `detail-${as}`);
+  await page.getByRole("tab", { name: "JSON" }).click();
+  await page.locator("pre.json").waitFor();
+  await look(page, shot, `json-${as}`);
   await page.getByRole("button", { name: "Copy as" }).click();
   await look(page, shot, `copy-${as}`);
   await page.getByRole("menuitem", { name: /exception/ }).click();
@@ -35,6 +38,9 @@ async function walk({ open, shot }, { dark, width, height }) {
   await page.locator("#filter").fill("priority >= warning and hostnam = x");
   await page.locator(".problem").waitFor();
   await look(page, shot, `filter-${as}`);
+  await page.goto(new URL("/?filter=proc.nmae%20%3D%20bash%20or%20rule:Terminal", page.url()).href);
+  await page.locator(".doubts p").nth(1).waitFor();
+  await look(page, shot, `slip-${as}`);
   for (const name of ["rules", "nodes", "status"]) {
     await page.goto(new URL(`/${name}`, page.url()).href);
     await page.locator("table, .tiles").first().waitFor();

@@ -12,6 +12,7 @@ import { tests as hostile } from "./hostile.mjs";
 import { tests as looks } from "./looks.mjs";
 import { tests as prefix } from "./prefix.mjs";
 import { tests as trouble } from "./trouble.mjs";
+import { tests as truth } from "./truth.mjs";
 
 const program = findFalconer();
 const browser = await launch();
@@ -21,7 +22,7 @@ const wanted = process.argv.slice(2);
 let failed = 0;
 let told = false;
 
-for (const [name, { options, run }] of Object.entries({ ...basics, ...choices, ...trouble, ...prefix, ...hostile, ...looks })) {
+for (const [name, { options, run }] of Object.entries({ ...basics, ...choices, ...trouble, ...truth, ...prefix, ...hostile, ...looks })) {
   if (wanted.length > 0 && !wanted.some((each) => name.includes(each))) continue;
   const began = Date.now();
   const ends = [];

@@ -8,9 +8,10 @@ import { cursorOf, readItem, type Item } from "./model/alert";
 import { Gaps } from "./model/gaps";
 import { splitItems } from "./model/items";
 import { Live, type Phase } from "./model/live";
-import { ALERT, LOST, RESTART, Ring } from "./model/ring";
+import { ALERT, LOST, RESTART, Ring, type Kind } from "./model/ring";
 import { moment } from "./model/time";
-import type { Stats } from "./model/wire";
+import { isRestart } from "./model/stream";
+import type { Lost, Stats } from "./model/wire";
 import { say } from "./state";
 
 export const KEPT_ROWS = 100_000;
@@ -18,6 +19,7 @@ const HELD_ROWS = 20_000;
 const FIRST_PAGE = 200;
 const OLDER_PAGE = 500;
 const PARSED_KEPT = 400;
+const MARKS_KEPT = 1000;
 
 export const ring = new Ring(KEPT_ROWS);
 /** Moves once a frame at most, when the rows have changed. */
@@ -32,6 +34,8 @@ export const failure = signal<Problem | undefined>(undefined);
 export const loaded = signal(false);
 /** Where the rows older than the oldest kept begin; null when there are none. */
 export const olderFrom = signal<string | null>(null);
+/** The server began anew: what was older than the oldest row held is gone with it. */
+export const olderGone = signal(false);
 export const lastAlertAt = signal(0);
 
 const gaps = new Gaps();
@@ -51,6 +55,13 @@ export const bottom = computed(() => {
   const held = hold.value?.copy;
   return held && ring.low > held.low ? held.low : ring.low;
 });
+/** Rows of the view that are no alerts: marks of what was lost. */
+let marks: number[] = [];
+export const shownAlerts = computed(() => {
+  const [from, to] = [bottom.value, top.value];
+  return to - from - marks.filter((row) => row >= from && row < to).length;
+});
+
 export const waiting = computed(() => (changed.value, hold.value ? ring.high - hold.value.top : 0));
 
 export function pause(why: Hold["why"]): void {
@@ -148,6 +159,9 @@ export async function open(filter: string, since: string, until: string): Promis
     gaps.forget();
     failure.value = undefined;
     olderFrom.value = null;
+    olderGone.value = false;
+    marks = [];
+    anew = false;
     lostSeen.value = 0;
     changed.value += 1;
   });
@@ -233,6 +247,44 @@ export function reconnect(): void {
   live?.now();
 }
 
+function mark(kind: Kind, text: string): void {
+  marks = [...marks.slice(-MARKS_KEPT), ring.high];
+  ring.push(kind, text);
+  touch();
+}
+
+/** What an earlier run of the server kept is gone, and nobody knows what it was sent while away. */
+function beganAnew(lost: Lost = {}): void {
+  anew = true;
+  const count = typeof lost.count === "number" ? lost.count : 0;
+  lostHere(count);
+  olderFrom.value = null;
+  olderGone.value = true;
+  mark(RESTART, JSON.stringify({ at: Date.now(), count }));
+}
+
+function lostHere(count: number): void {
+  const newest = kindAt(ring.high - 1) === ALERT ? itemAt(ring.high - 1) : undefined;
+  gaps.lose(moment(newest?.alert.time ?? ""), count);
+  lostSeen.value += count;
+}
+
+/** After a cut: what came since, and whether that is all there was. */
+function tellResumed(lostBefore: number): void {
+  const lost = lostSeen.value - lostBefore;
+  const came = `${caughtUp.toLocaleString("en")} ${caughtUp === 1 ? "alert" : "alerts"}`;
+  const text = anew
+    ? `The server was restarted: what it kept before is gone, and what came while it was away may be missing. ${came} came since.`
+    : `Connected again; ${came} caught up, ${lost > 0 ? `${lost.toLocaleString("en")} lost` : "none missed in silence"}.`;
+  say(text, outdated ? RELOAD : undefined, anew || outdated);
+  anew = false;
+}
+
+const RELOAD = { name: "Reload", run: () => location.reload() };
+/** The server began anew since the last cut, and that was not told yet. */
+let anew = false;
+/** The server is of another build than this page. */
+let outdated = false;
 let caughtUp = 0;
 let before: { received: number; at: number } | undefined;
 let firstBuild = "";
@@ -249,12 +301,12 @@ function hooks() {
       lastAlertAt.value = Date.now();
       touch();
     },
-    lost: (lost: { count: number }, text: string) => {
-      const newest = kindAt(ring.high - 1) === ALERT ? itemAt(ring.high - 1) : undefined;
-      gaps.lose(moment(newest?.alert.time ?? ""), lost.count);
-      ring.push(LOST, text);
-      lostSeen.value += lost.count;
-      touch();
+    lost: (lost: Lost, text: string) => {
+      if (isRestart(lost)) beganAnew(lost);
+      else {
+        lostHere(lost.count ?? 0);
+        mark(LOST, text);
+      }
     },
     stats: (next: Stats) => {
       const at = Date.parse(next.time) || Date.now();
@@ -265,7 +317,8 @@ function hooks() {
       if (firstBuild === "") firstBuild = next.build;
       else if (firstBuild !== next.build) {
         firstBuild = next.build;
-        say("The server was updated.", { name: "Reload", run: () => location.reload() }, true);
+        outdated = true;
+        say("The server was updated.", RELOAD, true);
       }
       stats.value = next;
       failure.value = undefined;
@@ -277,12 +330,9 @@ function hooks() {
     },
     resumed: () => {
       caughtUp = 0;
-      setTimeout(() => say(`Connected again; ${caughtUp.toLocaleString("en")} alerts caught up, none missed in silence.`), 1500);
+      const lostBefore = lostSeen.value;
+      setTimeout(() => tellResumed(lostBefore), 1500);
     },
-    restarted: () => {
-      ring.push(RESTART, JSON.stringify({ at: Date.now() }));
-      olderFrom.value = null;
-      touch();
-    },
+    restarted: () => beganAnew(),
   };
 }

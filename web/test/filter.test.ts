@@ -1,7 +1,7 @@
 // What a click and a key write into the filter reads back as meant.
 
 import { describe, expect, it } from "vitest";
-import { add, chosen, fieldName, quote, remove, simple, terms, threshold, toggle, tokens, unquote, without, writable } from "../src/model/filter";
+import { add, also, chosen, fieldName, narrowed, quote, remove, simple, terms, threshold, toggle, toggleTerm, tokens, unquote, without, writable } from "../src/model/filter";
 import { suggest } from "../src/model/suggest";
 
 describe("quoting", () => {
@@ -65,6 +65,32 @@ describe("clicks", () => {
   });
   it("replace the threshold", () => {
     expect(threshold("priority >= debug and x.y exists", "Error")).toBe("x.y exists and priority >= error");
+  });
+});
+
+describe("links", () => {
+  it("narrow the filter in force, whatever it is", () => {
+    expect(narrowed("", "rule", "A B")).toBe('rule = "A B"');
+    expect(narrowed("priority >= error and not hostname = x", "rule", "A")).toBe("priority >= error and not hostname = x and rule = A");
+    expect(narrowed("proc.name = a or proc.name = b", "hostname", "h")).toBe("(proc.name = a or proc.name = b) and hostname = h");
+  });
+  it("take the place of what is wider, and of nothing else", () => {
+    expect(narrowed("rule in (A, B) and not rule in (C, D)", "rule", "A")).toBe("not rule in (C, D) and rule = A");
+    expect(narrowed("rule = A", "rule", "A")).toBe("rule = A");
+    expect(narrowed("rule glob A*", "rule", "AB")).toBe("rule glob A* and rule = AB");
+    expect(narrowed("x.y = z", "rule", "")).toBe("x.y = z and not rule exists");
+  });
+  it("want each tag that was clicked, since an alert has several", () => {
+    const both = add(add("", "tags", "T1059"), "tags", "shell");
+    expect(both).toBe("tags = T1059 and tags = shell");
+    expect(toggle(both, "tags", "T1059")).toBe("tags = shell");
+    expect(add(add("", "tags", "a", true), "tags", "b", true)).toBe("not tags in (a, b)");
+  });
+  it("put brackets round an or before a term that stands alone", () => {
+    const without = toggleTerm("a.b = c or d.e = f", "not proc.name exists");
+    expect(without).toBe("(a.b = c or d.e = f) and not proc.name exists");
+    expect(toggleTerm(without, "not proc.name exists")).toBe("(a.b = c or d.e = f)");
+    expect(also("a.b = c", "a.b = c")).toBe("a.b = c");
   });
 });
 

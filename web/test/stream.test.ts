@@ -1,7 +1,7 @@
 // The live stream however it is cut, and what it must pass over.
 
 import { describe, expect, it } from "vitest";
-import { streamReader } from "../src/model/stream";
+import { isRestart, streamReader } from "../src/model/stream";
 
 function run(...chunks: string[]): unknown[] {
   const told: unknown[] = [];
@@ -31,6 +31,12 @@ describe("stream", () => {
   });
   it("tells losses in place, with where to go on", () => {
     expect(run('event: lost\ndata: {"count":3,"first":"e.1","last":"e.3","cause":"x"}\n\n')).toEqual([["lost", 3], ["position", "e.3"]]);
+  });
+  it("tells that the server began anew, also where it does not know how many were lost", () => {
+    expect(run('event: lost\nid: f.4\ndata: {"cause":"the server was restarted","new":[1]}\n\n')).toEqual([["lost", undefined], ["position", "f.4"]]);
+    expect(run('event: lost\ndata: {"count":5,"cause":"restart"}\n\n')).toEqual([["lost", 5]]);
+    expect(run('event: lost\ndata: {"cause":"too slow"}\n\n')).toEqual([]);
+    expect(isRestart({ count: 1, cause: "dropped before it was read" })).toBe(false);
   });
   it("passes over what it does not know or cannot read", () => {
     expect(run('event: new\ndata: 1\n\nevent: stats\ndata: {bad\n\nevent: stats\ndata: {"received":4}\n\nretry: 2000\n\nevent: bye\ndata: {"reason":"r"}\n\n'))

@@ -2,7 +2,7 @@
 // (RFC 9457) becomes a Problem; anything else that fails becomes one too, with status 0.
 
 import { keptAs, outside } from "./base";
-import type { Facet, Histogram, RuleRow, Status } from "./wire";
+import type { Facets, Hints, Histogram, Rules, Status } from "./wire";
 
 const TOKEN = keptAs("token");
 
@@ -90,10 +90,13 @@ async function json<T>(path: string, params?: Params, signal?: AbortSignal): Pro
 export const histogram = (params: Params, signal?: AbortSignal): Promise<Histogram> =>
   json("/api/v1/histogram", params, signal);
 
-export const facets = (params: Params, signal?: AbortSignal): Promise<{ facets: Facet[]; matched: number; scanned: number }> =>
+export const facets = (params: Params, signal?: AbortSignal): Promise<Facets> =>
   json("/api/v1/facets", params, signal);
 
-export const rules = (params: Params, signal?: AbortSignal): Promise<{ rules: RuleRow[]; from: string; to: string; matched: number; scanned: number }> =>
+export const rules = (params: Params, signal?: AbortSignal): Promise<Rules> =>
   json("/api/v1/rules", params, signal);
+
+/** What of a filter may be a slip, by the alerts the server keeps. */
+export const hints = (filter: string, signal?: AbortSignal): Promise<Hints> => json("/api/v1/filter", { filter }, signal);
 
 export const status = (signal?: AbortSignal): Promise<Status> => json("/api/v1/status", {}, signal);

@@ -90,10 +90,35 @@ export function written({ not, field, values }: Simple): string {
   return `${start} in (${values.map(quote).join(", ")})`;
 }
 
+/** The filter with one more term. */
+export function also(filter: string, term: string): string {
+  const parts = terms(filter).map(bracketed);
+  return parts.includes(term) ? joined(parts) : joined([...parts, term]);
+}
+
+/** The filter with one more term, or without it where it is there. */
+export function toggleTerm(filter: string, term: string): string {
+  return terms(filter).includes(term) ? without(filter, term) : also(filter, term);
+}
+
+/** Of what the filter finds, what has this value: what it wants of the field so far is wider. */
+export function narrowed(filter: string, field: string, value: string): string {
+  if (value === "" && isOwn(field)) return also(filter, `not ${field} exists`);
+  const name = fieldName(field);
+  const wider = (part: string): boolean => {
+    const term = simple(part);
+    return term !== undefined && !term.not && term.field === name && term.values.includes(value);
+  };
+  const parts = terms(filter).map(bracketed).filter((part) => !wider(part));
+  return joined([...parts, written({ not: false, field: name, values: [value] })]);
+}
+
 /** The filter with one more value wanted (or, with `not`, unwanted). */
 export function add(filter: string, field: string, value: string, not = false): string {
   const name = fieldName(field);
   const parts = terms(filter).map(bracketed);
+  // An alert has several tags: one more narrows, where one more name of a process widens.
+  if (field === "tags" && !not) return also(filter, written({ not, field: name, values: [value] }));
   const at = parts.findIndex((part) => {
     const term = simple(part);
     return term !== undefined && term.field === name && term.not === not;

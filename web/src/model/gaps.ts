@@ -18,7 +18,10 @@ export class Gaps {
     return this.open !== undefined;
   }
 
-  /** Alerts were lost behind one of this time (NaN when there was none); more of them widen the gap. */
+  /**
+   * Alerts were lost behind one of this time (NaN when there was none), 0 where nobody knows how
+   * many; more of them widen the gap.
+   */
   lose(after: number, count: number): void {
     this.open = { from: this.open?.from ?? after, count: (this.open?.count ?? 0) + count };
   }

@@ -1,6 +1,7 @@
 // Keeps the live stream open: connects, reads, and when it is cut waits (longer each time) and goes
 // on after the last position, so that nothing is missed or doubled. Ends only when it is stopped or
-// the server wants a credential. A 410 means the server began anew: so does the reader.
+// the server wants a credential. That the server began anew it is told by a 410, or by `lost` with
+// that cause: with a 410 the reader begins anew too.
 
 import { Problem, request, type Params } from "./api";
 import { streamReader, type Hooks } from "./stream";

@@ -29,7 +29,7 @@ export function streamReader(hooks: Hooks): (chunk: string) => void {
         }
         case "lost": {
           const lost = read<Lost>(data);
-          if (lost && typeof lost.count === "number") {
+          if (lost && (typeof lost.count === "number" || isRestart(lost))) {
             hooks.lost(lost, data);
             if (!id && typeof lost.last === "string") hooks.position(lost.last);
           }
@@ -48,6 +48,11 @@ export function streamReader(hooks: Hooks): (chunk: string) => void {
     },
   });
   return (chunk) => parser.feed(chunk);
+}
+
+/** Lost with an earlier run of the server: how many, it may not know. */
+export function isRestart(lost: Lost): boolean {
+  return typeof lost.cause === "string" && /\brestart/i.test(lost.cause);
 }
 
 function read<T>(text: string): T | undefined {

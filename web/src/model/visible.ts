@@ -15,15 +15,18 @@ export const ODD = new RegExp(
   "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb" +
   "\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]|\\p{Surrogate}", "gu");
 
+/** The same without line breaks: for text whose breaks are ours. */
+export const ODD_IN_LINES = new RegExp(ODD.source.replace("[\\u0000-\\u001f", "[\\u0000-\\u0009\\u000b-\\u001f"), "gu");
+
 /**
  * The text cut into what can be shown as it is and what is shown by name. Odd characters side by
  * side are one piece, and beyond `most` pieces the rest is one, names and all: a text made of
  * nothing else must not become an element for each of its characters.
  */
-export function pieces(text: string, most = Infinity): Piece[] {
+export function pieces(text: string, most = Infinity, odd = ODD): Piece[] {
   const found: Piece[] = [];
   let at = 0;
-  for (const match of text.matchAll(ODD)) {
+  for (const match of text.matchAll(odd)) {
     const last = found.at(-1);
     if (match.index === at && last?.odd) last.text += name(match[0]);
     else if (found.length >= most) break;
@@ -33,7 +36,7 @@ export function pieces(text: string, most = Infinity): Piece[] {
     }
     at = match.index + match[0].length;
   }
-  if (found.length >= most && at < text.length) found.push({ text: visible(text.slice(at)), odd: false });
+  if (found.length >= most && at < text.length) found.push({ text: text.slice(at).replace(odd, name), odd: false });
   else if (at < text.length || found.length === 0) found.push({ text: text.slice(at), odd: false });
   return found;
 }
@@ -43,8 +46,8 @@ export function visible(text: string): string {
   return text.replace(ODD, name);
 }
 
-export function hasOdd(text: string): boolean {
-  return text.search(ODD) >= 0;
+export function hasOdd(text: string, odd = ODD): boolean {
+  return text.search(odd) >= 0;
 }
 
 function name(character: string): string {

@@ -10,11 +10,12 @@ export interface Stats {
   time: string;
 }
 
+/** What a reader missed. After a restart of the server nobody may be able to say how much. */
 export interface Lost {
-  count: number;
-  first: string;
-  last: string;
-  cause: string;
+  count?: number;
+  first?: string;
+  last?: string;
+  cause?: string;
 }
 
 export interface Histogram {
@@ -29,6 +30,8 @@ export interface Histogram {
 
 export interface FacetValue {
   value: string;
+  /** The value is longer than what is told of it. */
+  cut?: boolean;
   count: number;
   last: string;
 }
@@ -37,7 +40,16 @@ export interface Facet {
   field: string;
   values: FacetValue[];
   other: number;
+  /** How many values there are in all; with `capped` at least so many. */
+  distinct: number;
+  capped: boolean;
   missing: number;
+}
+
+export interface Facets {
+  facets: Facet[];
+  matched: number;
+  scanned: number;
 }
 
 export interface RuleRow {
@@ -49,7 +61,30 @@ export interface RuleRow {
   first: string;
   last: string;
   hosts: FacetValue[];
+  distinct_hosts: number;
   spark: number[];
+}
+
+export interface Rules {
+  rules: RuleRow[];
+  /** Alerts of rules that are not among `rules`. */
+  other: number;
+  matched: number;
+  scanned: number;
+}
+
+/** Something in a filter that may be a slip. */
+export interface Hint {
+  /** In characters from 1. */
+  column: number;
+  found: string;
+  meant: string | null;
+  detail: string;
+}
+
+export interface Hints {
+  hints: Hint[];
+  scanned: number;
 }
 
 export interface Status {

@@ -7,6 +7,7 @@ import { itemAt, rowOf } from "../feed";
 import { Problem, request } from "../model/api";
 import { display, priorityName, readItem, type Alert, type FieldValue, type Item } from "../model/alert";
 import { quote, writable } from "../model/filter";
+import { pretty } from "../model/pretty";
 import { age, clock, day, moment } from "../model/time";
 import { follow, href, place } from "../state";
 import { CopyMenu } from "./copymenu";
@@ -87,10 +88,11 @@ export function Detail({ cursor, close }: { cursor: string; close?: () => void }
 }
 
 function Json({ json }: { json: string }) {
+  const long = json.length > LONG_JSON;
   return (
     <>
-      {json.length > LONG_JSON && <p class="notice">Of {number(json.length)} characters the first {number(LONG_JSON)} are shown. Copy as JSON gives all.</p>}
-      <pre class="json mono"><Text text={pretty(json)} most={json.length > LONG_JSON ? LONG_JSON : Infinity} /></pre>
+      {long && <p class="notice">Of {number(json.length)} characters the first {number(LONG_JSON)} are shown. Copy as JSON gives all.</p>}
+      <pre class="json mono">{long ? <Text text={json} most={LONG_JSON} /> : <Text text={pretty(json)} most={Infinity} lines />}</pre>
     </>
   );
 }
@@ -102,7 +104,7 @@ function Around({ alert, at }: { alert: Alert; at: number }) {
     page: "live" as const, filter: `hostname = ${quote(alert.hostname)}`,
     since: new Date(at - 30_000).toISOString(), until: new Date(at + 30_000).toISOString(),
   };
-  return <a class="button" href={href(change)} onClick={follow(change)} title="Alerts of this host, 30 s before and after">Surrounding</a>;
+  return <a class="button" href={href(change)} onClick={follow(change)} title="All alerts of this host, 30 s before and after, whatever the filter">Surrounding</a>;
 }
 
 function Fields({ alert }: { alert: Alert }) {
@@ -149,26 +151,4 @@ function Tag({ tag }: { tag: string }) {
       <button type="button" aria-label={`Filter tag ${tag}`} title="Only alerts with this tag" disabled={!writable(tag)} onClick={() => wantValue("tags", tag, false)}>+</button>
     </span>
   );
-}
-
-/** Indented, without reading numbers: they stay as they came. */
-function pretty(json: string): string {
-  if (json.length > LONG_JSON) return json;
-  const tokens = [...json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^"{}[\],:\s]+/g)].map(([token]) => token);
-  let depth = 0;
-  let out = "";
-  tokens.forEach((token, at) => {
-    const next = tokens[at + 1] ?? "";
-    const before = tokens[at - 1] ?? "";
-    const line = (): string => `\n${"  ".repeat(Math.max(0, depth))}`;
-    if (token === "{" || token === "[") {
-      depth += 1;
-      out += token + (next === "}" || next === "]" ? "" : line());
-    } else if (token === "}" || token === "]") {
-      depth -= 1;
-      out += (before === "{" || before === "[" ? "" : line()) + token;
-    } else if (token === ",") out += `,${line()}`;
-    else out += token === ":" ? ": " : token;
-  });
-  return out;
 }

@@ -5,11 +5,11 @@ import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { facets as ask } from "../model/api";
 import { priorityOf } from "../model/alert";
-import { add, chosen, fieldName, joined, terms, toggle, writable } from "../model/filter";
+import { add, chosen, fieldName, quote, terms, toggle, toggleTerm, writable } from "../model/filter";
 import type { Facet } from "../model/wire";
 import { filter, go, place } from "../state";
 import { usePolled } from "./polled";
-import { Priority, Text, number } from "./text";
+import { Priority, Text, atLeast, number } from "./text";
 
 /** Values by field, newest answer: completion suggests them. */
 export const facetValues = signal(new Map<string, string[]>());
@@ -27,9 +27,9 @@ export function Facets({ done }: { done?: () => void }) {
   return (
     <aside class="facets" aria-label="Facets">
       {done && <div class="drawer-head"><h2>Facets</h2><button type="button" onClick={done}>Done</button></div>}
-      {problem && !data && <p class="soft">{problem.message}</p>}
+      {problem && <p class="soft">{problem.message}{data && " What is shown may be old."}</p>}
       {data?.facets.map((facet) => <One key={facet.field} facet={facet} matched={data.matched} />)}
-      {data && <p class="soft foot">{number(data.matched)} of {number(data.scanned)} alerts match.<br />Alt-click excludes.</p>}
+      {data && <p class="soft foot">{number(data.matched)} {data.matched === 1 ? "alert matches" : "alerts match"}, of {number(data.scanned)} looked at.<br />Alt-click excludes.</p>}
     </aside>
   );
 }
@@ -49,18 +49,14 @@ function One({ facet, matched }: { facet: Facet; matched: number }) {
       </h3>
       {open && (
         <ul>
-          {values.map(({ value, count }) => <Value key={value} field={field} value={value} count={count} matched={matched} />)}
+          {values.map((value) => <Value key={value.value} field={field} {...value} matched={matched} />)}
           {facet.values.length > FEW && (
-            <li><button type="button" class="link" onClick={() => setAll(!all)}>{all ? "fewer" : `${facet.values.length - FEW} more`}</button></li>
+            <li><button type="button" class="link" onClick={() => setAll(!all)}>{all ? "fewer" : facet.other === 0 ? `${facet.values.length - FEW} more` : `${facet.values.length} of ${atLeast(facet.distinct, !facet.capped)}`}</button></li>
           )}
-          {all && facet.other > 0 && <li class="rest"><span>other values</span><span>{number(facet.other)}</span></li>}
+          {all && facet.other > 0 && <li class="rest"><span>{atLeast(facet.distinct - facet.values.length, !facet.capped)} other values</span><span>{number(facet.other)}</span></li>}
           {facet.missing > 0 && (
             <li class="rest">
-              <button type="button" class="link" title="Only alerts without this field" onClick={() => {
-                const term = `not ${fieldName(field)} exists`;
-                const parts = terms(filter.value);
-                go({ filter: parts.includes(term) ? joined(parts.filter((part) => part !== term)) : joined([...parts, term]) });
-              }}>missing</button>
+              <button type="button" class="link" title="Only alerts without this field" onClick={() => go({ filter: toggleTerm(filter.value, `not ${fieldName(field)} exists`) })}>missing</button>
               <span>{number(facet.missing)}</span>
             </li>
           )}
@@ -70,14 +66,18 @@ function One({ facet, matched }: { facet: Facet; matched: number }) {
   );
 }
 
-function Value({ field, value, count, matched }: { field: string; value: string; count: number; matched: number }) {
-  const state = chosen(filter.value, field, value);
+function Value({ field, value, cut = false, count, matched }: { field: string; value: string; cut?: boolean; count: number; matched: number }) {
+  // Of a long value only the beginning is known.
+  const term = `${fieldName(field)} startswith ${quote(value)}`;
+  const parts = terms(filter.value);
+  const state = !cut ? chosen(filter.value, field, value) : parts.includes(term) ? "yes" : parts.includes(`not ${term}`) ? "not" : "";
   const able = writable(value);
-  const click = (not: boolean): void => go({ filter: toggle(filter.value, field, value, not) });
+  const click = (not: boolean): void =>
+    go({ filter: cut ? toggleTerm(filter.value, not ? `not ${term}` : term) : toggle(filter.value, field, value, not) });
   return (
     <li class={`value ${state}`}>
       <button
-        type="button" class="pick" aria-pressed={state === "yes"} disabled={!able} title={`${field} = ${able ? value : "(cannot be written in a filter)"}\nAlt-click excludes`}
+        type="button" class="pick" aria-pressed={state === "yes"} disabled={!able} title={`${field} ${cut ? "startswith" : "="} ${able ? value : "(cannot be written in a filter)"}\nAlt-click excludes`}
         onClick={(event) => click(event.altKey)}
       >
         <span class="name">{field === "priority" ? <Priority priority={priorityOf(value)} /> : <Text text={value} most={120} />}</span>

@@ -1,12 +1,14 @@
 // The filter: one line in Falco's condition language. The server reads it while it is typed and
-// says where it is wrong; Enter applies it. Under it, its terms as chips that can be taken away.
+// says where it is wrong; Enter applies it. Under it, what of it may be a slip by the alerts there are,
+// and its terms as chips that can be taken away.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Problem, request } from "../model/api";
+import { Problem, hints, request } from "../model/api";
 import { terms, without } from "../model/filter";
 import { RANGES, isAge, moment, short } from "../model/time";
 import { filter, go, isLive, place, say, zone } from "../state";
 import { Completion, useCompletion } from "./completion";
+import { usePolled } from "./polled";
 import { Text } from "./text";
 
 export function FilterBar() {
@@ -109,8 +111,35 @@ export function FilterBar() {
           </>
         ) : draft.trim() !== filter.value ? "Enter applies the filter" : ""}
       </div>
+      <Doubts shown={problem === undefined && draft.trim() === filter.value} />
       <Chips />
     </section>
+  );
+}
+
+/** What of the filter may be a slip: such a filter is right, and finds nothing for ever. */
+function Doubts({ shown }: { shown: boolean }) {
+  const text = filter.value;
+  const { data } = usePolled(text, text === "" ? 0 : 10_000, async (signal) => ({ of: text, ...(await hints(text, signal)) }));
+  const told = shown && data?.of === text ? data.hints : [];
+  return (
+    <div class="doubts" role="status">
+      {told.map(({ column, found, meant, detail }) => {
+        const characters = [...text];
+        const end = column - 1 + [...found].length;
+        const there = characters.slice(column - 1, end).join("") === found;
+        return (
+          <p key={`${column}${detail}`}>
+            <b>▲ Column {column}:</b> <Text text={detail} />
+            {meant !== null && there && (
+              <button type="button" class="small" onClick={() => go({ filter: [...characters.slice(0, column - 1), meant, ...characters.slice(end)].join("") })}>
+                Use “<Text text={meant} most={80} />”
+              </button>
+            )}
+          </p>
+        );
+      })}
+    </div>
   );
 }
 

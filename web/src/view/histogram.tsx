@@ -18,7 +18,7 @@ import { Priority, number } from "./text";
 const LEAST_MS = 1000;
 const DRAG_PX = 4;
 
-/** How many alerts of the range match, all counted. */
+/** How many alerts of the filter and range there are, all counted; unknown until they were. */
 export const matched = signal<number | undefined>(undefined);
 
 export function Histogram() {
@@ -30,6 +30,10 @@ export function Histogram() {
     matched.value = answer.matched;
     return answer;
   });
+  // What was counted for another filter is nothing to go by.
+  useLayoutEffect(() => {
+    matched.value = undefined;
+  }, [filter.value, since, until]);
   const height = narrow.value ? 70 : 108;
   return (
     <section class="histogram" aria-label="Alerts over time">

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { copyPicked, picked } from "../chosen";
-import { bottom, failure, hold, loaded, lostSeen, pause, phase, ring, stats, top, waiting } from "../feed";
+import { bottom, failure, hold, loaded, lostSeen, olderFrom, pause, phase, ring, shownAlerts, stats, top, waiting } from "../feed";
 import { excepting, facetsShown, go, isLive, narrow, place, zone } from "../state";
 import { Columns } from "./columns";
 import { Detail, useAlert } from "./detail";
@@ -43,6 +43,15 @@ function Excepting({ cursor }: { cursor: string }) {
   return item ? <Exception item={item} close={() => (excepting.value = "")} /> : null;
 }
 
+/** How many alerts the list has, and of how many: what it has may be the newest page. */
+function shownOf(): string {
+  const shown = shownAlerts.value;
+  const all = matched.value;
+  const alerts = (count: number): string => `${number(count)} ${count === 1 ? "alert" : "alerts"}`;
+  if (all !== undefined && all > shown) return `${number(shown)} of ${alerts(all)}`;
+  return all === undefined && olderFrom.value !== null ? `The newest ${alerts(shown)}` : alerts(shown);
+}
+
 function Bar({ rows }: { rows: number }) {
   const held = hold.value;
   const news = waiting.value;
@@ -56,7 +65,7 @@ function Bar({ rows }: { rows: number }) {
       {isLive.value && (held
         ? <button type="button" class="small main" id="resume" onClick={toTop} title="Follow what comes (Space)">▶ Follow</button>
         : <button type="button" class="small" id="pause" onClick={() => pause("key")} title="Hold the view (Space)">❚❚ Pause</button>)}
-      <span class="count" aria-live="off">{number(rows)}{!narrow.value && matched.value !== undefined && matched.value > rows ? ` of ${number(matched.value)}` : ""} {rows === 1 ? "alert" : "alerts"}</span>
+      <span class="count" aria-live="off">{shownOf()}</span>
       {held && news > 0 && <button type="button" class="new" onClick={toTop}>▲ {number(news)} new</button>}
       {lostSeen.value > 0 && <span class="lost some">▲ {number(lostSeen.value)} lost here</span>}
       {notKept > 0 && <span class="soft">{number(notKept)} passed and are not kept in the browser</span>}

@@ -10,7 +10,7 @@ export interface Polled<T> {
 }
 
 export function usePolled<T>(key: string, every: number, ask: (signal: AbortSignal) => Promise<T>): Polled<T> {
-  const [answer, setAnswer] = useState<Polled<T>>({ data: undefined, problem: undefined });
+  const [answer, setAnswer] = useState<Polled<T> & { of: string }>({ data: undefined, problem: undefined, of: key });
   useEffect(() => {
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -19,11 +19,12 @@ export function usePolled<T>(key: string, every: number, ask: (signal: AbortSign
       if (!document.hidden) {
         try {
           const data = await ask(abort.signal);
-          if (!abort.signal.aborted) setAnswer({ data, problem: undefined });
+          if (!abort.signal.aborted) setAnswer({ data, problem: undefined, of: key });
         } catch (error) {
           if (abort.signal.aborted) return;
           const problem = error instanceof Problem ? error : new Problem(String(error));
-          setAnswer((last) => ({ data: last.data, problem }));
+          // What is known of another question is no answer to this one.
+          setAnswer((last) => ({ data: last.of === key ? last.data : undefined, problem, of: key }));
         }
       }
       // A question that is dear is asked less often.

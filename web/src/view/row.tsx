@@ -1,5 +1,6 @@
 // One row of the table: an alert's cells (a card where the screen is narrow), or the mark of alerts
-// that were lost and of a server that began anew. Paints text only.
+// that were lost and of a server that began anew, below which is what this page still holds of before.
+// Paints text only.
 
 import { active, picked, pick, show } from "../chosen";
 import { itemAt, kindAt, textAt } from "../feed";
@@ -75,13 +76,17 @@ function LostText({ text }: { text: string }) {
   const lost = JSON.parse(text) as Partial<Lost>;
   return (
     <>
-      <b>▲ {number(lost.count ?? 0)} alerts lost</b> between {String(lost.first ?? "?")} and {String(lost.last ?? "?")}
+      <b>▲ {number(lost.count ?? 0)} {lost.count === 1 ? "alert" : "alerts"} lost</b> between {String(lost.first ?? "?")} and {String(lost.last ?? "?")}
       {lost.cause ? <>: <Text text={String(lost.cause)} /></> : null}
     </>
   );
 }
 
 function RestartText({ text }: { text: string }) {
-  const { at = 0 } = JSON.parse(text) as { at?: number };
-  return <><b>Server restarted</b> {short(at, zone.value, Date.now())}: what it kept before is gone; alerts below were held by this page.</>;
+  const { at = 0, count = 0 } = JSON.parse(text) as { at?: number; count?: number };
+  return (
+    <>
+      <b>▲ Server restarted</b> {short(at, zone.value, Date.now())}: what it kept before is gone{count > 0 && `, with it ${number(count)} alerts not seen here`}; what came while it was away may be missing.
+    </>
+  );
 }

@@ -3,7 +3,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { active } from "../chosen";
-import { bottom, hold, loadOlder, loading, olderFrom, pause, resume, ring, top, KEPT_ROWS } from "../feed";
+import { bottom, hold, loadOlder, loading, olderFrom, olderGone, pause, resume, ring, top, KEPT_ROWS } from "../feed";
 import { template } from "../model/widths";
 import { narrow, place, widths } from "../state";
 import { Resizer } from "./resizer";
@@ -95,6 +95,7 @@ function End({ rows }: { rows: number }) {
       {loading.value ? "Loading older alerts…"
         : ring.full ? `The browser keeps ${number(KEPT_ROWS)} alerts. Narrow the range or export to see older ones.`
         : olderFrom.value !== null ? <button type="button" onClick={() => void loadOlder()}>Load older alerts</button>
+        : olderGone.value ? "What was older is gone: the server was restarted."
         : "Nothing older in this range."}
     </p>
   );

@@ -4,7 +4,7 @@
 import { Fragment, type ComponentChildren } from "preact";
 import { LETTERS, priorityName } from "../model/alert";
 import { age, clock, day, moment, short } from "../model/time";
-import { hasOdd, pieces } from "../model/visible";
+import { ODD, ODD_IN_LINES, hasOdd, pieces } from "../model/visible";
 import { copy, zone } from "../state";
 
 /** Odd characters drawn apart in a short text (a cell) and in a long one: each is an element. */
@@ -12,13 +12,17 @@ const DRAWN_SHORT = 40;
 const DRAWN_LONG = 1000;
 const SHORT = 400;
 
-/** `most` bounds what is put on the page; what is longer ends in an ellipsis. */
-export function Text({ text, most = SHORT }: { text: string; most?: number }) {
+/**
+ * `most` bounds what is put on the page; what is longer ends in an ellipsis. With `lines` line breaks
+ * are what they are: only for text that has no others than ours.
+ */
+export function Text({ text, most = SHORT, lines = false }: { text: string; most?: number; lines?: boolean }) {
   const cut = text.length > most ? `${text.slice(0, most)}…` : text;
-  if (!hasOdd(cut)) return <>{cut}</>;
+  const odd = lines ? ODD_IN_LINES : ODD;
+  if (!hasOdd(cut, odd)) return <>{cut}</>;
   return (
     <>
-      {pieces(cut, most > SHORT ? DRAWN_LONG : DRAWN_SHORT).map((piece) =>
+      {pieces(cut, most > SHORT ? DRAWN_LONG : DRAWN_SHORT, odd).map((piece) =>
         piece.odd ? <span class="odd" title="A character that would not be seen">{piece.text}</span> : piece.text,
       )}
     </>
@@ -85,6 +89,8 @@ export function Snippet({ text, what }: { text: string; what: string }) {
 
 const digits = new Intl.NumberFormat("en");
 export const number = (value: number): string => digits.format(value);
+/** A number that may be the least there can be: then it says so. */
+export const atLeast = (value: number, exact: boolean): string => (exact ? number(value) : `at least ${number(value)}`);
 
 export function bytes(value: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
