@@ -44,7 +44,8 @@ export function NotThere({ problem }: { problem: Problem }) {
   const text = problem.status === 410 ? "This alert is no longer kept by the server."
     : problem.status === 404 ? "There is no such alert here. The server may have been restarted since."
     : problem.message;
-  return <p class="notice" role="alert"><b>{problem.status === 410 ? "Gone" : "Not found"}.</b> {text}</p>;
+  const what = problem.status === 410 ? "Gone" : problem.status === 404 ? "Not found" : "Not loaded";
+  return <p class="notice" role="alert"><b>{what}.</b> {text}</p>;
 }
 
 export function Detail({ cursor, close }: { cursor: string; close?: () => void }) {

@@ -1,7 +1,7 @@
 // What the live page shows when it has no rows: how to wire Falco when nothing ever came, what to
 // loosen when nothing matches, and why when the server cannot be reached.
 
-import { failure, loaded, olderFrom, stats } from "../feed";
+import { failure, loaded, olderFrom, phase, stats } from "../feed";
 import { request, Problem } from "../model/api";
 import { ROOT } from "../model/base";
 import { testAlert, wiring } from "../model/copyas";
@@ -39,7 +39,7 @@ export function Empty() {
       <p>
         {stats.value ? `The server keeps ${number(stats.value.retained)} alerts. ` : ""}
         {olderFrom.value !== null ? "Not all of them were looked at yet. " : ""}
-        {isLive.value ? "Those that match will appear here as they come." : ""}
+        {!isLive.value ? "" : phase.value?.name === "live" ? "Those that match will appear here as they come." : "Not connected: what comes now is not shown until it is."}
       </p>
       <div class="buttons">
         {filter.value !== "" && <button type="button" class="main" onClick={() => go({ filter: "" })}>Clear filter</button>}

@@ -77,7 +77,7 @@ function Pill() {
   const why = at && "why" in at ? at.why : "";
   return (
     <div class="connection">
-      <span class={`pill ${state}`} title={why} data-state={state}><span class="pill-text">{text}</span></span>
+      <span class={`pill ${state}`} title={why || (state === "live" ? "A second: what the server takes in, whatever the filter" : "")} data-state={state}><span class="pill-text">{text}</span></span>
       {at?.name === "waiting" && <button type="button" class="small" onClick={reconnect}>Now</button>}
       <span class={lost > 0 ? "lost some" : "lost"} title="Alerts dropped from the server before a reader had them">
         {lost > 0 ? "▲ " : ""}{number(lost)} lost
