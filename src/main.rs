@@ -26,6 +26,9 @@ const EX_CONFIG: u8 = 78;
 type Done = Result<ExitCode, Box<dyn Error>>;
 
 fn main() -> ExitCode {
+    if let Some(code) = falconer::ingest::child::become_program() {
+        return code;
+    }
     server::log_to_stderr(env("FALCONER_LOG"), env("NO_COLOR"));
     let done = match Cli::parse().command {
         Command::Serve(options) => serve(options.into(), None),

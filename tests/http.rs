@@ -221,7 +221,7 @@ async fn numbers_are_those_of_the_alerts_asked_for() {
     assert!(names.iter().all(|name| *name == "rule 0"), "{names:?}");
     let status = gateway.json("/api/v1/status").await;
     assert_eq!(
-        (&status["alerts_received"], &status["inputs"][0]["name"]),
+        (&status["alerts_received"], &status["inputs"][1]["name"]),
         (&json!(240), &json!("http"))
     );
     let metrics = gateway.get("/metrics").await.text().await;

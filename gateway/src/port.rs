@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-pub use crate::status::{Certificate, Input, Reader, Readers, Status};
+pub use crate::status::{Certificate, Input, InputFile, Reader, Readers, Status};
 
 /// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`] and, as
 /// long as it takes to read them, [`Port::ingest`] of many alerts.
@@ -28,7 +28,7 @@ pub trait Port: Send + Sync + 'static {
         let _ = status;
     }
 
-    /// Whether the server can take and hand out alerts; if not, one line that says why.
+    /// Whether the server can take and hand out alerts; if not, lines that say why.
     fn ready(&self) -> Result<(), String>;
 
     /// Small live numbers for the page and the status JSON.

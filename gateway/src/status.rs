@@ -74,8 +74,25 @@ pub struct Input {
     /// When it last gave an alert.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last: Option<Timestamp>,
-    /// Why it has nothing to give, where that is so.
+    /// Why it has nothing to give, where that is so; of several files, the first.
     pub error: Option<String>,
+    /// Since when.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+    /// The files, where it is `file`.
+    pub files: Vec<InputFile>,
+}
+
+/// A file that is followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InputFile {
+    /// Its path.
+    pub path: String,
+    /// Why nothing comes from it, where that is so.
+    pub error: Option<String>,
+    /// Since when.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
 }
 
 /// Readers of a kind.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
@@ -10,8 +11,22 @@ use super::{Findings, Level};
 use crate::ingest::Config;
 
 pub(super) fn look(config: &Config, findings: &mut Findings) {
+    let mut seen: Vec<((u64, u64), &Path)> = Vec::new();
     for path in &config.files {
         file(path, findings);
+        let Ok(found) = fs::metadata(path) else { continue };
+        let is = (found.dev(), found.ino());
+        if let Some((_, same)) = seen.iter().find(|(known, _)| *known == is) {
+            let (path, same) = (path.display(), same.display());
+            findings.add(
+                Level::Warning,
+                format_args!(
+                    "falconer.inputs.files: {path} and {same} are one file, which is read once; \
+                     name it once"
+                ),
+            );
+        }
+        seen.push((is, path));
     }
     if let Some(program) = config.command.first() {
         command(program, findings);
@@ -32,7 +47,7 @@ fn file(path: &Path, findings: &mut Findings) {
                 .add(Level::Error, format_args!("{key}: {shown}: {error}; let this user read it")),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => findings
-            .add(Level::Note, format_args!("{key}: {shown} is not there yet; it is waited for")),
+            .add(Level::Note, format_args!("{key}: {shown} is not there yet; it is waited for, and the server is not ready before")),
         Err(error) => findings.add(
             Level::Error,
             format_args!("{key}: {shown}: {error}; let this user into its folder"),

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::{hub, ingest, net, service};
@@ -252,7 +252,7 @@ fn inputs(
     let config = ingest::Config {
         stdin: value(&own.stdin).unwrap_or(default.stdin),
         http: value(&own.http).unwrap_or(default.http) && has_gateway,
-        files: own.files.as_ref().map_or(default.files, own::paths),
+        files: files(own, report),
         command: command(own, falco_command, report),
     };
     let ingest::Config { stdin, http, files, command } = &config;
@@ -264,6 +264,31 @@ fn inputs(
         );
     }
     config
+}
+
+/// The files to follow, each once.
+fn files(own: &Own, report: &mut Report) -> Vec<PathBuf> {
+    let Some(Placed { value, at }) = &own.files else { return Vec::new() };
+    let mut files: Vec<PathBuf> = Vec::new();
+    for text in value {
+        let found = quoted(text);
+        if files.iter().any(|known| known == Path::new(text)) {
+            let text = format!("falconer.inputs.files has {found} twice; it is read once");
+            report.warn(*at, text);
+            continue;
+        }
+        if text.contains(['*', '?', '[']) {
+            report.warn(
+                *at,
+                format!(
+                    "falconer.inputs.files has {found}, which is taken for the name of one file: \
+                     patterns are not read; name each file"
+                ),
+            );
+        }
+        files.push(text.into());
+    }
+    files
 }
 
 fn command(own: &Own, falco_command: &[String], report: &mut Report) -> Vec<String> {

@@ -4,15 +4,21 @@ use std::io;
 use std::path::Path;
 
 use super::follow::{Follower, Piece};
+use super::presence::Asked;
 use super::{Input, Intake, Lines};
 
-/// Reads lines from the file at `path` for as long as it is awaited.
+/// Reads lines from the file at `path` for as long as it is awaited, and notes whether it can be
+/// read.
 ///
 /// # Errors
-/// When the path names something that cannot be followed, such as a directory.
+/// When the path names at first something that cannot be followed, such as a directory.
 pub async fn read(intake: &Intake, path: &Path) -> io::Result<()> {
     tracing::info!(path = %path.display(), "following a file from its beginning");
-    let mut follower = Follower::new(path.into());
+    let (presence, asked) = (intake.presence().clone(), Asked::file(path));
+    let mut follower = Follower::among(&intake.claims, path.into(), move |down| match down {
+        Some(why) => presence.down(&asked, why),
+        None => presence.up(&asked),
+    });
     let mut lines = Lines::default();
     let mut delivery = intake.begin(Input::File);
     let mut chunk = Vec::new();

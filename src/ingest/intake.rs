@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::{Timestamp, ZonedDateTime};
 
+use super::follow::Claims;
 use super::lines::Line;
+use super::presence::Presence;
 use crate::event::{self, Event, Record, Reject, Time};
 use crate::hub::{Batch, Hub};
 
@@ -33,7 +35,9 @@ pub struct Intake {
     hostname: String,
     counts: Mutex<Counts>,
     latest: Mutex<BTreeMap<Input, Timestamp>>,
-    down: Mutex<BTreeMap<Input, &'static str>>,
+    presence: Presence,
+    /// Which files are being read.
+    pub(super) claims: Claims,
     falco_version: OnceLock<String>,
     /// Empty batches with the room and the labels of deliveries that have ended.
     spare: Mutex<Vec<Batch>>,
@@ -83,32 +87,17 @@ impl Intake {
             hostname,
             counts: Mutex::default(),
             latest: Mutex::default(),
-            down: Mutex::default(),
+            presence: Presence::default(),
+            claims: Claims::default(),
             falco_version: OnceLock::new(),
             spare: Mutex::default(),
         }
     }
 
-    /// Notes that nothing comes from `input` for now, and why.
-    pub fn is_down(&self, input: Input, why: &'static str) {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).insert(input, why);
-    }
-
-    /// Notes that `input` is read again.
-    pub fn is_up(&self, input: Input) {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).remove(&input);
-    }
-
-    /// Why an input that was asked for has nothing to give, if there is one.
+    /// Which inputs were asked for, and which of them give nothing.
     #[must_use]
-    pub fn down(&self) -> Option<&'static str> {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).values().next().copied()
-    }
-
-    /// Every input that has nothing to give.
-    #[must_use]
-    pub fn all_down(&self) -> BTreeMap<Input, &'static str> {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// When each input last gave an alert.

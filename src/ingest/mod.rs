@@ -3,20 +3,24 @@
 //! | source | file |
 //! |---|---|
 //! | standard input | [`stream`] |
-//! | a Falco we start | [`command`] |
+//! | a Falco we start | [`command`]; how it is made to end with us is in [`child`] |
 //! | files | [`files`]; following them across rotation is [`follow`]'s work |
 //! | invented alerts | [`demo`] |
 //! | HTTP, through the gateway | [`Intake::body`] |
 //!
+//! Which of them were asked for and give nothing is in [`presence`].
+//!
 //! Every source hands on as many records as are there at once; [`Intake`] decodes them and
 //! appends them together.
 
+pub mod child;
 pub mod command;
 pub mod demo;
 pub mod files;
 pub(crate) mod follow;
 mod intake;
 mod lines;
+pub mod presence;
 pub mod stream;
 
 use std::path::PathBuf;

@@ -1,16 +1,18 @@
 //! The inputs, each a part of its own that hands alerts to one intake until it is told to stop.
 //!
 //! What is configured may change: inputs that stay are not touched, so that a file is not read
-//! again from its beginning; those that are gone are ended, new ones are started. A program is
-//! started only after the one before it has ended.
+//! again from its beginning; those that are gone are ended, with a warning, new ones are started. A
+//! program is started only after the one before it has ended. Which there are, and which of them
+//! give nothing, is noted in [`crate::ingest::presence`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::process::Child;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Error, Parts};
+use crate::ingest::command::Program;
+use crate::ingest::presence::Asked;
 use crate::ingest::{self, Input, Intake};
 
 /// What an input reads.
@@ -19,6 +21,25 @@ enum Source {
     Stdin,
     File(PathBuf),
     Command(Vec<String>),
+}
+
+impl Source {
+    fn asked(&self) -> Asked {
+        match self {
+            Self::Stdin => Input::Stdin.into(),
+            Self::File(path) => Asked::file(path),
+            Self::Command(_) => Input::Command.into(),
+        }
+    }
+
+    /// Why it gives nothing before it is started.
+    fn not_yet(&self) -> Option<&'static str> {
+        match self {
+            Self::Stdin => None,
+            Self::File(_) => Some("has not been opened yet"),
+            Self::Command(_) => Some("has not been started yet"),
+        }
+    }
 }
 
 /// The inputs that run.
@@ -54,15 +75,18 @@ impl Inputs {
         parts: &mut Parts,
         config: &ingest::Config,
     ) -> Result<(), Error> {
+        self.expect_posts(config);
         for source in sources(config) {
             let (running, ended) = self.running(&source);
             let (intake, stop) = (self.intake.clone(), running.stop.clone());
+            self.intake.presence().expect(&source.asked(), source.not_yet());
             match source {
                 Source::Command(command) => {
-                    let child = start_program(&command)?;
+                    let program = start_program(command)?;
+                    self.intake.presence().up(&Input::Command.into());
                     parts.spawn(async move {
                         let _ended = ended;
-                        ingest::command::keep_running(&intake, &command, child, stop).await;
+                        ingest::command::keep_running(&intake, program, stop).await;
                         Ok(())
                     });
                 }
@@ -80,6 +104,7 @@ impl Inputs {
 
     /// Makes the inputs those that `config` names. What cannot be had is told in the log.
     pub(super) fn change(&mut self, parts: &mut Parts, config: &ingest::Config) {
+        self.expect_posts(config);
         let wanted = sources(config);
         let (stay, go) =
             std::mem::take(&mut self.running).into_iter().partition::<Vec<_>, _>(|running| {
@@ -90,10 +115,10 @@ impl Inputs {
         self.running = stay;
         for gone in &go {
             gone.stop.cancel();
-            match gone.source {
-                Source::Stdin => self.intake.is_up(Input::Stdin),
-                Source::Command(_) => self.intake.is_up(Input::Command),
-                Source::File(_) => {}
+            let asked = gone.source.asked();
+            self.intake.presence().forget(&asked);
+            if !wanted.iter().any(|source| source.asked() == asked) {
+                tracing::warn!(input = %asked, "the new settings do not have this input any more");
             }
         }
         self.leaving.retain(|ended| !ended.is_cancelled());
@@ -102,6 +127,7 @@ impl Inputs {
             if self.running.iter().any(|running| running.source == source) {
                 continue;
             }
+            self.intake.presence().expect(&source.asked(), source.not_yet());
             let (running, ended) = self.running(&source);
             let (intake, stop, before) =
                 (self.intake.clone(), running.stop.clone(), self.leaving.clone());
@@ -116,6 +142,19 @@ impl Inputs {
                 Ok(())
             });
             self.running.push(running);
+        }
+    }
+
+    /// Posts come through the gateway, which is no part of ours.
+    fn expect_posts(&self, config: &ingest::Config) {
+        let (presence, posts) = (self.intake.presence(), Asked::from(Input::Http));
+        match (config.http, presence.states().contains_key(&posts)) {
+            (true, false) => presence.expect(&posts, None),
+            (false, true) => {
+                presence.forget(&posts);
+                tracing::warn!(input = %posts, "the new settings do not have this input any more");
+            }
+            _ => {}
         }
     }
 
@@ -140,11 +179,9 @@ fn sources(config: &ingest::Config) -> Vec<Source> {
     command.into_iter().chain(stdin).chain(files).collect()
 }
 
-fn start_program(command: &[String]) -> Result<Child, Error> {
-    ingest::command::start(command).map_err(|error| Error::Command {
-        program: command.first().cloned().unwrap_or_default(),
-        error,
-    })
+fn start_program(command: Vec<String>) -> Result<Program, Error> {
+    let program = command.first().cloned().unwrap_or_default();
+    Program::start(command).map_err(|error| Error::Command { program, error })
 }
 
 async fn start_late(
@@ -152,13 +189,15 @@ async fn start_late(
     source: Source,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    let asked = source.asked();
+    let presence = intake.presence();
     match source {
         _ if stop.is_cancelled() => Ok(()),
         Source::Command(command) => {
-            let child = start_program(&command).inspect_err(|_| {
-                intake.is_down(Input::Command, "the program to start cannot be started");
-            })?;
-            ingest::command::keep_running(intake, &command, child, stop).await;
+            let program = start_program(command)
+                .inspect_err(|_| presence.down(&asked, "the program cannot be started"))?;
+            presence.up(&asked);
+            ingest::command::keep_running(intake, program, stop).await;
             Ok(())
         }
         source => read(intake, source, stop).await,
@@ -173,16 +212,25 @@ async fn read(intake: &Arc<Intake>, source: Source, stop: CancellationToken) -> 
             if stop.is_cancelled() {
                 return Ok(());
             }
-            intake.is_down(Input::Stdin, "standard input has ended");
+            let down = |why: &str| intake.presence().down(&Input::Stdin.into(), why);
             match read {
-                Ok(()) => tracing::info!("standard input has ended; serving what is kept"),
-                Err(error) => tracing::error!(%error, "cannot read standard input"),
+                Ok(()) => {
+                    down("standard input has ended");
+                    tracing::info!("standard input has ended; serving what is kept");
+                }
+                Err(error) => {
+                    down(&format!("standard input cannot be read: {error}"));
+                    tracing::error!(%error, "cannot read standard input");
+                }
             }
             Ok(())
         }
         Source::File(path) => {
             match stop.run_until_cancelled(ingest::files::read(intake, &path)).await {
-                Some(Err(error)) => Err(Error::File { path, error }),
+                Some(Err(error)) => {
+                    intake.presence().down(&Asked::file(&path), &error.to_string());
+                    Err(Error::File { path, error })
+                }
                 Some(Ok(())) | None => Ok(()),
             }
         }

@@ -6,7 +6,8 @@
 //! 2. Inputs feed the [`Intake`], listeners answer from the [`Hub`].
 //! 3. At SIGHUP, or when a file that was read has changed, the settings are read again
 //!    ([`running`]). What is wrong with them is told, and what was in force stays.
-//! 4. At SIGTERM or SIGINT: health says NOT_SERVING, inputs are ended and what they had is taken;
+//! 4. While an input is down health says NOT_SERVING ([`health`]).
+//! 5. At SIGTERM or SIGINT: health says NOT_SERVING, inputs are ended and what they had is taken;
 //!    live streams are sent what is there and end with UNAVAILABLE; connections finish within
 //!    [`GRACE`]. At a second signal what is left is dropped; a Falco of ours never outlives us.
 
@@ -15,6 +16,7 @@ mod changes;
 mod falco;
 pub(crate) mod feed;
 mod gateway;
+mod health;
 mod inputs;
 mod level;
 mod limits;
@@ -42,7 +44,7 @@ use tower::{ServiceExt, service_fn};
 use crate::config::{self, Config, Errors, Loaded, TokenError};
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
-use crate::ingest::{self, Intake};
+use crate::ingest::{self, Input, Intake};
 use crate::net::connection::{Ending, GRACE, Handler};
 use crate::net::serve::{ListenError, Listener};
 use crate::net::tls::TlsError;
@@ -190,6 +192,7 @@ impl Server {
         inputs.start(&mut parts, &config.inputs)?;
         if let Some(rate) = demo {
             let (intake, stop) = (intake.clone(), stop_inputs.clone());
+            intake.presence().expect(&Input::Demo.into(), None);
             parts.spawn(well(async move { ingest::demo::run(&intake, rate, stop).await }));
         }
 
@@ -205,6 +208,8 @@ impl Server {
             stop: stop.clone(),
         };
         let (router, health) = mounted::health(service::falco(&context), &stop).await;
+        let inputs_are = intake.presence().watch();
+        parts.spawn(well(health::follow(health.clone(), inputs_are, stop_inputs.clone())));
         let router = mounted::reflection(router, &stop)?;
         let tls = listener.as_ref().and_then(Listener::tls);
         let cuts = listener.as_ref().map(Listener::cuts).unwrap_or_default();

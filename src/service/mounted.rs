@@ -35,6 +35,15 @@ pub async fn health(router: Router, stop: &CancellationToken) -> (Router, Health
     (router.mount("grpc.health.v1.Health", mount(server, stop)), reporter)
 }
 
+/// Tells whoever watches whether alerts can come in. Falco's version is told whatever comes in.
+pub async fn inputs_are(reporter: &HealthReporter, up: bool) {
+    use tonic_health::ServingStatus::{NotServing, Serving};
+    let status = if up { Serving } else { NotServing };
+    for service in ["", "falco.outputs.service", "falconer.v1.EventService"] {
+        reporter.set_service_status(service, status).await;
+    }
+}
+
 /// Tells whoever watches that the server is about to stop.
 pub async fn stop_serving(reporter: &HealthReporter) {
     for service in SERVICES.into_iter().chain([""]) {

@@ -50,10 +50,14 @@
 //! It refuses anything but a regular file: a directory is a mistake (container runtimes make one
 //! where a mounted file is missing), and a FIFO belongs to standard input (opening and closing
 //! it to have a look could kill its writer with SIGPIPE). All other errors are logged when they
-//! change, and waited out.
+//! change, and waited out. What is on is told to whoever made the follower: a file that cannot be
+//! opened or read, that was never there, or that is gone for longer than a rotation takes.
+//!
+//! A file with two names that are both followed is read under one of them ([`claims`]).
 //!
 //! [`tail`] is the algorithm without clock and threads.
 
+mod claims;
 mod tail;
 
 use std::fmt;
@@ -65,6 +69,7 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
+pub(in crate::ingest) use claims::Claims;
 use tail::{ERROR_PAUSE, Sight, Tail};
 
 /// The pause after the end of a file was reached with new bytes: a busy writer is read in batches
@@ -92,13 +97,29 @@ pub(crate) struct Follower {
     rest: Option<Instant>,
     /// How long the next rest will be.
     pause: Duration,
+    /// Told when it changes: why nothing comes, or that something may.
+    tell: Tell,
+    told: Option<Option<String>>,
 }
 
+/// Whom to tell why nothing comes, or that something may.
+type Tell = Box<dyn FnMut(Option<&str>) + Send>;
+
 impl Follower {
-    /// A follower of `path`. Nothing is opened before the first [`next`](Self::next).
+    /// A follower of `path`, by itself.
     pub(crate) fn new(path: PathBuf) -> Self {
-        let tail = Hold::Ours(Box::new(Tail::new(path.clone())));
-        Self { path, tail, rest: None, pause: SHORT_PAUSE }
+        Self::among(&Claims::default(), path, |_| {})
+    }
+
+    /// A follower of `path` among others, that tells when nothing can come any more, and why, and
+    /// when something can. Nothing is opened before the first [`next`](Self::next).
+    pub(in crate::ingest) fn among(
+        claims: &Claims,
+        path: PathBuf,
+        tell: impl FnMut(Option<&str>) + Send + 'static,
+    ) -> Self {
+        let tail = Hold::Ours(Box::new(Tail::new(path.clone(), claims.enter(&path))));
+        Self { path, tail, rest: None, pause: SHORT_PAUSE, tell: Box::new(tell), told: None }
     }
 
     /// Waits until there is more to read, then appends up to [`tail::READ_BYTES`] to `buffer`.
@@ -109,14 +130,16 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// When the path names something that is not a regular file before any file was followed, and
-    /// when the runtime ends. Both are for the operator; nothing is gained by calling again.
+    /// When the path names something that is not a regular file at the first look, which is a
+    /// mistake in the settings, and when the runtime ends. Both are for the operator; nothing is
+    /// gained by calling again.
     pub(crate) async fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Piece> {
         loop {
             if let Some(until) = self.rest.filter(|until| Instant::now() < *until) {
                 sleep_until(until).await;
             }
             self.rest = None;
+            let first = self.told.is_none();
             match self.look(buffer).await? {
                 Sight::Data { more: true } => return Ok(Piece::Data),
                 Sight::Data { more: false } => {
@@ -130,6 +153,7 @@ impl Follower {
                     self.pause = LONG_PAUSE.min(self.pause * 2);
                 }
                 Sight::Failing => self.rest_for(ERROR_PAUSE),
+                Sight::Refused(_) if !first => self.rest_for(ERROR_PAUSE),
                 Sight::Refused(why) => {
                     self.rest_for(ERROR_PAUSE);
                     return Err(io::Error::new(ErrorKind::InvalidInput, why));
@@ -155,6 +179,11 @@ impl Follower {
             Ok((tail, sight)) => {
                 if let Sight::Data { .. } = sight {
                     buffer.extend_from_slice(tail.fresh());
+                }
+                let down = tail.down();
+                if self.told.as_ref().is_none_or(|told| told.as_deref() != down) {
+                    (self.tell)(down);
+                    self.told = Some(down.map(str::to_owned));
                 }
                 self.tail = Hold::Ours(tail);
                 Ok(sight)

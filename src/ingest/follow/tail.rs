@@ -6,12 +6,14 @@ use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use tokio::time::Instant;
 use tracing::{info, warn};
+
+use super::claims::{Claim, Identity, Taken};
 
 /// How much one call of [`super::Follower::next`] reads at most. Large enough that the hop to a blocking
 /// thread is small beside the read.
@@ -29,6 +31,10 @@ pub(super) const MAX_FILES: usize = 16;
 
 /// The pause after an error other than a missing file. Each attempt may be an audit record.
 pub(super) const ERROR_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the path may name nothing, and nothing may come from the file it named, before that
+/// counts as gone: a rotation takes seconds at most.
+pub(super) const GONE_PAUSE: Duration = Duration::from_secs(60);
 
 /// What one look came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,8 +54,13 @@ pub(super) enum Sight {
 /// The algorithm without its clock and threads.
 pub(super) struct Tail {
     path: PathBuf,
+    claim: Claim,
     /// Oldest first; see the head of [`super`].
     files: VecDeque<Source>,
+    /// Since when the path names nothing and nothing comes.
+    gone: Option<Instant>,
+    /// Why nothing comes, if nothing can.
+    down: Option<String>,
     /// Before this the path is not looked at again.
     path_due: Option<Instant>,
     path_trouble: Trouble,
@@ -60,10 +71,13 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, claim: Claim) -> Self {
         Self {
             path,
+            claim,
             files: VecDeque::new(),
+            gone: None,
+            down: None,
             path_due: None,
             path_trouble: Trouble::default(),
             read_trouble: Trouble::default(),
@@ -81,7 +95,35 @@ impl Tail {
     pub(super) fn look(&mut self, now: Instant) -> Sight {
         // In this order: bytes ahead prove the first file complete only if the read comes after.
         let ahead = self.look_ahead(now);
-        self.read_on(&ahead)
+        let sight = self.read_on(&ahead);
+        self.judge(&sight, now);
+        sight
+    }
+
+    /// Why nothing can come, as of the last look.
+    pub(super) fn down(&self) -> Option<&str> {
+        self.down.as_deref()
+    }
+
+    fn judge(&mut self, sight: &Sight, now: Instant) {
+        let missing = self.path_trouble.is(ErrorKind::NotFound);
+        // A rotation that is under way, and a Falco that still writes into the old file.
+        let resting = missing && !self.files.is_empty();
+        let gone = match sight {
+            Sight::Nothing if resting => now >= *self.gone.get_or_insert(now) + GONE_PAUSE,
+            _ => {
+                self.gone = None;
+                false
+            }
+        };
+        let path_trouble = self.path_trouble.text.as_deref().filter(|_| !resting);
+        self.down = match self.read_trouble.text.as_deref().or(path_trouble) {
+            None if gone => Some(
+                "is gone, and nothing comes from the file that was there; have it made again"
+                    .to_owned(),
+            ),
+            why => why.map(str::to_owned),
+        };
     }
 
     fn look_ahead(&mut self, now: Instant) -> Ahead {
@@ -93,8 +135,10 @@ impl Tail {
         let Some(first) = self.files.front_mut() else {
             return match (ahead.refused, &self.path_trouble) {
                 (Some(why), _) => Sight::Refused(why),
-                (None, Trouble(Some((ErrorKind::NotFound, _)) | None)) => Sight::Nothing,
-                (None, Trouble(Some(_))) => Sight::Failing,
+                (None, trouble) if trouble.is_on() && !trouble.is(ErrorKind::NotFound) => {
+                    Sight::Failing
+                }
+                (None, _) => Sight::Nothing,
             };
         };
         let read = first.read(&mut self.chunk);
@@ -114,20 +158,26 @@ impl Tail {
             (Read::Again, _) | (Read::End, false) => Sight::Nothing,
             (Read::End, true) => {
                 info!(path = ?self.path, read = first.place, "alert file was rotated");
-                self.files.pop_front();
+                self.leave_first();
                 Sight::Restart
             }
             (Read::Failed(error), true) => {
                 warn!(path = ?self.path, %error, "rotated alert file left before its end");
-                self.files.pop_front();
+                self.leave_first();
                 Sight::Restart
             }
             (Read::Failed(error), false) => {
-                if self.read_trouble.is_new(&error) {
+                if self.read_trouble.is_new(&error, || format!("cannot be read: {error}")) {
                     warn!(path = ?self.path, %error, "alert file cannot be read");
                 }
                 Sight::Failing
             }
+        }
+    }
+
+    fn leave_first(&mut self) {
+        if let Some(left) = self.files.pop_front() {
+            self.claim.release(left.id);
         }
     }
 
@@ -138,7 +188,7 @@ impl Tail {
         }
         let mut pause = super::SHORT_PAUSE;
         let mut refused = None;
-        match self.open_new() {
+        match self.open_new(now) {
             Ok(found) => {
                 if self.path_trouble.end() {
                     info!(path = ?self.path, "alert file is there");
@@ -148,24 +198,36 @@ impl Tail {
                     warn!(path = ?self.path, files = MAX_FILES, "too many rotations to follow");
                 }
             }
+            Err(Unopened::Taken(Taken { by, news })) => {
+                pause = ERROR_PAUSE;
+                self.path_trouble.end();
+                if news {
+                    warn!(
+                        path = ?self.path, same_as = ?by,
+                        "two names of one alert file, which is read once; name it once"
+                    );
+                }
+            }
             Err(Unopened::Unfit(why)) => {
                 pause = ERROR_PAUSE;
                 refused = Some(why);
-                if self.path_trouble.is_new(&io::Error::new(ErrorKind::InvalidInput, why)) {
+                let error = io::Error::new(ErrorKind::InvalidInput, why);
+                if self.path_trouble.is_new(&error, || why.to_owned()) {
                     warn!(path = ?self.path, error = why, "alert file cannot be followed");
                 }
             }
-            Err(Unopened::Io(error)) => {
-                let missing = error.kind() == ErrorKind::NotFound;
-                if !missing {
-                    pause = ERROR_PAUSE;
+            Err(Unopened::Io(error)) if error.kind() == ErrorKind::NotFound => {
+                let why = missing(&self.path);
+                if self.path_trouble.is_new(&error, || why.to_owned()) {
+                    info!(path = ?self.path, why, "waiting for the alert file");
                 }
-                match (self.path_trouble.is_new(&error), missing) {
-                    (true, true) => info!(path = ?self.path, "waiting for the alert file"),
-                    (true, false) => {
-                        warn!(path = ?self.path, %error, "alert file cannot be opened");
-                    }
-                    (false, _) => {}
+                // The folder may have come in the meantime.
+                self.path_trouble.text = Some(why.to_owned());
+            }
+            Err(Unopened::Io(error)) => {
+                pause = ERROR_PAUSE;
+                if self.path_trouble.is_new(&error, || format!("cannot be opened: {error}")) {
+                    warn!(path = ?self.path, %error, "alert file cannot be opened");
                 }
             }
         }
@@ -173,7 +235,7 @@ impl Tail {
         refused
     }
 
-    fn open_new(&self) -> Result<Option<Source>, Unopened> {
+    fn open_new(&mut self, now: Instant) -> Result<Option<Source>, Unopened> {
         // Stat comes first: it is the cheap answer, and opening a FIFO would already be noticed.
         let metadata = std::fs::metadata(&self.path)?;
         if self.has(&metadata) {
@@ -185,7 +247,11 @@ impl Tail {
         let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&self.path)?;
         let metadata = file.metadata()?;
         regular(metadata.file_type())?;
-        Ok(if self.has(&metadata) { None } else { Some(Source::new(file, &metadata)) })
+        if self.has(&metadata) {
+            return Ok(None);
+        }
+        self.claim.take(identity(&metadata), now).map_err(Unopened::Taken)?;
+        Ok(Some(Source::new(file, &metadata)))
     }
 
     /// An open file keeps its number, so a file of the queue is never taken for a new one, nor a
@@ -202,9 +268,6 @@ struct Ahead {
     written: bool,
 }
 
-/// Device and inode.
-type Identity = (u64, u64);
-
 fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
@@ -213,12 +276,27 @@ fn identity(metadata: &Metadata) -> Identity {
 #[derive(Debug)]
 enum Unopened {
     Unfit(&'static str),
+    /// Another follower reads it.
+    Taken(Taken),
     Io(io::Error),
 }
 
 impl From<io::Error> for Unopened {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+/// In what way a path names nothing.
+fn missing(path: &Path) -> &'static str {
+    let folder =
+        path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
+    if path.is_symlink() {
+        "is a link to nothing; mend it, or have the file made"
+    } else if folder {
+        "is not there yet; Falco makes it with its first alert, or make an empty one"
+    } else {
+        "is not there, and neither is its folder; make the folder, or name another file"
     }
 }
 
@@ -308,17 +386,34 @@ impl Source {
 /// The error that is on, if one is, so that it is logged when it changes and not each time it is
 /// met.
 #[derive(Debug, Default)]
-struct Trouble(Option<(ErrorKind, Option<i32>)>);
+struct Trouble {
+    error: Option<(ErrorKind, Option<i32>)>,
+    /// The same in words.
+    text: Option<String>,
+}
 
 impl Trouble {
-    fn is_new(&mut self, error: &io::Error) -> bool {
+    fn is_new(&mut self, error: &io::Error, text: impl FnOnce() -> String) -> bool {
         let now = Some((error.kind(), error.raw_os_error()));
-        mem::replace(&mut self.0, now) != now
+        let new = mem::replace(&mut self.error, now) != now;
+        if new {
+            self.text = Some(text());
+        }
+        new
+    }
+
+    fn is_on(&self) -> bool {
+        self.error.is_some()
+    }
+
+    fn is(&self, kind: ErrorKind) -> bool {
+        self.error.is_some_and(|(is, _)| is == kind)
     }
 
     /// Whether one was on.
     fn end(&mut self) -> bool {
-        self.0.take().is_some()
+        self.text = None;
+        self.error.take().is_some()
     }
 }
 

@@ -77,6 +77,14 @@ pub(super) fn text(feed: &Feed) -> String {
     let help = "When an input last gave an alert";
     registry.register("input_last_alert_timestamp_seconds", help, latest);
 
+    let up = Family::<Labels, Gauge>::default();
+    for (asked, down) in feed.intake.presence().states() {
+        let path = asked.path.map(|path| ("path", path.display().to_string()));
+        let labels = [("input", asked.input.name().to_owned())].into_iter().chain(path).collect();
+        up.get_or_create(&labels).set(i64::from(down.is_none()));
+    }
+    registry.register("input_up", "Whether an input that was asked for can give alerts", up);
+
     let expiry = Family::<Labels, Gauge>::default();
     for certificate in feed.certificates() {
         let labels = vec![("file", certificate.file)];

@@ -3,6 +3,7 @@
 //! | file | is |
 //! |---|---|
 //! | `ask` | the words of a question, read |
+//! | `inputs` | where alerts come from, and whether they can |
 //! | `kept` | the alerts kept, looked at forwards or backwards |
 //! | `tail` | a reader that goes on |
 //! | `row` | one alert, as the gateway sees it |
@@ -11,6 +12,7 @@
 
 mod ask;
 mod hints;
+mod inputs;
 mod kept;
 mod metrics;
 mod row;
@@ -22,8 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use falconer_gateway::port::{
-    self, Ask, Certificate, History, Input as InputStatus, Pulse, Reader, ReaderKind, Readers,
-    Soon, Tail, Unanswerable,
+    self, Ask, Certificate, History, Pulse, Reader, ReaderKind, Readers, Soon, Tail, Unanswerable,
 };
 use falconer_gateway::{Port, Status};
 use http::StatusCode;
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::Time;
 use crate::hub::Hub;
-use crate::ingest::{ACCEPTED, Input, Intake};
+use crate::ingest::{Input, Intake};
 use crate::net::meter::Cuts;
 use crate::net::tls;
 use crate::query::{self, Filters};
@@ -78,8 +79,7 @@ impl Port for Feed {
 
     fn ready(&self) -> Result<(), String> {
         // Whoever cannot listen ends the process, so what listens is there.
-        let why = if self.stop.is_cancelled() { Some("stopping") } else { self.intake.down() };
-        why.map_or(Ok(()), |why| Err(why.into()))
+        if self.stop.is_cancelled() { Err("stopping".into()) } else { inputs::ready(&self.intake) }
     }
 
     fn status(&self) -> Status {
@@ -115,7 +115,7 @@ impl Port for Feed {
             alerts_lost: stats.lost,
             oldest: stats.oldest.map(timestamp),
             subscribers: readers.iter().map(|readers| readers.count).sum(),
-            inputs: self.inputs(),
+            inputs: inputs::told(&self.intake),
             readers: readers.into(),
             slowest: slowest.iter().take(SLOWEST).map(reader).collect(),
             certificates: self.certificates(),
@@ -176,30 +176,6 @@ impl Feed {
     /// Tells of the gateway's certificates from now on.
     pub(super) fn set_gateway_tls(&self, tls: Option<Arc<tls::Current>>) {
         *self.gateway_tls.lock().unwrap_or_else(PoisonError::into_inner) = tls;
-    }
-
-    fn inputs(&self) -> Vec<InputStatus> {
-        let (counts, latest, down) =
-            (self.intake.counts(), self.intake.latest(), self.intake.all_down());
-        let names = || counts.keys().map(|(input, _)| *input).chain(down.keys().copied());
-        let mut inputs: Vec<Input> = names().collect();
-        inputs.sort_unstable();
-        inputs.dedup();
-        let told = |input: Input| {
-            let of_it = || counts.iter().filter(move |((of, _), _)| *of == input);
-            let accepted = |status: &str| status == ACCEPTED;
-            let sum = |wanted: bool| {
-                of_it().filter(|((_, status), _)| accepted(status) == wanted).map(|(_, n)| n).sum()
-            };
-            InputStatus {
-                name: input.name().into(),
-                received: sum(true),
-                refused: sum(false),
-                last: latest.get(&input).copied(),
-                error: down.get(&input).map(|why| (*why).to_owned()),
-            }
-        };
-        inputs.into_iter().map(told).collect()
     }
 
     fn certificates(&self) -> Vec<Certificate> {

@@ -102,7 +102,7 @@ export interface Status {
   alerts_lost: number;
   oldest: string | null;
   subscribers: number;
-  inputs: { name: string; received: number; refused: number; last: string | null; error: string | null }[];
+  inputs: { name: string; received: number; refused: number; last: string | null; error: string | null; since: string | null; files: { path: string; error: string | null; since: string | null }[] }[];
   readers: { kind: string; count: number; delivered: number; lag: number }[];
   slowest: { kind: string; name: string | null; lag: number; lost: number }[];
   certificates: { file: string; not_after: string }[];

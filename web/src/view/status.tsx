@@ -14,6 +14,12 @@ const SOON_MS = 14 * 86_400_000;
 
 const KINDS: Record<string, string> = { grpc: "gRPC", sse: "Dashboards (SSE)", ndjson: "NDJSON" };
 
+/** That an input gives nothing: why, and since when. */
+function Down({ error, since }: { error: string | null; since: string | null }) {
+  if (!error) return null;
+  return <b class="bad"> ✕ <Text text={error} most={200} />{since && <> (<Ago time={since} />)</>}</b>;
+}
+
 export function StatusPage() {
   const { data, problem } = usePolled("status", 2000, async (signal) => (serverStatus.value = await ask(signal)));
   if (!data) return <main class="page"><h1>Status</h1><p class="soft" role="status">{problem?.message ?? "Loading…"}</p></main>;
@@ -39,7 +45,13 @@ export function StatusPage() {
           {data.inputs.length === 0 && <p class="soft">No input is configured.</p>}
           {data.inputs.map((input) => (
             <div key={input.name} class="line">
-              <span><Text text={input.name} most={200} />{input.error && <b class="bad"> ✕ <Text text={input.error} most={200} /></b>}</span>
+              <span>
+                <Text text={input.name} most={200} />
+                {input.files.length === 0 && <Down error={input.error} since={input.since} />}
+                {input.files.map((file) => (
+                  <small key={file.path}><span class="mono"><Text text={file.path} most={200} /></span><Down error={file.error} since={file.since} /></small>
+                ))}
+              </span>
               <span class="num">{number(input.received)} received{input.refused > 0 && <b class="bad"> · ▲ {number(input.refused)} refused</b>}<small><Ago time={input.last} /></small></span>
             </div>
           ))}

@@ -27,7 +27,8 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let tail = Tail::new(dir.path().join("alerts"));
+        let path = dir.path().join("alerts");
+        let tail = Tail::new(path.clone(), Claims::default().enter(&path));
         Self { dir, tail, now: Instant::now(), got: String::new() }
     }
 
