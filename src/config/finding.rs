@@ -7,7 +7,9 @@
 //!
 //! Text of a file or an option is not trusted: it is quoted, escaped and cut ([`super::place::quoted`]).
 
-use std::fmt;
+use std::{fmt, io};
+
+use crate::net;
 
 use super::place::{At, Position};
 use super::source::Sources;
@@ -66,11 +68,24 @@ impl fmt::Display for Place {
 pub struct Errors {
     findings: Vec<Finding>,
     unlisted: usize,
+    scarcity: bool,
 }
 
 impl Errors {
     pub(super) fn one(place: Place, text: String) -> Self {
-        Self { findings: vec![Finding { place, text }], unlisted: 0 }
+        Self { findings: vec![Finding { place, text }], unlisted: 0, scarcity: false }
+    }
+
+    /// The same for a file that could not be read.
+    pub(super) fn unreadable(place: Place, text: String, error: &io::Error) -> Self {
+        Self { scarcity: net::is_scarcity(error), ..Self::one(place, text) }
+    }
+
+    /// Whether a file could not be read for a reason that may pass by itself:
+    /// [`net::is_scarcity`].
+    #[must_use]
+    pub fn is_scarcity(&self) -> bool {
+        self.scarcity
     }
 
     /// The findings, file by file from the top, then those of options; at most 50.
@@ -100,9 +115,16 @@ pub(super) struct Report {
     errors: Vec<(At, String)>,
     warnings: Vec<(At, String)>,
     notes: Vec<(At, String)>,
+    scarcity: bool,
 }
 
 impl Report {
+    /// A file cannot be read.
+    pub(super) fn unreadable(&mut self, at: At, text: impl Into<String>, error: &io::Error) {
+        self.scarcity |= net::is_scarcity(error);
+        self.error(at, text);
+    }
+
     /// The settings cannot be used.
     pub(super) fn error(&mut self, at: At, text: impl Into<String>) {
         self.errors.push((at, text.into()));
@@ -132,7 +154,8 @@ impl Report {
     /// Ends the collecting after an error.
     pub(super) fn fail(self, sources: &Sources, overrides: &[String]) -> Errors {
         let unlisted = self.errors.len().saturating_sub(MAX_LISTED);
-        Errors { findings: sources.findings(self.errors, overrides), unlisted }
+        let findings = sources.findings(self.errors, overrides);
+        Errors { findings, unlisted, scarcity: self.scarcity }
     }
 }
 

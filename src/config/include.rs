@@ -225,7 +225,7 @@ impl Includes<'_> {
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
         let at = At::In(self.sources.add(path), Spot::Whole);
         let text = format!("it cannot be read: {error}; mend that, or take it out");
-        self.report.error(at, format!("{text} of config_files"));
+        self.report.unreadable(at, format!("{text} of config_files"), error);
     }
 
     fn file(&mut self, path: &Path, bytes: Vec<u8>, strategy: Strategy) -> Result<(), TooMuch> {

@@ -153,6 +153,17 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// What is worth a line at start-up, such as a default that decides what is served.
     pub notes: Vec<Finding>,
+    /// What is said in so many words, where a default opens what may have been closed.
+    pub said: Said,
+}
+
+/// Keys that were written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said {
+    /// `falconer.gateway.enabled`.
+    pub gateway: bool,
+    /// `falconer.inputs.http`.
+    pub posts: bool,
 }
 
 /// Reads the file the options name, if any, and those it includes, and makes the configuration.
@@ -216,10 +227,12 @@ pub fn read(
     let grpc = falco::grpc(&root, &mut report);
     let grpc_output = falco::grpc_output(&root, &mut report);
     let own = own::falconer(&root, &mut report);
-    let config = resolve::config(&grpc, &grpc_output, &own, falco_command, env, &mut report);
+    let config =
+        resolve::config(&grpc, &grpc_output, &own, falco_command, env, &mut report);
     let told = report.finish(&sources, overrides)?;
     let files = file.iter().cloned().chain(included).collect();
-    Ok(Loaded { config, files, warnings: told.warnings, notes: told.notes })
+    let said = Said { gateway: own.gateway_enabled.is_some(), posts: own.http.is_some() };
+    Ok(Loaded { config, files, warnings: told.warnings, notes: told.notes, said })
 }
 
 /// Checks the top level of a file and expands variables in the keys that concern us.
@@ -247,9 +260,11 @@ fn is_read(key: &str) -> bool {
 }
 
 fn read_main(path: &Path) -> Result<String, Errors> {
-    let fail = |position, text| Errors::one(Place::File { name: file_name(path), position }, text);
+    let place = |position| Place::File { name: file_name(path), position };
+    let fail = |position, text| Errors::one(place(position), text);
     let bytes = files::read(path).map_err(|error| {
-        fail(None, format!("the file cannot be read: {error}; name another with -c"))
+        let text = format!("the file cannot be read: {error}; name another with -c");
+        Errors::unreadable(place(None), text, &error)
     })?;
     decode(bytes).map_err(|(spot, text)| match spot {
         Spot::Position(position) => fail(Some(position), text),

@@ -82,6 +82,7 @@ fn failed(link: &Path, error: &io::Error) -> BindError {
         address: format!("unix://{}", link.display()),
         reason: error.to_string(),
         remedy: "move away what is there, or leave it out of falconer.socket.links",
+        scarcity: super::is_scarcity(error),
     }
 }
 

@@ -210,6 +210,15 @@ impl fmt::Display for Peer {
     }
 }
 
+/// Whether something failed because there are too many open files or too little memory, which
+/// passes.
+#[must_use]
+pub fn is_scarcity(error: &std::io::Error) -> bool {
+    use nix::errno::Errno;
+    let number = error.raw_os_error().map(Errno::from_raw);
+    matches!(number, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+}
+
 /// A listener that cannot be had: what was tried, why not, what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {reason}; {remedy}")]
@@ -217,4 +226,6 @@ pub struct BindError {
     pub(crate) address: String,
     pub(crate) reason: String,
     pub(crate) remedy: &'static str,
+    /// Whether it may pass by itself: [`is_scarcity`].
+    pub(crate) scarcity: bool,
 }

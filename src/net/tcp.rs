@@ -76,6 +76,7 @@ pub(super) fn inherited(listener: StdListener) -> Result<Listeners, BindError> {
         address: "the TCP socket that systemd handed over".into(),
         reason: error.to_string(),
         remedy: "check the unit's ListenStream=",
+        scarcity: false,
     })
 }
 
@@ -139,6 +140,7 @@ fn failed(address: &str, error: &io::Error) -> BindError {
     BindError {
         address: address.into(),
         reason: error.to_string(),
+        scarcity: super::is_scarcity(error),
         remedy: match error.kind() {
             io::ErrorKind::AddrInUse => "stop what listens there, or choose another port",
             io::ErrorKind::AddrNotAvailable => "use an address of this machine",

@@ -43,6 +43,7 @@ impl Bound {
             address: "the unix socket that systemd handed over".into(),
             reason: error.to_string(),
             remedy: "check the unit's ListenStream=",
+            scarcity: false,
         })?;
         tracing::info!("serving on the unix socket that systemd handed over");
         if let Some(path) =
@@ -119,7 +120,8 @@ pub fn check(socket: &UnixSocket) -> Result<(), BindError> {
 }
 
 fn failed(socket: &UnixSocket, reason: String, remedy: &'static str) -> BindError {
-    BindError { address: format!("unix://{}", socket.path.display()), reason, remedy }
+    let address = format!("unix://{}", socket.path.display());
+    BindError { address, reason, remedy, scarcity: false }
 }
 
 type Problem = (String, &'static str);

@@ -5,7 +5,8 @@
 //!    start. What cannot be had ends the process with the reason; it never sits there half alive.
 //! 2. Inputs feed the [`Intake`], listeners answer from the [`Hub`].
 //! 3. At SIGHUP, or when a file that was read has changed, the settings are read again
-//!    ([`running`]). What is wrong with them is told, and what was in force stays.
+//!    ([`running`]). What is wrong with them is told, and what was in force stays; so does what
+//!    guards and is gone ([`guards`]).
 //! 4. While an input is down health says NOT_SERVING ([`health`]).
 //! 5. At SIGTERM or SIGINT: health says NOT_SERVING, inputs are ended and what they had is taken;
 //!    live streams are sent what is there and end with UNAVAILABLE; connections finish within
@@ -16,6 +17,7 @@ mod changes;
 mod falco;
 pub(crate) mod feed;
 mod gateway;
+mod guards;
 mod health;
 mod inputs;
 mod level;
@@ -113,6 +115,20 @@ pub enum Error {
     /// A part of the server panicked.
     #[error("a part of the server failed: {0}")]
     Failed(#[from] tokio::task::JoinError),
+}
+
+impl Error {
+    /// Whether it may pass by itself: [`crate::net::is_scarcity`].
+    fn is_scarcity(&self) -> bool {
+        match self {
+            Self::Gateway(error) => error.scarcity,
+            Self::Token(TokenError::Read { error, .. }) | Self::GatewayStopped(error) => {
+                crate::net::is_scarcity(error)
+            }
+            Self::GatewayTls(error) => error.is_scarcity(),
+            _ => false,
+        }
+    }
 }
 
 /// What runs beside the rest until it is told to stop; an error ends the server.
@@ -254,6 +270,7 @@ impl Server {
             tls,
             port,
             stop: stop_running,
+            again: None,
         };
         Ok(Self { parts, running, health, stop_inputs, stop })
     }

@@ -4,25 +4,36 @@
 //! |---|---|---|
 //! | inputs, gateway, `retain`, certificates | `delivery`, `lost_events`, `grpc_output`, Falco's version | where gRPC is served, threads, Falco's webserver |
 //!
-//! What cannot be read or had is told, and what was in force stays.
+//! What cannot be read or had is told, and what was in force stays; certificates and the token are
+//! read again all the same when it is the settings that are wrong. What guards is not taken away
+//! ([`guards`]). What failed for want of descriptors or memory is tried again by itself, after a
+//! pause that doubles from [`FIRST_PAUSE`] to [`LONGEST_PAUSE`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use falconer_gateway::Port;
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::feed::Feed;
 use super::gateway::{Credentials, Gateway};
 use super::inputs::Inputs;
-use super::{Error, Parts, Reread, systemd};
+use super::{Error, Parts, Reread, guards, systemd};
 use crate::config::{self, Config, Errors, Loaded};
 use crate::hub::Hub;
 use crate::net::tls::{self, TlsError};
 use crate::net::{Listen, TlsFiles};
 use crate::service::Settings;
+
+/// The pause before settings are read again that could not be for want of something, at first.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What runs, and may be changed.
 pub(super) struct Running {
@@ -36,53 +47,114 @@ pub(super) struct Running {
     pub(super) tls: Option<Arc<tls::Current>>,
     pub(super) port: Arc<Feed>,
     pub(super) stop: CancellationToken,
+    /// When they are to be read again, and the pause before.
+    pub(super) again: Option<(Instant, Duration)>,
+}
+
+/// What was read again.
+struct Read {
+    /// The settings, and what of them was kept though it is gone.
+    loaded: Result<(Loaded, Vec<String>), Errors>,
+    tls: Option<Result<Vec<String>, TlsError>>,
+    credentials: Result<Option<Credentials>, Error>,
+    changes: Changes,
+}
+
+impl Read {
+    /// Whether a part of it failed for want of descriptors or memory.
+    fn is_scarcity(&self) -> bool {
+        self.loaded.as_ref().is_err_and(Errors::is_scarcity)
+            || matches!(&self.tls, Some(Err(error)) if error.is_scarcity())
+            || self.credentials.as_ref().is_err_and(Error::is_scarcity)
+    }
 }
 
 impl Running {
-    /// Waits until a file that was read has changed.
+    /// Waits until a file that was read has changed, or it is time to try again.
     pub(super) async fn changed(&mut self) {
-        self.changes.next().await;
-        tracing::info!("a file of the settings has changed");
+        let Some((at, _)) = self.again else {
+            self.changes.next().await;
+            return tracing::info!("a file of the settings has changed");
+        };
+        tokio::select! {
+            () = self.changes.next() => tracing::info!("a file of the settings has changed"),
+            () = sleep_until(at) => tracing::info!("reading the settings once more"),
+        }
     }
 
     /// Reads the settings again and puts them in force. Nothing is half done when this is dropped.
     pub(super) async fn reload(&mut self, parts: &mut Parts) {
         systemd::reloading();
         let (reread, changes, tls) = (self.reread.clone(), self.changes.clone(), self.tls.clone());
-        let now = self.gateway.as_ref().map(|gateway| gateway.credentials().clone());
+        let (in_force, now) =
+            (self.config.clone(), self.gateway.as_ref().map(Gateway::credentials));
+        let now = now.cloned().unwrap_or_default();
         let reading = move || {
             // Looked at before they are read, so that a change in between is seen.
             let seen = changes.again();
-            let loaded = reread()?;
-            let tls = tls_files(&loaded.config).zip(tls).map(|(files, tls)| tls.reload(files));
-            let read = |wanted| Credentials::read(wanted, &now.unwrap_or_default());
-            let credentials = loaded.config.gateway.as_ref().map(read).transpose();
-            let changes = seen.instead(watched(&loaded.config, loaded.files.clone()));
-            Ok::<_, Errors>((loaded, tls, credentials, changes))
+            let loaded = reread().map(|mut loaded| {
+                let kept = guards::keep(&mut loaded, &in_force);
+                (loaded, kept)
+            });
+            let config = loaded.as_ref().map_or(&in_force, |(loaded, _)| &loaded.config);
+            // Where gRPC is served stays, and so do its files where others are not named.
+            let files = tls_files(config).or(tls_files(&in_force));
+            let tls = files.zip(tls).map(|(files, tls)| tls.reload(files));
+            let read = |wanted| Credentials::read(wanted, &now);
+            let credentials = config.gateway.as_ref().map(read).transpose();
+            let changes = match &loaded {
+                Ok((loaded, _)) => seen.instead(watched(&loaded.config, loaded.files.clone())),
+                Err(_) => seen,
+            };
+            Read { loaded, tls, credentials, changes }
         };
         match spawn_blocking(reading).await {
-            Ok(Ok((loaded, tls, credentials, changes))) => {
-                self.changes = changes;
-                tell_tls(tls);
-                self.apply(loaded, credentials, parts);
-            }
-            Ok(Err(errors)) => {
-                for error in errors.to_string().lines() {
-                    tracing::error!("{error}");
+            Ok(read) => {
+                let mut scarcity = read.is_scarcity();
+                self.changes = read.changes;
+                tell_tls(read.tls);
+                match read.loaded {
+                    Ok((loaded, kept)) => {
+                        for kept in kept {
+                            tracing::warn!("{kept}");
+                        }
+                        scarcity |= self.apply(loaded, read.credentials, parts);
+                    }
+                    Err(errors) => {
+                        for error in errors.to_string().lines() {
+                            tracing::error!("{error}");
+                        }
+                        let wanted = self.config.gateway.clone();
+                        let posts = self.config.inputs.http;
+                        scarcity |= self.change_gateway(wanted, read.credentials, posts, parts);
+                        tracing::error!("the new settings are wrong; the old ones stay in force");
+                    }
                 }
-                tracing::error!("the new settings are wrong; the old ones stay in force");
+                self.try_again(scarcity);
             }
             Err(error) => tracing::error!(%error, "the settings could not be read again"),
         }
         systemd::ready();
     }
 
+    fn try_again(&mut self, scarcity: bool) {
+        let pause = self.again.map_or(FIRST_PAUSE, |(_, pause)| (2 * pause).min(LONGEST_PAUSE));
+        self.again = scarcity.then(|| (Instant::now() + pause, pause));
+        if scarcity {
+            tracing::warn!(
+                seconds = pause.as_secs(),
+                "there are too many open files or too little memory; the settings are read again"
+            );
+        }
+    }
+
+    /// Gives whether something could not be had for want of descriptors or memory.
     fn apply(
         &mut self,
         loaded: Loaded,
         credentials: Result<Option<Credentials>, Error>,
         parts: &mut Parts,
-    ) {
+    ) -> bool {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
@@ -97,29 +169,33 @@ impl Running {
         self.hub.set_retain(new.hub.retain);
         self.settings.replace(new.outputs.clone());
         self.inputs.change(parts, &new.inputs);
-        let changed = credentials.and_then(|credentials| {
-            let wanted = new.gateway.clone().zip(credentials);
-            self.change_gateway(wanted, new.inputs.http, parts)
-        });
-        if let Err(error) = changed {
-            tracing::error!(%error, "the gateway stays as it was");
-        }
+        let scarcity =
+            self.change_gateway(new.gateway.clone(), credentials, new.inputs.http, parts);
         let Config { grpc, threads, falco_webserver, .. } = self.config.clone();
         self.config = Config { grpc, threads, falco_webserver, ..new };
         tracing::info!("the new settings are in force");
+        scarcity
     }
 
+    /// Gives whether it could not be changed for want of descriptors or memory.
     fn change_gateway(
         &mut self,
-        wanted: Option<(config::Gateway, Credentials)>,
+        wanted: Option<config::Gateway>,
+        credentials: Result<Option<Credentials>, Error>,
         ingest: bool,
         parts: &mut Parts,
-    ) -> Result<(), Error> {
+    ) -> bool {
         let port: Arc<dyn Port> = self.port.clone();
-        Gateway::change(&mut self.gateway, wanted, ingest, &self.stop, parts, &port)?;
+        let changed = credentials.and_then(|credentials| {
+            let wanted = wanted.zip(credentials);
+            Gateway::change(&mut self.gateway, wanted, ingest, &self.stop, parts, &port)
+        });
         let credentials = self.gateway.as_ref().map(Gateway::credentials);
         self.port.set_gateway_tls(credentials.and_then(Credentials::tls));
-        Ok(())
+        changed.is_err_and(|error| {
+            tracing::error!(%error, "the gateway stays as it was");
+            error.is_scarcity()
+        })
     }
 
     /// Waits until every input has ended.

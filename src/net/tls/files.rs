@@ -28,11 +28,23 @@ pub struct TlsError {
     key: &'static str,
     path: PathBuf,
     reason: String,
+    scarcity: bool,
 }
 
 impl TlsError {
+    /// Whether it may pass by itself: [`crate::net::is_scarcity`].
+    #[must_use]
+    pub fn is_scarcity(&self) -> bool {
+        self.scarcity
+    }
+
     pub(super) fn of_chain(files: &TlsFiles, reason: String) -> Self {
-        Self { key: files.serves.cert_chain(), path: files.cert_chain.clone(), reason }
+        Self {
+            key: files.serves.cert_chain(),
+            path: files.cert_chain.clone(),
+            reason,
+            scarcity: false,
+        }
     }
 }
 
@@ -76,6 +88,7 @@ impl<'p> Source<'p> {
                 key,
                 path: path.into(),
                 reason: format!("cannot be read: {error}; check the path and who may read it"),
+                scarcity: crate::net::is_scarcity(&error),
             }),
         }
     }
@@ -170,7 +183,7 @@ impl<'p> Source<'p> {
     }
 
     pub(super) fn wrong(&self, reason: impl Into<String>) -> TlsError {
-        TlsError { key: self.key, path: self.path.into(), reason: reason.into() }
+        TlsError { key: self.key, path: self.path.into(), reason: reason.into(), scarcity: false }
     }
 
     /// The same form for what is no error.
