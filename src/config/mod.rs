@@ -1,7 +1,8 @@
 //! Settings: text in Falco's dialect, options and environment -> [`Config`].
 //!
 //! The only room that reads settings. Everything but [`load`] is pure: [`read`] takes the text, the
-//! environment and what is at a path as parameters; `files` alone asks the file system.
+//! environment and what is at a path as parameters; `files` alone asks the file system, and
+//! `memory` for the memory we may have.
 //!
 //! 1. `yaml` makes a tree of the text (`tree`), every node with its place; `source` keeps the names
 //!    of files and what was read of them.
@@ -33,6 +34,7 @@ mod files;
 mod finding;
 mod include;
 mod keys;
+mod memory;
 mod names;
 mod overrides;
 mod own;
@@ -172,7 +174,7 @@ pub struct Said {
 /// When the settings cannot be used: everything that is wrong with them.
 pub fn load(options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
     let text = options.file.as_deref().map(read_main).transpose()?;
-    read(text.as_deref(), options, env, &files::look)
+    read_within(text.as_deref(), options, env, &files::look, memory::limit().as_ref())
 }
 
 /// [`load`] for a server that runs on the same options already.
@@ -207,6 +209,17 @@ pub fn read(
     env: Env<'_>,
     open: Open<'_>,
 ) -> Result<Loaded, Errors> {
+    read_within(text, options, env, open, None)
+}
+
+/// The same where memory is limited.
+fn read_within(
+    text: Option<&str>,
+    options: &Options,
+    env: Env<'_>,
+    open: Open<'_>,
+    memory: Option<&memory::Limit>,
+) -> Result<Loaded, Errors> {
     let Options { file, overrides, falco_command } = options;
     let mut report = Report::default();
     let (mut sources, root) = Sources::main(text, file.as_deref(), &mut report);
@@ -228,7 +241,7 @@ pub fn read(
     let grpc_output = falco::grpc_output(&root, &mut report);
     let own = own::falconer(&root, &mut report);
     let config =
-        resolve::config(&grpc, &grpc_output, &own, falco_command, env, &mut report);
+        resolve::config(&grpc, &grpc_output, &own, falco_command, env, memory, &mut report);
     let told = report.finish(&sources, overrides)?;
     let files = file.iter().cloned().chain(included).collect();
     let said = Said { gateway: own.gateway_enabled.is_some(), posts: own.http.is_some() };

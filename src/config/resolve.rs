@@ -14,6 +14,7 @@ use super::{
     address::{self, Bind},
     falco::Grpc,
     finding::Report,
+    memory::{Limit, Size},
     own::{self, DEFAULT_SOCKET_MODE, Own},
     place::{At, quoted},
     section::Placed,
@@ -38,6 +39,7 @@ pub(super) fn config(
     own: &Own,
     falco_command: &[String],
     env: Env<'_>,
+    memory: Option<&Limit>,
     report: &mut Report,
 ) -> Config {
     let gateway = gateway(own, report);
@@ -64,7 +66,7 @@ pub(super) fn config(
         grpc: if grpc.enabled.value { listen(grpc, own, report) } else { None },
         threads: threads(&grpc.threadiness, report),
         inputs: inputs(own, falco_command, gateway.is_some(), report),
-        hub: hub::Config { retain: value(&own.retain).unwrap_or(hub::Config::default().retain) },
+        hub: hub::Config { retain: retain(own, memory, report) },
         outputs: service::Config {
             grpc_output: grpc_output.value,
             delivery: value(&own.delivery).unwrap_or_default(),
@@ -99,6 +101,35 @@ fn listen(grpc: &Grpc, own: &Own, report: &mut Report) -> Option<net::Listen> {
         Err(error) => {
             report.error(*at, format!("grpc.bind_address is {}; {error}", quoted(text)));
             None
+        }
+    }
+}
+
+/// How much is kept, in bytes, where memory is limited.
+fn retain(own: &Own, memory: Option<&Limit>, report: &mut Report) -> u64 {
+    let default = hub::Config::default().retain;
+    match (&own.retain, memory) {
+        (Some(Placed { value, at }), memory) => {
+            if let Some(warning) = memory.and_then(|limit| limit.warning(*value)) {
+                report.warn(*at, warning);
+            }
+            *value
+        }
+        (None, None) => default,
+        (None, Some(limit)) => {
+            let bound = limit.bound(default);
+            if bound < default {
+                let Limit { kind, bytes } = limit;
+                let (bound, bytes) = (Size(bound), Size(*bytes));
+                report.note(
+                    At::Whole,
+                    format!(
+                        "{kind} is {bytes}, so falconer.outputs.retain is a quarter of it, \
+                         {bound}; write it for another"
+                    ),
+                );
+            }
+            bound
         }
     }
 }
