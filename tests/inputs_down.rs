@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use falconer::proto::falconer::v1::StatusResponse;
 use http::StatusCode;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -142,6 +143,12 @@ async fn a_file_that_cannot_be_opened_is_down_everywhere() {
     assert!(second["error"].as_str().unwrap().contains("symbolic links"), "{told}");
     assert_eq!(gauge(&gateway, &good).await.as_deref(), Some("1"));
     assert_eq!(gauge(&gateway, &looped).await.as_deref(), Some("0"));
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    let status = client.call(head("/falconer.v1.EventService/Status"), [framed(b"")]).await;
+    let status = StatusResponse::decode(status.messages.into_iter().next().unwrap()).unwrap();
+    let [told] = status.down.as_slice() else { panic!("{:?}", status.down) };
+    assert_eq!((told.name.as_str(), &told.path), ("file", &path));
+    assert!(told.why.contains("symbolic links") && told.since.is_some(), "{told:?}");
     // The others that were asked for are told too, though they have given nothing.
     assert_eq!(input(&gateway, "stdin").await["error"], Value::Null);
     assert_eq!(input(&gateway, "http").await["received"], 0);

@@ -1,7 +1,7 @@
 //! How much memory the system lets us have, held against what is to be kept.
 //!
-//! Beyond its limit a process is ended without a word (the cgroup's, the machine's) or at the next
-//! allocation (`ulimit`). The log is the one thing whose size is chosen, so the limit is compared
+//! Beyond its limit a process is ended without a word (the cgroup's, the machine's), stands still
+//! (the cgroup's `memory.high`) or aborts at the next allocation (`ulimit`). The log is the one thing whose size is chosen, so the limit is compared
 //! with `falconer.outputs.retain` before anything is kept:
 //!
 //! 1. The limits are those of our cgroup and each above it (version 1 and 2), `ulimit -v` and
@@ -66,6 +66,15 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
+    /// What becomes of a process beyond it.
+    fn fate(&self) -> &'static str {
+        match self {
+            Self::Cgroup(file) if file.ends_with("memory.high") => "slowed until it stands still",
+            Self::Cgroup(_) | Self::Machine => "ended without a word",
+            Self::Addresses | Self::Data => "aborted at an allocation",
+        }
+    }
+
     /// What is taken besides the log, in bytes.
     fn besides(&self) -> u64 {
         match self {
@@ -96,9 +105,10 @@ impl Limit {
         let most = Size(self.room().max(self.bound(u64::MAX)));
         Some(format!(
             "falconer.outputs.retain is {retain}, and {kind} is {limit}, of which up to {besides} \
-             may be taken besides: the process is ended without a word once more is kept; write \
-             {most} or less, or raise the limit",
+             may be taken besides: the process is {fate} once more is kept; write {most} or less, \
+             or raise the limit",
             retain = Size(retain),
+            fate = kind.fate(),
         ))
     }
 }

@@ -43,6 +43,7 @@ impl Falco {
             hostname: "host".into(),
             now: || Time::from(jiff::Timestamp::constant(NOW, 0)),
             falco: Arc::new(FalcoVersion::default),
+            down: Arc::new(Vec::new),
             subscribers: Subscribers::default(),
             stop: CancellationToken::new(),
         };

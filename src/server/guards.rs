@@ -15,6 +15,8 @@
 //! Another token, other roots and another list are changes like any other. The gRPC socket and its
 //! mode take a restart anyway.
 
+use std::path::Path;
+
 use crate::config::{Config, FALCO_ROOT_CERTS, Gateway, Loaded};
 use crate::net::{Listen, Serves, TlsFiles};
 
@@ -26,7 +28,7 @@ pub(super) fn keep(loaded: &mut Loaded, now: &Config) -> Vec<String> {
     if let (Some(Listen::Tcp { tls, .. }), Some(Listen::Tcp { tls: now, .. })) =
         (&mut new.grpc, &now.grpc)
     {
-        let default = |roots: &TlsFiles| roots.root_certs.as_ref().is_none_or(is_default);
+        let default = |roots: &TlsFiles| roots.root_certs.as_deref().is_none_or(is_default);
         if default(tls) && !default(now) {
             tls.root_certs.clone_from(&now.root_certs);
             gone.push("grpc.root_certs");
@@ -58,7 +60,7 @@ pub(super) fn keep(loaded: &mut Loaded, now: &Config) -> Vec<String> {
     gone.iter().map(line).collect()
 }
 
-fn is_default(roots: &std::path::PathBuf) -> bool {
+fn is_default(roots: &Path) -> bool {
     roots.as_os_str() == FALCO_ROOT_CERTS
 }
 

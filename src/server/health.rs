@@ -1,11 +1,13 @@
 //! gRPC health that follows the inputs: while one that was asked for gives nothing, whoever asks
-//! is told NOT_SERVING, as `/readyz` tells it. What is kept is served all the same.
+//! is told NOT_SERVING, as `/readyz` tells it. What is kept is served all the same. Which input it
+//! is, and why, is told by `falconer.v1.EventService/Status`.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
-use crate::ingest::presence::States;
+use crate::ingest::presence::{Asked, Down, Presence, States};
+use crate::proto::falconer::v1::InputDown;
 use crate::service::mounted;
 
 /// Tells how the inputs are, until `stop`; from then on nothing is served.
@@ -23,4 +25,18 @@ pub(super) async fn follow(
         }
     }
     mounted::stop_serving(&reporter).await;
+}
+
+/// The inputs that are down.
+pub(super) fn down(presence: &Presence) -> Vec<InputDown> {
+    let told = |(Asked { input, path }, Down { why, since }): (Asked, Down)| InputDown {
+        name: input.name().into(),
+        path: path.map(|path| path.display().to_string()).unwrap_or_default(),
+        why,
+        since: Some(prost_types::Timestamp {
+            seconds: since.as_second(),
+            nanos: since.subsec_nanosecond(),
+        }),
+    };
+    presence.states().into_iter().filter_map(|(asked, down)| Some(told((asked, down?)))).collect()
 }

@@ -220,6 +220,10 @@ impl Server {
             hostname,
             now: ingest::now,
             falco: falco_version(settings.clone(), asked.clone(), intake.clone()),
+            down: {
+                let presence = intake.presence().clone();
+                Arc::new(move || health::down(&presence))
+            },
             subscribers: subscribers.clone(),
             stop: stop.clone(),
         };

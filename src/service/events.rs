@@ -42,6 +42,7 @@ pub(super) fn status(context: Context) -> Method {
             }),
             newest: newest.unwrap_or_default(),
             subscribers: subscribers.iter().sum(),
+            down: (context.down)(),
         };
         async move { Ok(status) }
     })

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::Time;
 use crate::grpc::Router;
 use crate::hub::Hub;
+use crate::proto::falconer::v1::InputDown;
 use crate::query::Filters;
 
 pub use reader::LOST_CAUSE;
@@ -113,6 +114,8 @@ pub struct Context {
     pub now: fn() -> Time,
     /// Falco's version, as far as it is known now.
     pub falco: Arc<dyn Fn() -> FalcoVersion + Send + Sync>,
+    /// Inputs that were asked for and give nothing now.
+    pub down: Arc<dyn Fn() -> Vec<InputDown> + Send + Sync>,
     /// How many subscriptions are open.
     pub subscribers: Subscribers,
     /// Cancelled when the server begins to stop: live subscriptions end then.

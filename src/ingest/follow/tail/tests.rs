@@ -280,6 +280,35 @@ fn refuses_what_is_not_a_file_until_one_is_followed() {
     assert_eq!(s.settle(), "two\n");
 }
 
+#[test]
+fn gone_is_told_after_longer_than_a_rotation_takes() {
+    let mut s = Scene::new();
+    assert_eq!(s.look(), Sight::Nothing);
+    assert!(s.tail.down().unwrap().contains("is not there yet"));
+    append(s.at("alerts"), "one\n");
+    assert_eq!(s.settle(), "one\n");
+    assert_eq!(s.tail.down(), None);
+    s.rename("alerts", "alerts.1");
+    assert_eq!(s.settle(), "");
+    assert_eq!(s.tail.down(), None, "a rotation may be under way");
+    let end = s.now + GONE_PAUSE;
+    while s.now < end {
+        assert_eq!(s.look(), Sight::Nothing);
+    }
+    assert!(s.tail.down().unwrap().contains("is gone"));
+    // A Falco that was not told of the rotation writes into the old one.
+    append(s.at("alerts.1"), "two\n");
+    assert_eq!(s.settle(), "two\n");
+    assert_eq!(s.tail.down(), None);
+    append(s.at("alerts"), "three\n");
+    assert_eq!(s.settle(), "|three\n");
+    // What the path names is told, though the file that was there is still read.
+    s.rename("alerts", "alerts.1");
+    fs::create_dir(s.at("alerts")).unwrap();
+    s.look();
+    assert!(s.tail.down().unwrap().contains("is a directory"));
+}
+
 /// A loop of links stands for every error of the path; permissions mean nothing to root.
 #[test]
 fn errors_are_logged_when_they_change_and_waited_out() {
