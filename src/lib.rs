@@ -13,6 +13,7 @@
 //!                                 config ◄── falco.yaml, -o, environment
 //!
 //!            query ──► filter, hub, event: what may be asked of the log, for service and server
+//!            seldom: lines of the log that others can cause, not too many; for net and service
 //!            filter ──► event: Falco's condition language, for query
 //!
 //!   for the command line alone:
@@ -33,12 +34,13 @@
 //!
 //! # Who may import whom
 //!
-//! `certs`, `event`, `grpc`, `net` and the `gateway` crate import nothing of ours. `filter` and `hub`
-//! may import `event`; `ingest` may import `event` and `hub`; `query` may import `event`, `filter` and
-//! `hub`; `service` may import these four and `grpc`; `config` sees each room's own `Config` and nothing else; `check` may import
-//! `config` and what it names (`ingest`, `net`) and `grpc`; `server` may import everything but the
-//! commands; `client` may import `event`, `filter` and `query`, and of `ingest`
-//! what follows a file and cuts lines: a file is followed in one way only.
+//! `certs`, `event`, `grpc`, `seldom` and the `gateway` crate import nothing of ours, `net` only
+//! `seldom`. `filter` and `hub` may import `event`; `ingest` may import `event` and `hub`; `query` may
+//! import `event`, `filter` and `hub`; `service` may import these four, `grpc` and `seldom`; `config`
+//! sees each room's own `Config` and nothing else; `check` may import `config` and what it names
+//! (`ingest`, `net`) and `grpc`; `server` may import everything but the commands; `client` may import
+//! `event`, `filter` and `query`, and of `ingest` what follows a file and cuts lines: a file is
+//! followed in one way only.
 
 pub mod certs;
 pub mod check;
@@ -51,6 +53,7 @@ pub mod hub;
 pub mod ingest;
 pub mod net;
 pub mod query;
+mod seldom;
 pub mod server;
 pub mod service;
 

@@ -45,8 +45,10 @@ fn main() -> ExitCode {
         }
         Command::Ingest { server } => ask(server, async |server| client::ingest(&server).await),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "falconer", &mut io::stdout());
-            Ok(ExitCode::SUCCESS)
+            // It panics when what it is given cannot be written to.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "falconer", &mut script);
+            io::stdout().write_all(&script).map_err(Into::into).map(|()| ExitCode::SUCCESS)
         }
         Command::Man => manual::write(Cli::command(), &mut io::stdout())
             .map(|()| ExitCode::SUCCESS)
@@ -58,10 +60,12 @@ fn main() -> ExitCode {
             serve(Options { overrides, ..Options::default() }, Some(rate))
         }
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("falconer: {error}");
+    let code = done.unwrap_or_else(|error| {
+        server::tell(&format!("falconer: {error}"));
         ExitCode::FAILURE
-    })
+    });
+    server::flush_log();
+    code
 }
 
 fn env(name: &str) -> Option<String> {
@@ -74,7 +78,7 @@ fn serve(options: Options, demo: Option<u32>) -> Done {
     let loaded = match config::load(&options, &env) {
         Ok(loaded) => loaded,
         Err(errors) => {
-            eprintln!("{errors}");
+            server::tell(&errors.to_string());
             return Ok(ExitCode::from(EX_CONFIG));
         }
     };
@@ -108,7 +112,7 @@ fn ask(
     let server = match client::Server::new(&Target::from(server)) {
         Ok(server) => server,
         Err(error) => {
-            eprintln!("falconer: {error}");
+            server::tell(&format!("falconer: {error}"));
             return Ok(ExitCode::from(EX_USAGE));
         }
     };
@@ -118,7 +122,7 @@ fn ask(
             Ok(ExitCode::SUCCESS)
         }
         Err(error @ (ClientError::Filter(_) | ClientError::Time(_) | ClientError::Options(_))) => {
-            eprintln!("falconer: {error}");
+            server::tell(&format!("falconer: {error}"));
             Ok(ExitCode::from(EX_USAGE))
         }
         Err(error) => Err(error.into()),

@@ -23,6 +23,7 @@ use super::connection::{self, GRACE, Handler, Serving, Terms};
 use super::meter::Cuts;
 use super::refusals::Refusals;
 use super::{BindError, Inherited, Listen, Peer, tcp, tls, unix};
+use crate::seldom::Seldom;
 
 /// How many connections may be open: each needs a file descriptor and some tens of kilobytes.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -117,7 +118,7 @@ impl Listener {
         // Dropped with this function, it ends what is left after the grace.
         let abort = CancellationToken::new();
         let _ended_with_us = abort.clone().drop_guard();
-        let (shortages, full) = (Refusals::default(), Refusals::default());
+        let (shortages, full) = (Seldom::default(), Seldom::default());
         let mut pause = PAUSE_FIRST;
         loop {
             let accepted = tokio::select! {
@@ -161,7 +162,7 @@ impl Listener {
     async fn accept(
         &self,
         places: &Arc<Semaphore>,
-        full: &Refusals,
+        full: &Seldom,
     ) -> io::Result<(tokio::sync::OwnedSemaphorePermit, Accepted)> {
         let place = match places.clone().try_acquire_owned() {
             Ok(place) => place,

@@ -22,6 +22,7 @@ mod health;
 mod inputs;
 mod level;
 mod limits;
+mod log_queue;
 mod logging;
 mod running;
 mod signals;
@@ -29,7 +30,7 @@ mod systemd;
 mod welcome;
 
 use std::future::Future;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -61,7 +62,7 @@ use inputs::Inputs;
 use running::Running;
 use signals::{Asked, Signals};
 
-pub use logging::log_to_stderr;
+pub use logging::{flush_log, log_to_stderr, tell};
 
 /// How long inputs may take to end before live streams do. Falco itself may take longer, and what
 /// it says after that is not delivered any more.
@@ -416,11 +417,9 @@ fn greet(config: &Config, gateway: Option<SocketAddr>) {
     let address = gateway.map(|address| address.to_string());
     let gateway = address.as_deref().zip(config.gateway.as_ref());
     let text = welcome::lines(config.grpc.as_ref(), gateway, config.inputs.http);
-    let mut stderr = io::stderr().lock();
-    // Standard error may be closed; then nobody reads this.
-    let _ = writeln!(stderr, "falconer {}\n{text}", env!("CARGO_PKG_VERSION"));
+    tell(&format!("falconer {}\n{text}", env!("CARGO_PKG_VERSION")));
     if config.inputs.stdin && io::stdin().is_terminal() {
-        let _ = writeln!(stderr, "  reading alerts from this terminal");
+        tell("  reading alerts from this terminal");
     }
 }
 

@@ -195,11 +195,14 @@ impl Reader {
                     }
                 }
                 Next::Lost(gap) => {
-                    tracing::warn!(
-                        peer = self.peer.as_deref(),
-                        count = gap.count(),
-                        "a reader missed alerts"
-                    );
+                    if let Some(untold) = self.context.subscribers.missed().due() {
+                        tracing::warn!(
+                            peer = self.peer.as_deref(),
+                            count = gap.count(),
+                            untold,
+                            "a reader missed alerts"
+                        );
+                    }
                     if let End::Never { subscribed, .. } = &self.end {
                         subscribed.lost(gap.count());
                     }

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::query::Prepared;
 
+use crate::seldom::Seldom;
+
 /// How a reader reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -42,6 +44,8 @@ pub struct Subscribers(Arc<Registry>);
 struct Registry {
     live: Mutex<Live>,
     delivered: [AtomicU64; Kind::ALL.len()],
+    /// A reader may miss alerts as often as it likes.
+    missed: Seldom,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +93,11 @@ pub struct Snapshot {
 }
 
 impl Subscribers {
+    /// Whether it is told in the log that one of them missed alerts.
+    pub(super) fn missed(&self) -> &Seldom {
+        &self.0.missed
+    }
+
     /// How many of a kind are open.
     #[must_use]
     pub fn of(&self, kind: Kind) -> usize {

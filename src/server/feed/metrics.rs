@@ -70,6 +70,10 @@ pub(super) fn text(feed: &Feed) -> String {
     let help = "gRPC connections ended because their peers sent too many frames that are no call";
     registry.register("connections_cut", help, cut);
 
+    let lines = Counter::<u64>::default();
+    lines.inc_by(crate::server::logging::lost_lines());
+    registry.register("log_lines_lost", "Lines that standard error did not take", lines);
+
     let latest = Family::<Labels, Gauge>::default();
     for (input, time) in feed.intake.latest() {
         latest.get_or_create(&vec![("input", input.name().to_owned())]).set(time.as_second());
