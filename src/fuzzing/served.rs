@@ -94,6 +94,7 @@ impl Falco {
             max_age: None,
             refusals: Arc::default(),
             cuts: Arc::default(),
+            quiet: connection::QUIET,
         };
         let opening = async { Ok((RepairedIo::new(end), known)) };
         Bounded { serving: connection::serve(opening, peer, terms), polls }

@@ -3,10 +3,13 @@
 //! 1. TLS and HTTP/2's preface together have [`OPENING_TIME`].
 //! 2. hyper speaks HTTP/2, with every limit set here. Its calls are told who calls and when they
 //!    have to end ([`Ending`]).
-//! 3. It ends when the peer leaves, or breaks the rules, or does not read what is written to it
+//! 3. Whenever nothing was written for [`QUIET`], a PING is, whatever the peer sends meanwhile:
+//!    proxies between cut calls on which the server is silent (nginx after 60 s).
+//! 4. It ends when the peer leaves, or breaks the rules, or does not read what is written to it
 //!    for [`cork::STALL`], or sends too much that is no call ([`meter`]).
-//! 4. At `stop` the peer is told (GOAWAY) and what it has begun is finished.
-//! 5. At its greatest age, where it has one, the peer is told so and may go elsewhere for
+//! 5. At `stop` its calls end first, and then the peer is told (GOAWAY): not every client can take
+//!    both at once ([`parting`]). What takes longer than [`CALLS_GRACE`] is finished behind the GOAWAY.
+//! 6. At its greatest age, where it has one, the peer is told so and may go elsewhere for
 //!    [`AGE_GRACE`]; then its calls are ended as at `stop`. So a certificate that is revoked or
 //!    replaced stops counting some time, however long somebody stays.
 
@@ -19,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryFutureExt as _;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -29,14 +33,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use tower::util::{BoxCloneSyncService, Oneshot};
+use tower::util::BoxCloneSyncService;
 
 use super::Peer;
 use super::authority::HEADER_TABLE_SIZE;
 use super::cork;
 use super::meter::{self, Cuts};
+use super::parting::{PAUSE, Parting, Reply};
 use super::preface::{self, Prefaced};
 use super::refusals::Refusals;
+use super::sent::Sent;
 use super::tls;
 
 /// How long a peer may take from connecting to HTTP/2's preface.
@@ -44,6 +50,13 @@ const OPENING_TIME: Duration = Duration::from_secs(10);
 
 /// How long connections may take to finish at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a connection's calls may take at the end until the peer is told to make no others. Live
+/// streams have two seconds of it to be sent what is there.
+const CALLS_GRACE: Duration = Duration::from_millis(3500);
+
+/// How long a connection that is used all the time is waited for to be quiet for a moment.
+const QUIET_GRACE: Duration = Duration::from_secs(1);
 
 /// How long a connection's calls may go on after its greatest age: time to open another.
 const AGE_GRACE: Duration = Duration::from_secs(30);
@@ -71,6 +84,9 @@ const MAX_HEADERS: u32 = 16 << 10;
 /// An idle peer is asked whether it is there this often, and may take this long to say so.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long the server may be silent. hyper's own PING comes only when the peer is.
+pub(crate) const QUIET: Duration = Duration::from_secs(30);
 
 /// Streams that a peer opens and resets before they are served; beyond, it is attacking
 /// (CVE-2023-44487). And streams we had to reset for the peer's mistakes (CVE-2025-8671).
@@ -101,6 +117,8 @@ pub(crate) struct Terms {
     pub(crate) refusals: Arc<Refusals>,
     /// Connections that were ended for a limit.
     pub(crate) cuts: Arc<Cuts>,
+    /// How long nothing may be written.
+    pub(crate) quiet: Duration,
 }
 
 /// A connection being served.
@@ -165,12 +183,15 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     tracing::debug!(%peer, "connected");
-    let Terms { handler, stop, max_age, refusals, cuts } = terms;
+    let Terms { handler, stop, max_age, refusals, cuts, quiet } = terms;
     let ending = Ending(stop.child_token());
     let old = max_age.map(|age| Box::pin(sleep(around(age))));
-    let calls = Calls { handler, peer: peer.clone(), ending: ending.clone() };
+    let parting = Parting::new(ending.0.clone());
+    let calls =
+        Calls { handler, peer: peer.clone(), ending: ending.clone(), parting: parting.clone() };
     let (io, cut) = meter::metered(io);
-    let (io, cork) = cork::cork(io);
+    let sent = Sent::to(peer.clone(), cuts.errors.clone());
+    let (io, cork) = cork::cork(io, sent, quiet, ending.0.clone());
     let mut connection = Box::pin(builder().serve_connection(TokioIo::new(io), calls));
     async move {
         let old = async {
@@ -182,14 +203,29 @@ where
         let ended = tokio::select! {
             ended = cork::drive(&cork, connection.as_mut()) => ended,
             () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                cork::drive(&cork, connection.as_mut()).await
+                let calls_over = async {
+                    parting.calls_over(CALLS_GRACE).await;
+                    let _ = timeout(QUIET_GRACE, cork::quiet_for(&cork, PAUSE)).await;
+                };
+                tokio::select! {
+                    ended = cork::drive(&cork, connection.as_mut()) => ended,
+                    () = calls_over => {
+                        connection.as_mut().graceful_shutdown();
+                        cork::drive(&cork, connection.as_mut()).await
+                    }
+                }
             }
             () = old => {
                 tracing::debug!(%peer, "the connection has reached its greatest age");
-                connection.as_mut().graceful_shutdown();
-                let driving = Box::pin(cork::drive(&cork, connection.as_mut()));
-                end_aged(driving, &ending.0).await
+                let quiet = timeout(QUIET_GRACE, cork::quiet_for(&cork, PAUSE));
+                tokio::select! {
+                    ended = cork::drive(&cork, connection.as_mut()) => ended,
+                    _ = quiet => {
+                        connection.as_mut().graceful_shutdown();
+                        let driving = Box::pin(cork::drive(&cork, connection.as_mut()));
+                        end_aged(driving, &ending.0).await
+                    }
+                }
             }
         };
         match ended {
@@ -233,17 +269,20 @@ struct Calls {
     handler: Handler,
     peer: Peer,
     ending: Ending,
+    parting: Parting,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Calls {
-    type Response = Response<ReplyBody>;
+    type Response = Response<Reply>;
     type Error = Infallible;
-    type Future = Oneshot<Handler, Request<RequestBody>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer.clone());
         request.extensions_mut().insert(self.ending.clone());
-        self.handler.clone().oneshot(request.map(request_body))
+        let answering = self.parting.begin();
+        let answer = self.handler.clone().oneshot(request.map(request_body));
+        Box::pin(answer.map_ok(|reply| reply.map(|body| answering.with(body))))
     }
 }
 
@@ -271,6 +310,7 @@ fn builder() -> http2::Builder<TokioExecutor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::frames::{Frame, Frames};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::Instant;
 
@@ -291,6 +331,7 @@ mod tests {
             max_age: None,
             refusals: Arc::default(),
             cuts: Arc::default(),
+            quiet: QUIET,
         };
         let serving = tokio::spawn(serve(opening, known, terms));
         peer.write_all(greeting).await.unwrap();
@@ -320,6 +361,112 @@ mod tests {
         assert_eq!(elapsed, Duration::ZERO);
     }
 
+    /// What a client begins a call with: no settings, a head, and no end.
+    fn call() -> Vec<u8> {
+        let head = b"\x83\x86\x84\x01\x09localhost";
+        let length = u8::try_from(head.len()).unwrap();
+        let settings = &[0, 0, 0, 4, 0, 0, 0, 0, 0][..];
+        [preface::PREFACE, settings, &[0, 0, length, 1, 4, 0, 0, 0, 1], head].concat()
+    }
+
+    /// The next frames that `peer` is sent.
+    async fn frames(peer: &mut tokio::io::DuplexStream, sent: &mut Frames) -> Vec<Frame> {
+        let mut piece = [0; 1024];
+        let length = peer.read(&mut piece).await.unwrap();
+        assert_ne!(length, 0, "it has ended");
+        let mut piece = &piece[..length];
+        std::iter::from_fn(|| sent.next(&mut piece)).collect()
+    }
+
+    fn serving(
+        ours: tokio::io::DuplexStream,
+        handler: Handler,
+        stop: &CancellationToken,
+    ) -> Serving {
+        let terms = Terms {
+            handler,
+            stop: stop.clone(),
+            max_age: None,
+            refusals: Arc::default(),
+            cuts: Arc::default(),
+            quiet: QUIET,
+        };
+        let known = Peer::Unix { uid: None, pid: None };
+        let opened = known.clone();
+        serve(async { Ok((ours, opened)) }, known, terms)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_calls_end_first_and_pauses_are_between() {
+        let (mut peer, ours) = tokio::io::duplex(1 << 16);
+        let handler =
+            BoxCloneSyncService::new(tower::service_fn(async |request: Request<RequestBody>| {
+                let Ending(ending) = request.extensions().get().cloned().unwrap();
+                let last = futures_util::stream::once(async move {
+                    ending.cancelled().await;
+                    Ok(http_body::Frame::data(Bytes::from_static(b"last")))
+                });
+                let trailers = futures_util::stream::once(async {
+                    Ok(http_body::Frame::trailers(http::HeaderMap::new()))
+                });
+                let body = futures_util::StreamExt::chain(last, trailers);
+                Ok(Response::new(http_body_util::StreamBody::new(body).boxed_unsync()))
+            }));
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serving(ours, handler, &stop));
+        peer.write_all(&call()).await.unwrap();
+        let mut sent = Frames::behind(0, |_| 0);
+        while !frames(&mut peer, &mut sent).await.iter().any(|frame| frame.kind == 1) {}
+        stop.cancel();
+        let start = Instant::now();
+        let mut ends = Vec::new();
+        while !ends.iter().any(|(kinds, _): &(Vec<u8>, _)| kinds.contains(&7)) {
+            let read = frames(&mut peer, &mut sent).await;
+            ends.push((read.iter().map(|frame| frame.kind).collect(), start.elapsed()));
+        }
+        let (kinds, times): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
+        // DATA; HEADERS with RST_STREAM; GOAWAY with PING.
+        assert_eq!(kinds, [vec![0], vec![1, 3], vec![7, 6]]);
+        assert!(times[1] >= times[0] + PAUSE && times[2] >= times[1] + PAUSE, "{times:?}");
+        assert!(times[2] < GRACE / 2, "{times:?}");
+        drop(peer);
+        serving.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_speaks_without_being_answered_is_pinged_too() {
+        let (mut peer, ours) = tokio::io::duplex(1 << 16);
+        let handler =
+            BoxCloneSyncService::new(tower::service_fn(async |request: Request<RequestBody>| {
+                let mut requests = request.into_body();
+                while requests.frame().await.is_some() {}
+                Ok(Response::new(http_body_util::Empty::new().boxed_unsync()))
+            }));
+        let serving = tokio::spawn(serving(ours, handler, &CancellationToken::new()));
+        peer.write_all(&call()).await.unwrap();
+        let mut sent = Frames::behind(0, |_| 8);
+        let (mut last, mut pings) = (Instant::now(), 0);
+        while pings < 5 {
+            tokio::select! {
+                read = frames(&mut peer, &mut sent) => {
+                    assert!(last.elapsed() <= QUIET + Duration::from_secs(1));
+                    last = Instant::now();
+                    for ping in read.iter().filter(|frame| frame.kind == 6) {
+                        pings += u32::from(&ping.payload == b"falconer");
+                        let answer = [&[0, 0, 8, 6, 1, 0, 0, 0, 0][..], &ping.payload].concat();
+                        peer.write_all(&answer).await.unwrap();
+                    }
+                }
+                // A request.
+                () = sleep(Duration::from_secs(7)) => {
+                    peer.write_all(b"\0\0\x05\0\0\0\0\0\x01\0\0\0\0\0").await.unwrap();
+                }
+            }
+        }
+        drop(peer);
+        serving.await.unwrap();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn at_its_greatest_age_a_connection_is_given_up_for_another() {
         let (peer, ours) = tokio::io::duplex(1 << 16);
@@ -339,6 +486,7 @@ mod tests {
             max_age: Some(age),
             refusals: Arc::default(),
             cuts: Arc::default(),
+            quiet: QUIET,
         };
         let known = Peer::Unix { uid: None, pid: None };
         let opened = known.clone();

@@ -11,7 +11,11 @@
 //!    for ever to be written themselves.
 //! 4. What was written last has to arrive: a connection that has ended is closed only when the peer
 //!    has read to the end and left, or took [`LINGER`] over it ([`linger`]).
-//! 5. An empty buffer is given back: an idle connection holds none.
+//! 5. When nothing was written for as long as is given, a PING is, between two frames of HTTP/2's.
+//!    HTTP/2 forgets the answer, which it did not ask for.
+//! 6. At the end, trailers wait for an RST_STREAM that follows them: two tasks make them, and some
+//!    clients must have both at once ([`super::parting`]).
+//! 7. An empty buffer is given back: an idle connection holds none.
 
 use std::future::Future;
 use std::io;
@@ -22,7 +26,10 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::sent::Sent;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,6 +43,12 @@ pub(super) const STALL: Duration = Duration::from_secs(60);
 
 /// How long a peer may take to read what was written last.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long trailers wait at the end for what follows them.
+const TOGETHER: Duration = Duration::from_millis(10);
+
+/// A PING (RFC 9113, section 6.7), with something in it that HTTP/2 does not use for its own.
+const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0falconer";
 
 /// The connection's side: give it to HTTP/2.
 #[derive(Debug)]
@@ -51,16 +64,32 @@ struct Held<T> {
     bytes: BytesMut,
     /// Bytes written in all.
     written: u64,
+    /// When the last of them was, or the connection began.
+    last: Instant,
+    /// How long nothing may be written.
+    quiet: Duration,
+    sent: Sent,
+    /// Cancelled when calls have to end.
+    ending: CancellationToken,
 }
 
-/// Gathers what is written to `io`.
-pub(super) fn cork<T>(io: T) -> (Corked<T>, Cork<T>) {
-    let held = Arc::new(Mutex::new(Held { io, bytes: BytesMut::new(), written: 0 }));
+/// Gathers what is written to `io`, as `sent` follows it; nothing is written for at most `quiet`.
+pub(super) fn cork<T>(
+    io: T,
+    sent: Sent,
+    quiet: Duration,
+    ending: CancellationToken,
+) -> (Corked<T>, Cork<T>) {
+    let (bytes, written, last) = (BytesMut::new(), 0, Instant::now());
+    let held = Arc::new(Mutex::new(Held { io, bytes, written, last, quiet, sent, ending }));
     (Corked(held.clone()), Cork(held))
 }
 
 impl<T: AsyncWrite + Unpin> Held<T> {
     fn poll_write_out(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.bytes.is_empty() {
+            self.last = Instant::now();
+        }
         while !self.bytes.is_empty() {
             let written = ready!(Pin::new(&mut self.io).poll_write(context, &self.bytes))?;
             if written == 0 {
@@ -87,7 +116,31 @@ impl<T: AsyncWrite + Unpin> Held<T> {
             let room = HELD - self.bytes.len();
             self.bytes.extend_from_slice(slice.get(..room).unwrap_or(slice));
         }
+        self.sent.follow(self.bytes.get(before..).unwrap_or_default());
         Poll::Ready(Ok(self.bytes.len() - before))
+    }
+
+    /// Writes a PING if everything is written and that was long enough ago. `due` is when to look
+    /// again.
+    fn poll_ping(
+        &mut self,
+        context: &mut Context<'_>,
+        mut due: Pin<&mut Sleep>,
+    ) -> Poll<io::Result<()>> {
+        while due.as_mut().poll(context).is_ready() {
+            // HTTP/2 begins, and it may have a frame to finish.
+            let may = self.written > 0 && self.sent.is_between_frames();
+            if self.last.elapsed() < self.quiet {
+                due.as_mut().reset(self.last + self.quiet);
+                continue;
+            }
+            due.as_mut().reset(Instant::now() + self.quiet);
+            if may {
+                self.bytes.extend_from_slice(PING);
+                ready!(self.poll_write_out(context))?;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -105,13 +158,28 @@ where
     E: Into<BoxError>,
 {
     let mut stalled: Option<Stalled> = None;
+    let due = {
+        let held = lock(&cork.0);
+        sleep_until(held.last + held.quiet)
+    };
+    let mut due = Box::pin(due);
+    let mut gathering: Option<Pin<Box<Sleep>>> = None;
     std::future::poll_fn(|context| {
         let ended = connection.as_mut().poll(context).map_err(Into::into);
         if ended.is_ready() {
             return ended;
         }
         let mut held = lock(&cork.0);
-        match held.poll_write_out(context) {
+        if !held.bytes.is_empty() && held.sent.ends_call() && held.ending.is_cancelled() {
+            let gathering = gathering.get_or_insert_with(|| Box::pin(sleep(TOGETHER)));
+            ready!(gathering.as_mut().poll(context));
+        }
+        gathering = None;
+        let written = match held.poll_write_out(context) {
+            Poll::Ready(Ok(())) => held.poll_ping(context, due.as_mut()),
+            other => other,
+        };
+        match written {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
             Poll::Ready(Ok(())) => stalled = None,
             Poll::Pending => {
@@ -124,6 +192,21 @@ where
         Poll::Pending
     })
     .await
+}
+
+/// Waits until nothing has been written for so long.
+pub(super) async fn quiet_for<T>(cork: &Cork<T>, pause: Duration) {
+    loop {
+        let until = {
+            let held = lock(&cork.0);
+            // What is held is about to be written.
+            if held.bytes.is_empty() { held.last + pause } else { Instant::now() + pause }
+        };
+        if until <= Instant::now() {
+            return;
+        }
+        sleep_until(until).await;
+    }
 }
 
 /// Waits until the peer has left after everything was written; what it still sends is forgotten.
@@ -213,11 +296,19 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Corked<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Peer as Who;
     use std::cell::Cell;
     use std::convert::Infallible;
     use std::task::Waker;
 
     use tokio::io::AsyncWriteExt;
+
+    const QUIET: Duration = Duration::from_secs(30);
+
+    fn cork<T>(io: T) -> (Corked<T>, Cork<T>) {
+        let sent = Sent::to(Who::Unix { uid: None, pid: None }, Arc::default());
+        super::cork(io, sent, QUIET, CancellationToken::new())
+    }
 
     /// Notes the length of each write, and takes `room` bytes in all.
     struct Peer {
@@ -269,8 +360,8 @@ mod tests {
         (done.get(), writes)
     }
 
-    #[test]
-    fn what_is_written_in_one_go_leaves_in_one_write() {
+    #[tokio::test]
+    async fn what_is_written_in_one_go_leaves_in_one_write() {
         assert_eq!(writing(3, 16 << 10, usize::MAX), (3, vec![48 << 10]));
         assert_eq!(writing(5, 16 << 10, usize::MAX), (5, vec![HELD, 16 << 10]));
         assert_eq!(writing(0, 0, usize::MAX), (0, vec![]));

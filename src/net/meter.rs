@@ -1,8 +1,7 @@
 //! A meter on what a peer sends: the frames that cost it nothing and us a little, and that neither
 //! h2 nor hyper limits (CVE-2019-9512, 9513, 9515, 9518; CVE-2023-44487 when it is paced).
 //!
-//! 1. [`Meter`] follows frame heads (RFC 9113, section 4.1) through whatever pieces reads bring: nine
-//!    bytes of each frame, and how much of it is still to come. It copies nothing.
+//! 1. [`Meter`] follows frame heads through whatever pieces reads bring ([`Frames`]).
 //! 2. Frames of each [`Limit`] are counted over [`PERIOD`]. Those with which clients answer what we
 //!    send (WINDOW_UPDATE; PING, to measure the bandwidth) may be the more the more we wrote.
 //! 3. One too many ends the connection: [`Metered`] fails its read, and [`Cut`] says why.
@@ -20,7 +19,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::frames::Frames;
 use super::preface::PREFACE;
+use super::sent::Errors;
 
 /// How long frames are counted before counting begins anew.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -120,11 +121,7 @@ impl Limit {
 /// Counts what one peer sends. Pure: the clock is a parameter.
 #[derive(Debug)]
 pub struct Meter {
-    /// The preface first, then a frame's payload: bytes that are no head.
-    skip: usize,
-    head: [u8; 9],
-    /// How much of [`Self::head`] is there.
-    known: usize,
+    frames: Frames,
     began: Option<Instant>,
     counts: [u64; Limit::ALL.len()],
     written: u64,
@@ -133,9 +130,7 @@ pub struct Meter {
 impl Default for Meter {
     fn default() -> Self {
         Self {
-            skip: PREFACE.len(),
-            head: [0; 9],
-            known: 0,
+            frames: Frames::behind(PREFACE.len(), |_| 0),
             began: None,
             counts: [0; Limit::ALL.len()],
             written: 0,
@@ -149,31 +144,12 @@ impl Meter {
     /// # Errors
     /// The limit that the peer has exceeded.
     pub fn read(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Limit> {
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = bytes.get(skipped..).unwrap_or_default();
-            let Some(rest) = self.head.get_mut(self.known..) else { return Ok(()) };
-            let taken = rest.len().min(bytes.len());
-            let (Some(rest), Some((piece, after))) =
-                (rest.get_mut(..taken), bytes.split_at_checked(taken))
-            else {
-                return Ok(());
-            };
-            rest.copy_from_slice(piece);
-            self.known += taken;
-            bytes = after;
-            if self.known < self.head.len() {
-                return Ok(());
-            }
-            self.known = 0;
-            let [a, b, c, kind, flags, ..] = self.head;
-            let length = u32::from_be_bytes([0, a, b, c]);
-            self.skip = length as usize;
-            if let Some(limit) = Limit::of(kind, flags, length) {
+        while let Some(frame) = self.frames.next(&mut bytes) {
+            if let Some(limit) = Limit::of(frame.kind, frame.flags, frame.length) {
                 self.count(limit, now)?;
             }
         }
+        Ok(())
     }
 
     /// Notes that `bytes` were written to the peer.
@@ -211,13 +187,16 @@ impl Cut {
     }
 }
 
-/// Connections that limits have ended, all of a listener's.
+/// Connections that limits have ended, all of a listener's, and what HTTP/2 ended by itself.
 #[derive(Debug, Default)]
-pub struct Cuts([AtomicU64; Limit::ALL.len()]);
+pub struct Cuts {
+    counts: [AtomicU64; Limit::ALL.len()],
+    pub(super) errors: Arc<Errors>,
+}
 
 impl Cuts {
     pub(super) fn count(&self, limit: Limit) {
-        if let Some(count) = self.0.get(limit as usize) {
+        if let Some(count) = self.counts.get(limit as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -226,8 +205,14 @@ impl Cuts {
     pub fn counts(&self) -> impl Iterator<Item = (Limit, u64)> {
         Limit::ALL
             .into_iter()
-            .zip(&self.0)
+            .zip(&self.counts)
             .map(|(limit, count)| (limit, count.load(Ordering::Relaxed)))
+    }
+
+    /// Calls and connections that HTTP/2 ended by itself.
+    #[must_use]
+    pub fn errors(&self) -> &Errors {
+        &self.errors
     }
 }
 

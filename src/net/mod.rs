@@ -7,9 +7,12 @@
 //! | [`tcp`] | the TCP listener |
 //! | [`inherited`] | sockets that systemd bound for us |
 //! | [`tls`] | TLS from PEM files, mutual for gRPC |
-//! | [`authority`] | the repair of `:authority` below HTTP/2, on unix sockets only |
+//! | [`authority`] | the repair of `:authority` below HTTP/2 |
 //! | [`preface`] | a connection must begin with HTTP/2's preface, soon |
+//! | [`frames`] | HTTP/2's frames, followed through pieces |
 //! | [`meter`] | frames that cost a peer nothing, counted and limited |
+//! | [`sent`] | what HTTP/2 resets by itself, counted and told |
+//! | [`parting`] | how a call ends: slowly enough for every client |
 //! | [`cork`] | what HTTP/2 writes in one go leaves in one write |
 //! | [`connection`] | one connection, from its opening to its end |
 //! | [`refusals`] | refused connections in the log, not too many |
@@ -18,11 +21,14 @@
 pub mod authority;
 pub mod connection;
 mod cork;
+mod frames;
 mod inherited;
 mod links;
 pub mod meter;
+mod parting;
 pub(crate) mod preface;
 pub(crate) mod refusals;
+pub mod sent;
 pub mod serve;
 pub mod tcp;
 pub mod tls;

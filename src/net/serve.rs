@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::authority::RepairedIo;
-use super::connection::{self, GRACE, Handler, Serving, Terms};
+use super::connection::{self, GRACE, Handler, QUIET, Serving, Terms};
 use super::meter::Cuts;
 use super::refusals::Refusals;
 use super::{BindError, Inherited, Listen, Peer, tcp, tls, unix};
@@ -41,6 +41,7 @@ const PAUSE_MOST: Duration = Duration::from_secs(1);
 pub struct Listener {
     kind: Kind,
     cuts: Arc<Cuts>,
+    quiet: Duration,
 }
 
 #[derive(Debug)]
@@ -89,13 +90,19 @@ impl Listener {
                 Kind::Tcp { listener, tls: Arc::new(tls) }
             }
         };
-        Ok(Self { kind, cuts: Arc::default() })
+        Ok(Self { kind, cuts: Arc::default(), quiet: QUIET })
     }
 
     /// Connections that were ended because their peers sent too much that is no call.
     #[must_use]
     pub fn cuts(&self) -> Arc<Cuts> {
         self.cuts.clone()
+    }
+
+    /// Never silent for longer than `quiet`, on any connection; tests have less time than people.
+    #[must_use]
+    pub fn quiet_for(self, quiet: Duration) -> Self {
+        Self { quiet, ..self }
     }
 
     /// The TLS configuration in force, where there is one: for reloading it.
@@ -113,7 +120,8 @@ impl Listener {
         let max_age = matches!(self.kind, Kind::Tcp { .. }).then_some(MAX_AGE);
         let refusals = Arc::new(Refusals::default());
         let cuts = self.cuts.clone();
-        let terms = Terms { handler, stop: stop.clone(), max_age, refusals, cuts };
+        let quiet = self.quiet;
+        let terms = Terms { handler, stop: stop.clone(), max_age, refusals, cuts, quiet };
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         // Dropped with this function, it ends what is left after the grace.
         let abort = CancellationToken::new();
@@ -209,7 +217,7 @@ impl Accepted {
                 let opening = async move {
                     let stream = TlsAcceptor::from(config).accept(stream).await?;
                     let identity = tls::identity(stream.get_ref().1).map(Into::into);
-                    Ok((stream, Peer::Tcp { address, identity }))
+                    Ok((RepairedIo::new(stream), Peer::Tcp { address, identity }))
                 };
                 connection::serve(opening, Peer::Tcp { address, identity: None }, terms)
             }

@@ -28,7 +28,8 @@ pub(super) fn filter(text: Option<&str>) -> (EnvFilter, Option<String>) {
 fn read(text: &str) -> Result<EnvFilter, String> {
     let builder = EnvFilter::builder();
     if let Ok(level) = text.parse::<LevelFilter>() {
-        let ours = format!("warn,falconer={level},falconer_gateway={level}");
+        // HTTP/2 warns of each answer to a PING that it did not send itself: ours are such.
+        let ours = format!("warn,h2=error,falconer={level},falconer_gateway={level}");
         return builder.parse(ours).map_err(|error| error.to_string());
     }
     let is_known = |word: &str| {

@@ -1,11 +1,11 @@
-//! Repairs `:authority` in what a client of a unix socket sends, before HTTP/2 reads it.
+//! Repairs `:authority` in what a client sends, before HTTP/2 reads it.
 //!
 //! A gRPC client has no host name for a unix socket. Since 1.57 the clients built on C-core send
 //! the percent-encoded path (`tmp%2Fx%2Ff.sock`), others the path itself, and neither is an
-//! authority (RFC 3986 section 3.2), so HTTP/2 resets the stream before any service is asked.
-//! Nothing is routed by authority here; it only has to be legal. [`Repair`] edits the bytes in
-//! place as they stream in, [`RepairedIo`] does it to a connection. For unix sockets only: on TCP
-//! a wrong authority is the client's mistake and stays refused.
+//! authority (RFC 3986 section 3.2), so HTTP/2 resets the stream before any service is asked. On
+//! TCP, Node's HTTP/2 writes an IPv6 address without its brackets (`::1:5060`). Nothing is routed by
+//! authority here, and nobody is let in by it; it only has to be legal. [`Repair`] edits the bytes
+//! in place as they stream in, [`RepairedIo`] does it to a connection.
 //!
 //! # How
 //!
@@ -102,9 +102,20 @@ struct Lost;
 
 impl Repair {
     /// Edits the next bytes from the client, beginning with the connection preface.
-    pub fn feed(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
+    pub fn feed(&mut self, mut bytes: &mut [u8]) {
+        loop {
+            if let Place::Skip { left } = self.place {
+                // Most of what is sent: not looked at.
+                let skipped = (left as usize).min(bytes.len());
+                self.place = Place::skip(left - skipped as u32);
+                bytes = bytes.get_mut(skipped..).unwrap_or_default();
+            }
+            let Some((byte, rest)) = bytes.split_first_mut() else { return };
             self.place = self.step(byte).unwrap_or(Place::Lost);
+            if let Place::Lost = self.place {
+                return;
+            }
+            bytes = rest;
         }
     }
 

@@ -70,6 +70,20 @@ pub(super) fn text(feed: &Feed) -> String {
     let help = "gRPC connections ended because their peers sent too many frames that are no call";
     registry.register("connections_cut", help, cut);
 
+    let errors = feed.cuts.errors();
+    let reset = Family::<Labels, Counter>::default();
+    for (code, count) in errors.calls() {
+        reset.get_or_create(&vec![("code", code.to_owned())]).inc_by(count);
+    }
+    let help = "gRPC calls that HTTP/2 reset by itself for what their peers sent";
+    registry.register("streams_reset", help, reset);
+    let broken = Family::<Labels, Counter>::default();
+    for (code, count) in errors.connections() {
+        broken.get_or_create(&vec![("code", code.to_owned())]).inc_by(count);
+    }
+    let help = "gRPC connections that HTTP/2 ended by itself for what their peers sent";
+    registry.register("connections_broken", help, broken);
+
     let lines = Counter::<u64>::default();
     lines.inc_by(crate::server::logging::lost_lines());
     registry.register("log_lines_lost", "Lines that standard error did not take", lines);
