@@ -6,13 +6,16 @@
 
 use std::ops::ControlFlow;
 
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    answer::numbers,
     ask::{Asked, Nothing},
-    history::scan,
     json::Json,
     port::{Ask, Hint, Order},
     problem::{Document, Refusal},
@@ -21,6 +24,8 @@ use crate::{
 
 /// Alerts that are looked at.
 const LOOKED_AT: u64 = 200_000;
+/// Bytes of the answer, about: some hints, each with the names it is about.
+const LENGTH: usize = 16 << 10;
 
 /// Which condition.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -46,21 +51,23 @@ pub(crate) struct Hints {
     responses(
         (status = 200, description = "What may be a slip; nothing, if all is well", body = Hints),
         (status = 400, description = "It is no condition", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn hints(
     State(gateway): State<Gateway>,
     Asked(Wanted { filter }, Nothing {}): Asked<Wanted>,
-) -> Result<Json<Hints>, Refusal> {
+) -> Result<Response, Refusal> {
     let Some(filter) = filter.filter(|text| !text.trim().is_empty()) else {
-        return Ok(Json(Hints::default()));
+        return Ok(Json(Hints::default()).into_response());
     };
     let mut hints = gateway.port.hints(filter).await?;
     if hints.is_settled() {
-        return Ok(Json(Hints { hints: hints.told(None), scanned: 0 }));
+        let hints = Hints { hints: hints.told(None), scanned: 0 };
+        return Ok(Json(hints).into_response());
     }
     let history = gateway.port.history(Ask::default()).await?;
-    let hints = scan(&gateway, history, move |scan| {
+    let hints = numbers(&gateway, history, LENGTH, move |scan| {
         let scanned = scan.some(Order::NewestFirst, LOOKED_AT, &mut |row| {
             hints.look(row);
             if hints.is_settled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -70,7 +77,7 @@ pub(crate) async fn hints(
             _ if scanned.complete => Some("no alert kept".to_owned()),
             count => Some(format!("none of the newest {count} alerts")),
         };
-        Hints { hints: hints.told(whose.as_deref()), scanned: scanned.count }
+        Ok(Hints { hints: hints.told(whose.as_deref()), scanned: scanned.count })
     });
-    hints.await.map(Json)
+    hints.await
 }
