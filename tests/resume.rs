@@ -57,7 +57,7 @@ async fn who_comes_back_after_a_restart_is_told_and_gets_what_is_kept() {
     let gateway = gateway.restart(&[]);
     let bye = events.named("bye").await;
     assert_eq!(bye.id.as_ref(), Some(&old), "it can be gone on from");
-    assert!(data(&bye)["reason"].as_str().unwrap().contains("ask again"), "{bye:?}");
+    assert!(data(&bye)["reason"].as_str().unwrap().contains("reconnect"), "{bye:?}");
     gateway.post(&(line("first", 0) + &line("second", 1))).await;
     let epoch = gateway.json("/api/v1/status").await["epoch"].as_str().unwrap().to_owned();
 
@@ -168,4 +168,30 @@ async fn what_a_stream_would_not_honour_is_refused_with_words() {
         assert_eq!(gateway.get(&format!("{path}?_=1764557000")).await.status, 200, "{path}");
         assert_eq!(gateway.get(&format!("{path}?stream=1")).await.status, 400, "{path}");
     }
+}
+
+#[tokio::test]
+async fn new_settings_end_a_stream_that_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    let [before, after] = ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"];
+    std::fs::write(&file, before).unwrap();
+    let mut gateway = Gateway::start(&[&format!("falconer.gateway.token_file={}", file.display())]);
+    let asked =
+        |token: &str| Request::get(STREAM).header("authorization", format!("Bearer {token}"));
+    let mut events = gateway.ask(asked(before), b"").await.events();
+    assert_eq!(events.next().await.unwrap().name, "position");
+    gateway.server.feed(line("first", 0));
+    assert_eq!(rules(&mut events, 1).await, ["first"]);
+
+    std::fs::write(&file, after).unwrap();
+    gateway.server.hang_up();
+    let bye = events.named("bye").await;
+    assert!(data(&bye)["reason"].as_str().unwrap().contains("new settings"), "{bye:?}");
+    assert_eq!(events.next().await, None);
+    gateway.server.feed(line("second", 0));
+    let resumed = asked(after).header("last-event-id", bye.id.unwrap());
+    let mut events = gateway.ask(resumed, b"").await.events();
+    let next = events.next().await.unwrap();
+    assert_eq!((next.name.as_str(), &data(&next)["rule"]), ("", &json!("second")), "nothing lost");
 }

@@ -52,7 +52,7 @@ const RETRY: &str = "retry: 2000\n";
 /// A comment's line.
 const COMMENT: &str = ":\n";
 /// What `bye` says.
-const BYE: &str = "the server is stopping, or its gateway has new settings; ask again";
+const BYE: &str = "the server is stopping, or its gateway has new settings; reconnect";
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
