@@ -1,6 +1,8 @@
 //! The live stream's blocks, by a clock that is paused: what it begins with, and what it says when
 //! nothing comes. What libraries make of them is tested with a whole server.
 
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
+
 mod support;
 
 use std::sync::{Arc, atomic::Ordering};
