@@ -39,7 +39,7 @@ export function Empty() {
       <p>
         {stats.value ? `The server keeps ${number(stats.value.retained)} alerts. ` : ""}
         {olderFrom.value !== null ? "Not all of them were looked at yet. " : ""}
-        {!isLive.value ? "" : phase.value?.name === "live" ? "Those that match will appear here as they come." : "Not connected: what comes now is not shown until it is."}
+        {isLive.value ? toCome() : ""}
       </p>
       <div class="buttons">
         {filter.value !== "" && <button type="button" class="main" onClick={() => go({ filter: "" })}>Clear filter</button>}
@@ -47,6 +47,12 @@ export function Empty() {
       </div>
     </div>
   );
+}
+
+function toCome(): string {
+  const now = phase.value;
+  const cut = now?.name === "waiting" || now?.name === "stopped" || (now?.name === "connecting" && now.attempt > 0);
+  return cut ? "Not connected: what comes now is not shown until it is." : "Those that match will appear here as they come.";
 }
 
 function Wiring() {

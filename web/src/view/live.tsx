@@ -48,7 +48,7 @@ function shownOf(): string {
   const shown = shownAlerts.value;
   const all = matched.value;
   const alerts = (count: number): string => `${number(count)} ${count === 1 ? "alert" : "alerts"}`;
-  if (all !== undefined && all > shown) return `${number(shown)} of ${alerts(all)}`;
+  if (all !== undefined && all > shown) return `${number(shown)} of ${narrow.value ? number(all) : alerts(all)}`;
   return all === undefined && olderFrom.value !== null ? `The newest ${alerts(shown)}` : alerts(shown);
 }
 
