@@ -215,7 +215,7 @@ async fn whatever_is_wrong_with_a_file_is_said_and_passes() {
     } else {
         fs::rename(&path, at("old")).unwrap();
         fs::write(&path, "").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         said(&path, "Permission denied").await;
     }
 }
