@@ -52,6 +52,7 @@ impl Falconer {
             hostname: "this-host".into(),
             now,
             falco: Arc::new(FalcoVersion::default),
+            down: Arc::new(Vec::new),
             subscribers: Subscribers::default(),
             stop: stop.clone(),
         };
