@@ -3,14 +3,15 @@
 
 use crate::net;
 
-use super::{Config, finding::Report, own::Own, place::At};
+use super::{Config, DEFAULT_SOCKET_MODE, finding::Report, own::Own, place::At, section::Placed};
 
 /// Warns of them.
 pub(super) fn warn(config: &Config, own: &Own, report: &mut Report) {
     let Config { grpc, gateway, .. } = config;
     if !matches!(grpc, Some(net::Listen::Unix(_))) {
         for (key, at) in [
-            ("mode", own.socket_mode.as_ref().map(|placed| placed.at)),
+            // The default stands in the sample that people copy whole.
+            ("mode", set(own.socket_mode.as_ref(), |mode| *mode != DEFAULT_SOCKET_MODE)),
             ("group", set(own.socket_group.as_ref(), |group| group.is_some())),
             ("links", set(own.socket_links.as_ref(), |links| !links.is_empty())),
         ] {
@@ -33,9 +34,6 @@ pub(super) fn warn(config: &Config, own: &Own, report: &mut Report) {
 }
 
 /// Where it is set to something.
-fn set<T>(
-    placed: Option<&super::section::Placed<T>>,
-    is_set: impl FnOnce(&T) -> bool,
-) -> Option<At> {
+fn set<T>(placed: Option<&Placed<T>>, is_set: impl FnOnce(&T) -> bool) -> Option<At> {
     placed.filter(|placed| is_set(&placed.value)).map(|placed| placed.at)
 }
