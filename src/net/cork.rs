@@ -29,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::echo::Echo;
 use super::sent::Sent;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -71,6 +72,8 @@ struct Held<T> {
     sent: Sent,
     /// Cancelled when calls have to end.
     ending: CancellationToken,
+    /// Other PINGs that are wanted.
+    echo: Arc<Echo>,
 }
 
 /// Gathers what is written to `io`, as `sent` follows it; nothing is written for at most `quiet`.
@@ -79,9 +82,10 @@ pub(super) fn cork<T>(
     sent: Sent,
     quiet: Duration,
     ending: CancellationToken,
+    echo: Arc<Echo>,
 ) -> (Corked<T>, Cork<T>) {
     let (bytes, written, last) = (BytesMut::new(), 0, Instant::now());
-    let held = Arc::new(Mutex::new(Held { io, bytes, written, last, quiet, sent, ending }));
+    let held = Arc::new(Mutex::new(Held { io, bytes, written, last, quiet, sent, ending, echo }));
     (Corked(held.clone()), Cork(held))
 }
 
@@ -139,6 +143,13 @@ impl<T: AsyncWrite + Unpin> Held<T> {
                 self.bytes.extend_from_slice(PING);
                 ready!(self.poll_write_out(context))?;
             }
+        }
+        if self.sent.is_between_frames()
+            && self.written > 0
+            && let Some(ping) = self.echo.due(context)
+        {
+            self.bytes.extend_from_slice(&ping);
+            ready!(self.poll_write_out(context))?;
         }
         Poll::Ready(Ok(()))
     }
@@ -307,7 +318,7 @@ mod tests {
 
     fn cork<T>(io: T) -> (Corked<T>, Cork<T>) {
         let sent = Sent::to(Who::Unix { uid: None, pid: None }, Arc::default());
-        super::cork(io, sent, QUIET, CancellationToken::new())
+        super::cork(io, sent, QUIET, CancellationToken::new(), Arc::default())
     }
 
     /// Notes the length of each write, and takes `room` bytes in all.

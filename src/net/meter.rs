@@ -19,9 +19,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::echo::{self, Echo};
 use super::frames::Frames;
 use super::preface::PREFACE;
 use super::sent::Errors;
+
+const PING: u8 = 0x6;
+const ACK: u8 = 0x1;
 
 /// How long frames are counted before counting begins anew.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -122,6 +126,8 @@ impl Limit {
 #[derive(Debug)]
 pub struct Meter {
     frames: Frames,
+    /// The last answer to a PING of ours that has been read and not been taken.
+    answer: Option<u32>,
     began: Option<Instant>,
     counts: [u64; Limit::ALL.len()],
     written: u64,
@@ -130,7 +136,8 @@ pub struct Meter {
 impl Default for Meter {
     fn default() -> Self {
         Self {
-            frames: Frames::behind(PREFACE.len(), |_| 0),
+            frames: Frames::behind(PREFACE.len(), |kind| if kind == PING { 8 } else { 0 }),
+            answer: None,
             began: None,
             counts: [0; Limit::ALL.len()],
             written: 0,
@@ -145,6 +152,9 @@ impl Meter {
     /// The limit that the peer has exceeded.
     pub fn read(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Limit> {
         while let Some(frame) = self.frames.next(&mut bytes) {
+            if frame.kind == PING && frame.flags & ACK != 0 {
+                self.answer = echo::number(frame.payload).or(self.answer);
+            }
             if let Some(limit) = Limit::of(frame.kind, frame.flags, frame.length) {
                 self.count(limit, now)?;
             }
@@ -175,6 +185,7 @@ pub(super) struct Metered<T> {
     io: T,
     meter: Meter,
     cut: Cut,
+    echo: Arc<Echo>,
 }
 
 /// Which limit has ended a connection, if one has.
@@ -217,9 +228,9 @@ impl Cuts {
 }
 
 /// Puts a meter on `io`, from which nothing has been read yet.
-pub(super) fn metered<T>(io: T) -> (Metered<T>, Cut) {
+pub(super) fn metered<T>(io: T, echo: Arc<Echo>) -> (Metered<T>, Cut) {
     let cut = Cut::default();
-    (Metered { io, meter: Meter::default(), cut: cut.clone() }, cut)
+    (Metered { io, meter: Meter::default(), cut: cut.clone(), echo }, cut)
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
@@ -238,6 +249,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
             // The first one is what it is cut for.
             let _ = this.cut.0.set(limit);
             return Poll::Ready(Err(io::Error::other("the peer exceeds a limit")));
+        }
+        if let Some(number) = this.meter.answer.take() {
+            this.echo.answered(number);
         }
         polled
     }

@@ -12,6 +12,7 @@
 //! | [`frames`] | HTTP/2's frames, followed through pieces |
 //! | [`meter`] | frames that cost a peer nothing, counted and limited |
 //! | [`sent`] | what HTTP/2 resets by itself, counted and told |
+//! | [`echo`] | whether a peer has read what was written to it |
 //! | [`parting`] | how a call ends: slowly enough for every client |
 //! | [`cork`] | what HTTP/2 writes in one go leaves in one write |
 //! | [`connection`] | one connection, from its opening to its end |
@@ -21,6 +22,7 @@
 pub mod authority;
 pub mod connection;
 mod cork;
+mod echo;
 mod frames;
 mod inherited;
 mod links;

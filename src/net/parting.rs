@@ -6,7 +6,9 @@
 //! takes a PING behind a GOAWAY for an error, and drops with it all that it read.
 //!
 //! 1. A call that is made to end ([`super::connection::Ending`]) pauses between what it sent last and
-//!    its trailers.
+//!    its trailers, until the client has taken it: a moment, and then some answers to PINGs, each of
+//!    which a busy client gives after it has read what was before, and done some of its own work. One
+//!    that does not answer is not waited for longer than [`UNDERSTOOD`].
 //! 2. RST_STREAM, with which HTTP/2 tells a client that has not closed its side to send no more,
 //!    stays with the trailers ([`super::cork`]): without it grpclib takes trailers for a mistake, its
 //!    side being open.
@@ -15,20 +17,29 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::connection::ReplyBody;
+use super::echo::Echo;
 
-/// The pause between what not every client can take in one read. A client's machine may be busy.
-pub(super) const PAUSE: Duration = Duration::from_millis(500);
+/// The pause between what not every client can take in one read.
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many PINGs a client answers then, one after the other: between two answers it had its turn to
+/// hand on what it has read.
+const ANSWERS: usize = 3;
+
+/// How long it may take over them.
+const UNDERSTOOD: Duration = Duration::from_millis(900);
 
 /// What a connection needs to write what it has.
 const MOMENT: Duration = Duration::from_millis(10);
@@ -39,29 +50,44 @@ pub(super) struct Parting {
     open: TaskTracker,
     /// Cancelled when they have to end.
     ending: CancellationToken,
+    echo: Arc<Echo>,
 }
 
 impl Parting {
-    pub(super) fn new(ending: CancellationToken) -> Self {
+    pub(super) fn new(ending: CancellationToken, echo: Arc<Echo>) -> Self {
         let open = TaskTracker::new();
         // So that the last one to end is noticed; others may still begin.
         open.close();
-        Self { open, ending }
+        Self { open, ending, echo }
     }
 
     /// Waits until no call is open, `limit` at most, and then long enough for what they ended with to
     /// be written and read.
     pub(super) async fn calls_over(&self, limit: Duration) {
         // One that has just ended may have something to be written.
-        let pause = if self.open.is_empty() { MOMENT } else { PAUSE };
+        if self.open.is_empty() {
+            return sleep(MOMENT).await;
+        }
         let _ = timeout(limit, self.open.wait()).await;
-        sleep(pause).await;
+        understood(self.echo.clone()).await;
     }
 
     /// A call that begins.
     pub(super) fn begin(&self) -> Answering {
-        Answering { open: self.open.token(), ending: self.ending.clone() }
+        let (open, ending) = (self.open.token(), self.ending.clone());
+        Answering { open, ending, echo: self.echo.clone() }
     }
+}
+
+/// Waits until the peer has, most likely, understood what was written.
+async fn understood(echo: Arc<Echo>) {
+    sleep(PAUSE).await;
+    let answers = async {
+        for _ in 0..ANSWERS {
+            echo.heard().await;
+        }
+    };
+    let _ = timeout(UNDERSTOOD, answers).await;
 }
 
 /// A call whose reply is being made.
@@ -69,30 +95,30 @@ impl Parting {
 pub(super) struct Answering {
     open: TaskTrackerToken,
     ending: CancellationToken,
+    echo: Arc<Echo>,
 }
 
 impl Answering {
     /// The reply that has been made.
     pub(super) fn with(self, body: ReplyBody) -> Reply {
-        let Self { open, ending } = self;
-        Reply { body, sent: false, ending, pausing: None, _open: open }
+        let Self { open, ending, echo } = self;
+        Reply { body, sent: false, ending, echo, pausing: None, _open: open }
     }
 }
 
 /// A call's reply.
-#[derive(Debug)]
 pub(super) struct Reply {
     body: ReplyBody,
     /// Whether there was anything but trailers.
     sent: bool,
     ending: CancellationToken,
+    echo: Arc<Echo>,
     pausing: Option<Pausing>,
     _open: TaskTrackerToken,
 }
 
-#[derive(Debug)]
 struct Pausing {
-    over: Pin<Box<Sleep>>,
+    over: Pin<Box<dyn Future<Output = ()> + Send>>,
     trailers: Option<Frame<Bytes>>,
 }
 
@@ -110,8 +136,8 @@ impl Body for Reply {
                 Some(Ok(trailers))
                     if trailers.is_trailers() && this.sent && this.ending.is_cancelled() =>
                 {
-                    let (over, trailers) = (Box::pin(sleep(PAUSE)), Some(trailers));
-                    this.pausing = Some(Pausing { over, trailers });
+                    let over = Box::pin(understood(this.echo.clone()));
+                    this.pausing = Some(Pausing { over, trailers: Some(trailers) });
                 }
                 frame => {
                     this.sent = true;
