@@ -102,7 +102,7 @@ async fn a_scan_has_its_slot_until_it_has_ended() {
 
 #[tokio::test]
 async fn an_answer_that_gets_no_window_is_cut_off_and_no_other() {
-    let server = Server::start(limits(|limits| limits.stall = Duration::from_millis(400))).await;
+    let server = Server::start(limits(|limits| limits.stall = Duration::from_millis(1500))).await;
     let mut client = server.connect().await;
     let live = get_on(3, "/api/v1/events/stream");
     client.send(&[PREFACE, &no_window(), &get("/api/openapi.json"), &live].concat()).await;
@@ -116,7 +116,7 @@ async fn an_answer_that_gets_no_window_is_cut_off_and_no_other() {
     sleep(Duration::from_millis(50)).await;
     client.send(&window_update(5, 1)).await;
     client.until(|read| frames(read).any(|(kind, length)| (kind, length) == (DATA, 0))).await;
-    sleep(Duration::from_millis(500)).await;
+    sleep(Duration::from_secs(2)).await;
     let read = client.until(|read| frames(read).filter(|(kind, _)| *kind == HEADERS).count() > 2);
     assert_eq!(resets(read.await), 1);
     // A single byte is granted: the rest is in HTTP/2's hands, and goes with the stream too.

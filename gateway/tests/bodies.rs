@@ -1,5 +1,7 @@
 //! Bodies that come slowly, cost much, or never end: what they may take from others.
 
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
+
 mod support;
 
 use std::{
@@ -14,8 +16,9 @@ use tokio::time::{sleep, timeout};
 
 const ALERT: &str = r#"{"priority":"Notice","rule":"A shell","output":"x"}"#;
 
-/// What an alert may wait beside others that are slow.
-const SOON: Duration = Duration::from_secs(1);
+/// What an alert may wait beside others that are slow, on a machine that is busy: without room of
+/// its own it would wait for the 30 s that a body has.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Begins a post of `announced` bytes and sends `sent` of them.
 async fn begin(server: &Server, announced: usize, sent: usize) -> Client {
@@ -85,16 +88,14 @@ async fn where_memory_is_short_the_slowest_body_loses_its_place_and_is_told() {
     }
     // A second is everybody's.
     sleep(Duration::from_millis(1500)).await;
-    let started = Instant::now();
     assert_eq!(server.post("/", "", ALERT).await.status, 200);
     let took = in_pieces(&server, &[b' '; 500]).await;
     assert!(took < SOON, "{took:?}");
     let took = in_pieces(&server, &vec![b' '; 1 << 20]).await;
     assert!(took < SOON, "{took:?}");
-    assert!(started.elapsed() < 3 * SOON, "{:?}", started.elapsed());
     let mut lost = 0;
     for client in &mut slow {
-        if let Ok(answer) = timeout(Duration::from_millis(100), client.answer(false)).await {
+        if let Ok(answer) = timeout(Duration::from_millis(500), client.answer(false)).await {
             let detail = answer.problem(503, "Service Unavailable");
             assert!(detail.contains("came slowly") && detail.contains("Post again"), "{detail}");
             assert!(answer.header("retry-after").is_some());
@@ -108,7 +109,7 @@ async fn where_memory_is_short_the_slowest_body_loses_its_place_and_is_told() {
 #[tokio::test]
 async fn what_costs_more_than_an_alert_is_taken_elsewhere() {
     let server = Server::start(Config::default()).await;
-    *server.port.takes.lock().unwrap() = Duration::from_millis(600);
+    *server.port.takes.lock().unwrap() = Duration::from_secs(4);
     // All of the server is on the thread of this test.
     let large = format!("{ALERT}{}", " ".repeat(100 << 10));
     let packed = packed(ALERT.as_bytes());
@@ -126,7 +127,7 @@ async fn what_costs_more_than_an_alert_is_taken_elsewhere() {
     };
     let ((large, packed), longest) = tokio::join!(posts, probes);
     assert_eq!((large.status, packed.status), (200, 200));
-    assert!(longest < Duration::from_millis(300), "a probe waited {longest:?}");
+    assert!(longest < Duration::from_secs(2), "a probe waited {longest:?}");
 }
 
 #[tokio::test]
