@@ -33,8 +33,8 @@
 //! history.rs     looking at what is kept, away from the threads that serve
 //! answer.rs      memory for what is answered, until it is taken
 //! room.rs        memory that many share
-//! status.rs      status JSON, probes, metrics
-//! openapi.rs     the API's description
+//! status.rs      status JSON, probes, metrics  (exposition.rs: their formats)
+//! openapi.rs     the API's description  (alert.rs: alerts in it)
 //! json.rs        a document as an answer
 //! page.rs        what `GET /` shows
 //! headers.rs     what every page and error carries
@@ -45,6 +45,7 @@
 
 mod access;
 mod activity;
+mod alert;
 mod answer;
 mod ask;
 mod body;
@@ -55,6 +56,7 @@ mod connection;
 mod count;
 mod events;
 mod export;
+mod exposition;
 mod facets;
 mod guard;
 mod headers;
@@ -87,6 +89,7 @@ mod unpack;
 
 pub use client::Client;
 pub use config::{Config, Limits};
+pub use exposition::Exposition;
 pub use host::{HostName, InvalidHost};
 pub use ingest::MAX_BODY;
 pub use openapi::openapi;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
+use crate::exposition::Exposition;
 pub use crate::status::{Certificate, Input, InputFile, Reader, Readers, Status};
 
 /// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`] and, as
@@ -61,8 +62,8 @@ pub trait Port: Send + Sync + 'static {
     /// When it is no condition.
     fn hints(&self, filter: String) -> Soon<'_, Result<Box<dyn Hints>, Unanswerable>>;
 
-    /// Everything countable, in Prometheus' text format.
-    fn metrics(&self) -> String;
+    /// Everything countable, in one of Prometheus' text formats.
+    fn metrics(&self, format: Exposition) -> String;
 }
 
 /// Which alerts are asked for; every part is optional. In the words of the API.

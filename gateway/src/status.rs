@@ -6,13 +6,17 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, StatusCode,
+    header::{CONTENT_TYPE, VARY},
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     ask::{Asked, Nothing},
+    exposition::{self, Answered},
     json::Json,
     problem::Refusal,
     state::Gateway,
@@ -143,10 +147,10 @@ pub(crate) async fn status(
     Ok(Json(Status { ingest: gateway.ingest, ..gateway.port.status() }))
 }
 
-pub(crate) async fn metrics(State(gateway): State<Gateway>) -> Response {
-    // The version of the text format, for Prometheus before 3.0 too.
-    let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, content_type)], gateway.port.metrics()).into_response()
+pub(crate) async fn metrics(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
+    let Answered { exposition, content_type } = exposition::asked(&headers);
+    let headers = [(CONTENT_TYPE, content_type), (VARY, "Accept")];
+    (headers, gateway.port.metrics(exposition)).into_response()
 }
 
 pub(crate) async fn livez() -> &'static str {

@@ -21,7 +21,7 @@ use std::{
 
 use bytes::Bytes;
 use falconer_gateway::{
-    Config, Port, Status,
+    Config, Exposition, Port, Status,
     port::{Ask, Hints, History, Progress, Pulse, ReaderKind, Row, Soon, Tail, Unanswerable},
     serve,
 };
@@ -122,7 +122,7 @@ impl Port for Recorder {
         Box::pin(async { Err(Unanswerable::NotFound) })
     }
 
-    fn metrics(&self) -> String {
+    fn metrics(&self, _: Exposition) -> String {
         "# EOF\n".into()
     }
 }

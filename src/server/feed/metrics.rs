@@ -1,6 +1,10 @@
-//! Everything countable, in Prometheus' text format, made anew for each scrape from the counts that
-//! are kept anyway.
+//! Everything countable, in either of Prometheus' text formats, made anew for each scrape from the
+//! counts that are kept anyway.
+//!
+//! A metric is registered without its suffix: `_total` of a counter and `_info` of an info are added.
+//! Its labels are made by [`labels`], which escapes their values.
 
+use falconer_gateway::Exposition;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -8,24 +12,41 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::exposition::{self, Escaped};
 use super::{BUILD, Feed};
 use crate::service::subscribers::Kind;
 
-type Labels = Vec<(&'static str, String)>;
+type Labels = Vec<(&'static str, Escaped)>;
 
-pub(super) fn text(feed: &Feed) -> String {
+/// Labels and their values, whatever is in those.
+fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
+    pairs.map(|(name, value)| (name, value.into())).into()
+}
+
+/// All of it, in the format asked for.
+pub(super) fn exposed(feed: &Feed, format: Exposition) -> String {
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = encode(&mut text, &registry(feed));
+    match format {
+        Exposition::OpenMetrics => text,
+        Exposition::Text => exposition::text(&text),
+    }
+}
+
+fn registry(feed: &Feed) -> Registry {
     let mut registry = Registry::with_prefix("falconer");
     let stats = feed.hub.stats();
 
     let received = Family::<Labels, Counter>::default();
     for ((input, status), count) in feed.intake.counts() {
-        let labels = vec![("input", input.name().to_owned()), ("status", status.to_owned())];
+        let labels = labels([("input", input.name()), ("status", status)]);
         received.get_or_create(&labels).inc_by(count);
     }
     registry.register("alerts_received", "Records by input and what became of them", received);
 
     let lost = Family::<Labels, Counter>::default();
-    lost.get_or_create(&vec![("cause", "evicted".to_owned())]).inc_by(stats.lost);
+    lost.get_or_create(&labels([("cause", "evicted")])).inc_by(stats.lost);
     registry.register("alerts_lost", "Alerts that readers missed, summed over readers", lost);
 
     let gauge = |number: u64| {
@@ -42,7 +63,7 @@ pub(super) fn text(feed: &Feed) -> String {
     let deliveries = Family::<Labels, Counter>::default();
     let readers = feed.subscribers.snapshot(feed.hub.head());
     for kind in Kind::ALL {
-        let labels = vec![("kind", kind.name().to_owned())];
+        let labels = labels([("kind", kind.name())]);
         let of_kind = || readers.iter().filter(|reader| reader.kind == kind);
         let count = i64::try_from(of_kind().count()).unwrap_or(i64::MAX);
         subscribers.get_or_create(&labels).set(count);
@@ -57,7 +78,7 @@ pub(super) fn text(feed: &Feed) -> String {
 
     let ended = Family::<Labels, Counter>::default();
     for ((method, code, peer), count) in feed.calls.counts() {
-        let labels = vec![("method", method), ("code", code), ("peer", peer)];
+        let labels = labels([("method", &method), ("code", &code), ("peer", &peer)]);
         ended.get_or_create(&labels).inc_by(count);
     }
     let help = "gRPC calls that ended, by method, status code and who called";
@@ -65,7 +86,7 @@ pub(super) fn text(feed: &Feed) -> String {
 
     let cut = Family::<Labels, Counter>::default();
     for (limit, count) in feed.cuts.counts() {
-        cut.get_or_create(&vec![("limit", limit.name().to_owned())]).inc_by(count);
+        cut.get_or_create(&labels([("limit", limit.name())])).inc_by(count);
     }
     let help = "gRPC connections ended because their peers sent too many frames that are no call";
     registry.register("connections_cut", help, cut);
@@ -90,7 +111,7 @@ pub(super) fn text(feed: &Feed) -> String {
 
     let latest = Family::<Labels, Gauge>::default();
     for (input, time) in feed.intake.latest() {
-        latest.get_or_create(&vec![("input", input.name().to_owned())]).set(time.as_second());
+        latest.get_or_create(&labels([("input", input.name())])).set(time.as_second());
     }
     let help = "When an input last gave an alert";
     registry.register("input_last_alert_timestamp_seconds", help, latest);
@@ -105,16 +126,12 @@ pub(super) fn text(feed: &Feed) -> String {
 
     let expiry = Family::<Labels, Gauge>::default();
     for certificate in feed.certificates() {
-        let labels = vec![("file", certificate.file)];
+        let labels = labels([("file", &certificate.file)]);
         expiry.get_or_create(&labels).set(certificate.not_after.as_second());
     }
     let help = "Until when a certificate counts";
     registry.register("certificate_not_after_timestamp_seconds", help, expiry);
 
-    registry.register("build", "Which build this is", Info::new(vec![("version", BUILD)]));
-
-    let mut text = String::new();
-    // Writing into a string does not fail.
-    let _ = encode(&mut text, &registry);
-    text
+    registry.register("build", "Which build this is", Info::new(labels([("version", BUILD)])));
+    registry
 }

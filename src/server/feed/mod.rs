@@ -9,8 +9,10 @@
 //! | `row` | one alert, as the gateway sees it |
 //! | `hints` | what of a filter may be a slip |
 //! | `metrics` | everything countable, for Prometheus |
+//! | `exposition` | the formats it reads |
 
 mod ask;
+mod exposition;
 mod hints;
 mod inputs;
 mod kept;
@@ -26,7 +28,7 @@ use bytes::Bytes;
 use falconer_gateway::port::{
     self, Ask, Certificate, History, Pulse, Reader, ReaderKind, Readers, Soon, Tail, Unanswerable,
 };
-use falconer_gateway::{Port, Status};
+use falconer_gateway::{Exposition, Port, Status};
 use http::StatusCode;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -167,8 +169,8 @@ impl Port for Feed {
         })
     }
 
-    fn metrics(&self) -> String {
-        metrics::text(self)
+    fn metrics(&self, format: Exposition) -> String {
+        metrics::exposed(self, format)
     }
 }
 

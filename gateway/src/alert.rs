@@ -1,0 +1,79 @@
+//! An alert, as the API's description tells of it: Falco's JSON.
+//!
+//! Nothing here is read or written; alerts are handed on byte for byte. The description is for people
+//! and for those who have clients made of it: it names what Falco's alerts have, and that there may be
+//! more.
+//!
+//! 1. [`Alert`] is what is posted: with what makes a record an alert.
+//! 2. [`KeptAlert`] is what comes back: the same as it was posted, or with `format=protojson` as grpcurl
+//!    prints it, which leaves out what is empty.
+
+use std::borrow::Cow;
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Type},
+    },
+};
+
+/// An alert that is posted.
+#[derive(Debug)]
+pub(crate) struct Alert;
+
+/// An alert that was kept.
+#[derive(Debug)]
+pub(crate) struct KeptAlert;
+
+impl ToSchema for Alert {
+    fn name() -> Cow<'static, str> {
+        "Alert".into()
+    }
+}
+
+impl ToSchema for KeptAlert {
+    fn name() -> Cow<'static, str> {
+        "KeptAlert".into()
+    }
+}
+
+impl PartialSchema for Alert {
+    fn schema() -> RefOr<Schema> {
+        let description =
+            "An alert, as Falco writes it with `json_output`: an object, not the text of one.";
+        described(description, &["rule", "priority", "time"])
+    }
+}
+
+impl PartialSchema for KeptAlert {
+    fn schema() -> RefOr<Schema> {
+        let description = "An alert as it came. With `format=protojson` names are in camel case, as in \
+            `outputFields`, and what is empty is left out.";
+        described(description, &[])
+    }
+}
+
+fn described(description: &str, required: &[&str]) -> RefOr<Schema> {
+    let text = |says: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(says));
+    let tags = ArrayBuilder::new()
+        .items(ObjectBuilder::new().schema_type(Type::String))
+        .description(Some("The rule's tags."));
+    let fields = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .description(Some("The fields in the rule's output: texts, numbers, true and false."));
+    let alert = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(description))
+        .property("rule", text("The rule's name."))
+        .property("priority", text("`Emergency` to `Debug`, in any case."))
+        .property("time", text("When it happened: RFC 3339, to the nanosecond."))
+        .property("output", text("What happened, in words."))
+        .property("source", text("Where Falco's events come from: `syscall` unless told."))
+        .property("hostname", text("The machine; unless told, this server's name."))
+        .property("tags", tags)
+        .property("output_fields", fields)
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)));
+    required.iter().fold(alert, |alert, name| alert.required(*name)).into()
+}
