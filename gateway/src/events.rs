@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    alert::KeptAlert,
     answer::answer,
     ask::{Asked, Nothing, Range, number},
     history::{Scan, scan},
@@ -102,7 +103,7 @@ pub(crate) struct Item {
     /// Names the alert; `<epoch>.<sequence>`, opaque.
     cursor: String,
     /// The alert, as Falco wrote it.
-    #[schema(value_type = Object)]
+    #[schema(value_type = KeptAlert)]
     event: (),
 }
 

@@ -19,6 +19,7 @@ use http::{HeaderValue, header::CONTENT_ENCODING};
 use tokio::time::timeout;
 
 use crate::{
+    alert::Alert,
     body,
     client::Client,
     problem::{Document, Problem},
@@ -33,7 +34,7 @@ pub const MAX_BODY: usize = 8 << 20;
 /// it, since Falco does not look; what is no alert is counted in the status.
 #[utoipa::path(
     post, path = "/api/v1/events", tag = "alerts",
-    request_body(content = String, description = "Falco's JSON, perhaps compressed with gzip", content_type = "application/json"),
+    request_body(description = "One alert, or several, one a line; perhaps compressed with gzip", content((Alert = "application/json"), (String = "application/x-ndjson"))),
     responses(
         (status = 200, description = "Taken; there is no body"),
         (status = 400, description = "The body ended early, or is not gzip", body = Document, content_type = "application/problem+json"),

@@ -11,6 +11,7 @@ use utoipa::{
         Content, OpenApi as Description, Ref, ResponseBuilder,
         path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+        server::ServerBuilder,
     },
 };
 
@@ -20,6 +21,9 @@ use crate::{
     router,
     stream::Stats,
 };
+
+/// Where the paths begin: relative to this document, which may be behind a proxy's path.
+const HERE: &str = "..";
 
 /// What is not said at the paths.
 #[derive(OpenApi)]
@@ -55,6 +59,8 @@ pub(crate) async fn document() -> Response {
 pub fn openapi() -> Description {
     let mut description = Base::openapi();
     description.merge(router::described().into_openapi());
+    let here = ServerBuilder::new().url(HERE).description(Some("The server this document is from"));
+    description.servers = Some(vec![here.build()]);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
         "The token of falconer.gateway.token_file, where one is set; HTTP Basic may carry it \
              as the password.",

@@ -48,6 +48,12 @@ pub enum Reject {
     /// Neither JSON nor a text alert: Falco's statistics, log lines, other programs' output.
     #[error("neither JSON nor a text alert")]
     NotAnAlert,
+    /// JSON, but no object: a text that holds one, as some clients send it, or a list.
+    #[error("{what}")]
+    NotAnObject {
+        /// What it is.
+        what: &'static str,
+    },
     /// Begins like JSON and is not.
     #[error("not valid JSON at column {column}")]
     Malformed {
@@ -70,6 +76,7 @@ impl Reject {
             Self::Empty => "empty",
             Self::TooLarge => "too_large",
             Self::NotAnAlert => "not_an_alert",
+            Self::NotAnObject { .. } => "not_an_object",
             Self::Malformed { .. } => "malformed",
             Self::Incomplete { .. } => "incomplete",
         }
@@ -107,8 +114,21 @@ pub fn read<T>(
                 let line = text::as_json(&event).into();
                 Ok(then(Record { event, line }))
             }
-            None => Err(Reject::NotAnAlert),
+            None => Err(no_object(&line)),
         },
+    }
+}
+
+/// Why what does not begin as an object is no alert. Log lines begin with brackets, too.
+fn no_object(line: &str) -> Reject {
+    let what = match line.as_bytes().first() {
+        Some(b'"') => "a JSON string",
+        Some(b'[') => "a JSON array",
+        _ => return Reject::NotAnAlert,
+    };
+    match serde_json::from_str::<serde::de::IgnoredAny>(line) {
+        Ok(_) => Reject::NotAnObject { what },
+        Err(_) => Reject::NotAnAlert,
     }
 }
 

@@ -175,6 +175,9 @@ impl Intake {
 fn hint(reject: &Reject) -> &'static str {
     match reject {
         Reject::NotAnAlert => "Falco's own log lines are expected here; alerts need json_output",
+        Reject::NotAnObject { .. } => {
+            "send the object itself, not the text of it and no array around it; several, one a line"
+        }
         Reject::Malformed { .. } => "each record must be one whole JSON object",
         Reject::Incomplete { .. } => "an alert has rule, priority and time",
         Reject::TooLarge => "shorten the rule's output",
@@ -257,7 +260,11 @@ impl Delivery<'_> {
     fn is_record(&mut self, body: &[u8]) -> bool {
         match self.read(body) {
             Ok(()) => true,
-            // Several lines: each is judged for itself. One line: this is its verdict.
+            // Several lines: each is judged for itself. One line, or one array: this is its verdict.
+            Err(Reject::NotAnObject { what }) => {
+                self.intake.reject(self.input, &Reject::NotAnObject { what }, body);
+                true
+            }
             Err(_) if body.trim_ascii().contains(&b'\n') => false,
             Err(reject) => {
                 self.reject(&reject, body);

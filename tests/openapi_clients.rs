@@ -1,0 +1,125 @@
+//! Clients made of the HTTP API's description, as their users have them made: each is generated from
+//! the description that a server has, posts an alert, and reads it back, a page, and facets.
+//!
+//! What is typed is checked too: the TypeScript is compiled against the types that were made, and the
+//! Python client makes objects of everything that comes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::client::{home, is_installed};
+use support::http::Gateway;
+
+/// Runs it to its end, which is a good one; what it printed.
+fn ran(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}: {}\n{stdout}{stderr}", output.status);
+    stdout
+}
+
+fn sources() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients"))
+}
+
+/// What a client says it sent is what it read, and what the server counted.
+async fn understood(gateway: &Gateway, said: &str) {
+    let said: Value = serde_json::from_str(said).unwrap();
+    assert_eq!(said["posted"], 200, "{said}");
+    assert_eq!(said["event"], said["sent"], "{said}");
+    assert_eq!(said["rule"], "Terminal shell in container", "{said}");
+    assert_eq!((&said["received"], &said["items"]), (&json!(1), &json!(1)), "{said}");
+    let values = json!([[["Terminal shell in container", 1]], [["bash", 1]]]);
+    assert_eq!(said["values"], values, "{said}");
+    let status = gateway.json("/api/v1/status").await;
+    let http = &status["inputs"][0];
+    assert_eq!((&http["received"], &http["refused"]), (&json!(1), &json!(0)), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_client() {
+    if !is_installed("openapi") {
+        return;
+    }
+    let gateway = Gateway::start(&[]);
+    let url = format!("http://{}", gateway.address);
+    let dir = tempfile::tempdir().unwrap();
+    let programs = home().join("venv/openapi/bin");
+    // It formats what it made with a program of its own.
+    let path = std::env::join_paths(
+        [programs.clone()]
+            .into_iter()
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    ran(Command::new(programs.join("python"))
+        .args(["-m", "openapi_python_client", "generate", "--meta=none", "--output-path=client"])
+        .arg(format!("--url={url}/api/openapi.json"))
+        .env("PATH", path.unwrap())
+        .current_dir(dir.path()));
+    let said = ran(Command::new(programs.join("python"))
+        .arg(sources().join("python/openapi.py"))
+        .arg(&url)
+        .env("PYTHONPATH", dir.path())
+        .env("PYTHONDONTWRITEBYTECODE", "1"));
+    understood(&gateway, &said).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_typescript_client() {
+    if !is_installed("openapi_fetch") {
+        return;
+    }
+    let gateway = Gateway::start(&[]);
+    let url = format!("http://{}", gateway.address);
+    let dir = tempfile::tempdir().unwrap();
+    let modules = home().join("openapi_fetch/node_modules");
+    std::os::unix::fs::symlink(modules.canonicalize().unwrap(), dir.path().join("node_modules"))
+        .unwrap();
+    std::fs::write(dir.path().join("package.json"), r#"{"type":"module"}"#).unwrap();
+    std::fs::copy(sources().join("openapi/use.ts"), dir.path().join("use.ts")).unwrap();
+    let node = |program: &str| {
+        let mut command = Command::new("node");
+        command.arg(program).current_dir(dir.path());
+        command
+    };
+    let from = format!("{url}/api/openapi.json");
+    ran(node("node_modules/openapi-typescript/bin/cli.js").args([&from, "--output", "api.d.ts"]));
+    ran(node("node_modules/typescript/bin/tsc").args([
+        "--strict",
+        "--target",
+        "es2022",
+        "--module",
+        "nodenext",
+        "--skipLibCheck",
+        "use.ts",
+    ]));
+    let said = ran(node("use.js").arg(&url));
+    understood(&gateway, &said).await;
+}
+
+/// What clients of the earlier description sent: the text of an alert, as a JSON string.
+#[tokio::test]
+async fn the_text_of_an_alert_is_told_from_an_alert() {
+    let gateway = Gateway::start(&[]);
+    let line = support::examples::line("quoted");
+    gateway.post(&serde_json::to_string(&line).unwrap()).await;
+    gateway.post(&format!("[\n{line}]")).await;
+    gateway.server.wait_for_log("send the object itself");
+    let log = gateway.server.wait_for_log("a JSON array");
+    assert!(log.contains("a JSON string"), "{log}");
+    let metrics = gateway.get("/metrics").await.text().await;
+    let counted = "falconer_alerts_received_total{input=\"http\",status=\"not_an_object\"} 2\n";
+    assert!(metrics.contains(counted), "{metrics}");
+}
