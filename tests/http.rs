@@ -59,6 +59,7 @@ async fn events_and_grpc_carry_the_same_alerts_in_the_same_order() {
     let lines = Request::get(format!("{STREAM}?last=0")).header("accept", "application/x-ndjson");
     let lines = gateway.ask(lines, b"").await;
     assert_eq!(lines.header("content-type"), Some("application/x-ndjson"));
+    let lines = tokio::spawn(lines.text());
     let client = Client::connect(&gateway.server.socket().unwrap()).await;
     let (_requests, mut replies) =
         client.begin(head("/falco.outputs.service/sub")).await.replies().await;
@@ -103,7 +104,7 @@ async fn events_and_grpc_carry_the_same_alerts_in_the_same_order() {
     }
     // It never ends by itself; at the end of the server it does, with everything in it.
     gateway.server.terminate();
-    let text = lines.text().await;
+    let text = lines.await.unwrap();
     assert!(text.lines().eq(sent.iter().map(|line| line.trim_end())), "all lines, in order");
     let bye = batches.named("bye").await;
     assert!(bye.data[0].starts_with(r#"{"reason":"the server is stopping"#), "{bye:?}");

@@ -7,6 +7,7 @@ The package `client` is made by the test, of the description that the server has
 import json
 import sys
 
+import httpx
 from client import Client
 from client.api.alerts import one, page, take
 from client.api.numbers import facets, status
@@ -14,7 +15,9 @@ from client.models import Alert, Facets, Item, Items, PageOrder, Status
 
 
 def main():
-    client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
+    client = Client(
+        base_url=sys.argv[1], timeout=httpx.Timeout(60), raise_on_unexpected_status=True
+    )
     alert = Alert.from_dict(
         {
             "rule": "Terminal shell in container",
