@@ -94,13 +94,13 @@ fn registry(feed: &Feed) -> Registry {
     let errors = feed.cuts.errors();
     let reset = Family::<Labels, Counter>::default();
     for (code, count) in errors.calls() {
-        reset.get_or_create(&vec![("code", code.to_owned())]).inc_by(count);
+        reset.get_or_create(&labels([("code", code)])).inc_by(count);
     }
     let help = "gRPC calls that HTTP/2 reset by itself for what their peers sent";
     registry.register("streams_reset", help, reset);
     let broken = Family::<Labels, Counter>::default();
     for (code, count) in errors.connections() {
-        broken.get_or_create(&vec![("code", code.to_owned())]).inc_by(count);
+        broken.get_or_create(&labels([("code", code)])).inc_by(count);
     }
     let help = "gRPC connections that HTTP/2 ended by itself for what their peers sent";
     registry.register("connections_broken", help, broken);
@@ -118,9 +118,10 @@ fn registry(feed: &Feed) -> Registry {
 
     let up = Family::<Labels, Gauge>::default();
     for (asked, down) in feed.intake.presence().states() {
-        let path = asked.path.map(|path| ("path", path.display().to_string()));
-        let labels = [("input", asked.input.name().to_owned())].into_iter().chain(path).collect();
-        up.get_or_create(&labels).set(i64::from(down.is_none()));
+        let mut of = labels([("input", asked.input.name())]);
+        let path = asked.path.map(|path| path.display().to_string());
+        of.extend(path.map(|path| ("path", path.as_str().into())));
+        up.get_or_create(&of).set(i64::from(down.is_none()));
     }
     registry.register("input_up", "Whether an input that was asked for can give alerts", up);
 
