@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Command::Events { follow, last, since, until, filter, output, file, server } => {
             let output = output.into();
             let wanted = Events { follow, last, since, until, filter, output, file };
-            ask(server, async |server| client::events(&wanted, &server).await)
+            ask(server, async |server| Box::pin(client::events(&wanted, &server)).await)
         }
         Command::Wait { filter, count, timeout, since, server } => {
             let wanted = Wait { filter, count, timeout, since };
