@@ -67,7 +67,9 @@ pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError>
                 ("until", wanted.until.clone()),
             ];
             let mut connection = server.connect().await?;
-            Lines::of_answer(connection.get("/api/v1/export", &parameters, "*/*").await?)
+            Lines::of_answer(
+                connection.get("/api/v1/export", &parameters, "application/x-ndjson").await?,
+            )
         }
     };
     let mut newest = VecDeque::new();

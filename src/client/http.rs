@@ -178,7 +178,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The body of the answer to a GET with these parameters, those that are there: lines.
+    /// The body of the answer to a GET with these parameters, those that are there; it must be of the
+    /// kind that is accepted.
     pub(super) async fn get(
         &mut self,
         path: &str,
@@ -190,7 +191,7 @@ impl Connection {
         let request = Request::get(format!("{path}?{query}")).header("accept", accept);
         let answer = self.ask(request, Bytes::new()).await?;
         let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        if kind.is_none_or(|kind| !kind.starts_with(b"application/x-ndjson")) {
+        if kind.is_none_or(|kind| !kind.starts_with(accept.as_bytes())) {
             let reason = trouble::foreign(answer.status(), answer.headers());
             return Err(self.refusal(answer.status(), reason));
         }
