@@ -20,6 +20,8 @@ pub(crate) enum Contender {
     Before,
     /// The release binary with [`STALLED`] browsers that read nothing of a live stream.
     Stalled,
+    /// The release binary with [`HOSTILE`] readers whose filters are as slow as they may be.
+    Hostile,
     /// [`super::tonic_server`] with a broadcast channel of alerts.
     Broadcast,
     /// [`super::tonic_server`] with a broadcast channel of shared batches.
@@ -41,6 +43,7 @@ impl Contender {
             Self::Falconer => "falconer",
             Self::Before => "falconer-before",
             Self::Stalled => "falconer-stalled",
+            Self::Hostile => "falconer-hostile",
             Self::Broadcast => "tonic-broadcast",
             Self::Batched => "tonic-batched",
             Self::BareEach => "bare-each",
@@ -76,6 +79,9 @@ impl Contender {
 
 /// How many browsers stall at [`Contender::Stalled`].
 pub(crate) const STALLED: usize = 10;
+
+/// How many filters are slow at [`Contender::Hostile`].
+pub(crate) const HOSTILE: usize = 50;
 
 /// How a server is reached, and what it is told.
 #[derive(Clone, Copy, Default)]
@@ -140,7 +146,7 @@ impl Server {
         let gateway = setup.gateway.then(|| format!("127.0.0.1:{}", free_port()));
         let target = Target::new(address, setup.tls.then_some(dir.path()));
         let command = match contender {
-            Contender::Falconer | Contender::Stalled => {
+            Contender::Falconer | Contender::Stalled | Contender::Hostile => {
                 falconer(&binary()?, &target, setup, &dir, gateway.as_deref())
             }
             Contender::Before => {

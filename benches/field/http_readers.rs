@@ -60,6 +60,33 @@ pub(crate) async fn stalled(address: &str, count: usize) -> Result<Vec<TcpStream
     Ok(browsers)
 }
 
+/// Browsers whose filters are as slow as they may be, each another, for as long as they are kept: for
+/// every byte of an alert's text the engine looks at all of the pattern. They pass nothing.
+pub(crate) async fn hostile(address: &str, count: usize) -> Result<Vec<TcpStream>, String> {
+    let mut browsers = Vec::new();
+    for number in 0..count {
+        let filter = format!(
+            r"output regex '.*[a-z](?:[a-z /=.0-9:]{{0,12}}.?){{0,12}}[^~]{{0,9}}~{number}'"
+        );
+        let filter = serde_urlencoded::to_string([("filter", filter)]).unwrap_or_default();
+        let request = format!(
+            "GET /api/v1/events/stream?last=0&{filter} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        );
+        let asking = async {
+            let mut browser = TcpStream::connect(address).await?;
+            browser.write_all(request.as_bytes()).await?;
+            let mut status = [0; 12];
+            browser.read_exact(&mut status).await?;
+            if !status.ends_with(b"200") {
+                return Err(io::Error::other("the filter is refused"));
+            }
+            Ok(browser)
+        };
+        browsers.push(asking.await.map_err(|error| error.to_string())?);
+    }
+    Ok(browsers)
+}
+
 /// Readers, for as long as this lives.
 pub(crate) struct HttpReaders {
     shared: Rc<Shared>,

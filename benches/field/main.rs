@@ -101,7 +101,7 @@ fn role(name: &str, arguments: &[String]) -> bool {
 }
 
 /// The cases, in the order they are played.
-const CASES: [&str; 27] = [
+const CASES: [&str; 28] = [
     "start",
     "drain unix",
     "drain filtered",
@@ -121,6 +121,7 @@ const CASES: [&str; 27] = [
     "live 100 ndjson",
     "latency 1000 unix",
     "latency 1000 stalled",
+    "latency 1000 hostile",
     "latency 20000 unix",
     "latency 20000 mtls",
     "latency lone unix",
@@ -199,6 +200,10 @@ async fn play(lab: &Lab, name: &str) -> Vec<Case> {
         "latency 1000 unix" => lab.latency(&Contender::servers(), false, 1000, 10).await,
         "latency 1000 stalled" => {
             let contenders = [Contender::Falconer, Contender::Stalled];
+            lab.latency(&contenders, false, 1000, 10).await
+        }
+        "latency 1000 hostile" => {
+            let contenders = [Contender::Falconer, Contender::Hostile];
             lab.latency(&contenders, false, 1000, 10).await
         }
         "latency 20000 unix" => lab.latency(&Contender::servers(), false, 20_000, 10).await,

@@ -54,6 +54,7 @@ pub(crate) async fn read(gateway: &Gateway, mut body: Body) -> Result<Read, Prob
             () = &mut lost => return Err(Problem::BODY_LOST_PLACE),
         };
     }
+    place.settled();
     Ok(Read { bytes: bytes.into(), place: Some(place) })
 }
 

@@ -150,6 +150,8 @@ impl Export {
                 return self.broken_off();
             };
             let (format, columns) = (self.format, self.columns.clone());
+            // While it waits for us, its client has done its part.
+            self.place.settled();
             let part = scan_within(&self.gateway, history, move |scan| {
                 let mut part = Vec::new();
                 let scanned = scan.some(Order::OldestFirst, LOOKED_AT, &mut |row| {
@@ -178,6 +180,7 @@ impl Export {
                 if self.place.claim(beyond).await.is_err() {
                     return self.broken_off();
                 }
+                self.place.moved();
                 return Some(Ok(held(part, self.place.clone())));
             }
         }

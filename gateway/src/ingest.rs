@@ -58,19 +58,18 @@ pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Re
         Some(b"gzip" | b"x-gzip") => true,
         Some(_) => return Problem::BODY_ENCODED.into_response(),
     };
-    let reading = async {
-        let body = body::read(&gateway, request.into_body()).await?;
-        let turn = gateway.unpacking.turn(&body.bytes, gzip).await?;
-        Ok::<_, Problem>((body, turn))
-    };
-    // From here on its alerts may be taken: it is no longer given up.
-    let taken = match timeout(gateway.limits.body, reading).await {
-        Ok(Ok((body, turn))) => {
-            unpack::take(gateway.port.clone(), body.bytes, gzip, turn, body.place).await
-        }
+    let body = match timeout(gateway.limits.body, body::read(&gateway, request.into_body())).await {
+        Ok(Ok(body)) => body,
         Ok(Err(problem)) => return problem.into_response(),
         Err(_) => return Problem::BODY_TOO_SLOW.into_response(),
     };
+    let turn = match timeout(gateway.limits.body, gateway.unpacking.turn(&body.bytes, gzip)).await {
+        Ok(Ok(turn)) => turn,
+        Ok(Err(problem)) => return problem.into_response(),
+        Err(_) => return Problem::BODY_NO_TURN.into_response(),
+    };
+    // From here on its alerts may be taken: it is no longer given up.
+    let taken = unpack::take(gateway.port.clone(), body.bytes, gzip, turn, body.place).await;
     match taken {
         Ok(()) => Response::new(Body::empty()),
         Err(refusal) => refusal.into_response(),

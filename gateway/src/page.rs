@@ -51,7 +51,10 @@ async fn moved(Path(cursor): Path<String>, RawQuery(rest): RawQuery) -> Result<R
     let event = serde_urlencoded::to_string([("event", cursor)]);
     let event = event.map_err(|_| Problem::PATH_UNREADABLE)?;
     let rest = rest.map(|rest| format!("&{rest}")).unwrap_or_default();
-    Ok(Redirect::permanent(&format!("../event?{event}{rest}")))
+    let place = format!("../event?{event}{rest}");
+    // What stands in the URL need not be what a header may have.
+    HeaderValue::try_from(&place).map_err(|_| Problem::PATH_UNREADABLE)?;
+    Ok(Redirect::permanent(&place))
 }
 
 /// Has everything asked for again that is not named after its contents; it is sent only if it has

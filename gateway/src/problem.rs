@@ -60,6 +60,11 @@ impl Problem {
         detail: "The body came slowly, and bodies of others needed its memory: nothing of it was \
                  taken. Post again, faster or fewer alerts at once.",
     };
+    pub(crate) const BODY_NO_TURN: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        detail: "Too many large or compressed bodies wait to be looked through: nothing of this one \
+                 was taken. Post again, or fewer alerts at once.",
+    };
     pub(crate) const BODY_TOO_MANY_LINES: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         detail: "A body may have 65,536 lines. Post fewer alerts at once, and no empty lines.",

@@ -39,6 +39,8 @@ struct State {
     used: usize,
     next: u64,
     held: BTreeMap<u64, Held>,
+    /// When it was last looked at whose place is lost.
+    looked: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,12 @@ impl Room {
 
     /// Takes places away, as far as that is needed for `bytes` more.
     fn make_room(&self, bytes: usize) {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), Instant::now());
+        // Once for all who wait: each look is at everybody.
+        if state.looked.is_some_and(|looked| now.duration_since(looked) < LOOK_EVERY) {
+            return;
+        }
+        state.looked = Some(now);
         let short = state.used.saturating_add(bytes).saturating_sub(self.0.most);
         state.make_room(short);
     }
@@ -154,6 +161,13 @@ impl Place {
         state.used -= back;
         drop(state);
         self.room.0.freed.notify_waiters();
+    }
+
+    /// Notes that its peer has done its part: it is not judged any more.
+    pub(crate) fn settled(&self) {
+        if let Some(held) = self.room.state().held.get_mut(&self.number) {
+            held.since = None;
+        }
     }
 
     /// Notes that its peer does something: from now on it is judged.

@@ -1,8 +1,9 @@
 //! How much memory the system lets us have, held against what is to be kept.
 //!
 //! Beyond its limit a process is ended without a word (the cgroup's, the machine's), stands still
-//! (the cgroup's `memory.high`) or aborts at the next allocation (`ulimit`). The log is the one thing whose size is chosen, so the limit is compared
-//! with `falconer.outputs.retain` before anything is kept:
+//! (the cgroup's `memory.high`) or aborts at the next allocation (`ulimit`). The log is the one thing
+//! whose size is chosen, so the limit is compared with `falconer.outputs.retain` before anything is
+//! kept:
 //!
 //! 1. The limits are those of our cgroup and each above it (version 1 and 2), `ulimit -v` and
 //!    `-d`, and the machine's memory. The one that leaves the least counts.
@@ -20,8 +21,8 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 use super::own::MIN_RETAIN;
 
-/// What the program takes besides the log: itself, bodies that are being read (64 MiB at most), and
-/// readers.
+/// What the program usually takes besides the log: itself, bodies, answers, filters and readers. What
+/// those may take at most is more (`docs/security.md`), and would have every small container warned.
 const BESIDES: u64 = 96 << 20;
 
 /// Addresses that threads reserve and never use, 64 MiB each for the first few of them, with the

@@ -146,6 +146,9 @@ impl Body for Reply {
             }
         }
         let Some(pausing) = &mut this.pausing else { return Poll::Ready(None) };
+        if pausing.trailers.is_none() {
+            return Poll::Ready(None);
+        }
         ready!(pausing.over.as_mut().poll(context));
         Poll::Ready(pausing.trailers.take().map(Ok))
     }

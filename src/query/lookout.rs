@@ -6,6 +6,7 @@
 //! 1. One task ([`watch`]) looks at what is appended, once for each filter that somebody waits with,
 //!    in turns of [`TURN`]. What it cannot decide within [`WORK`] may pass.
 //! 2. An [`Expected`] keeps where the task is, and which of the latest alerts may pass.
+//!    Alerts that are evicted before it looks wake everybody: they are lost to who waits.
 //! 3. A reader that has read everything waits on its filter ([`Arrivals`]), and goes on at the first
 //!    alert that may pass: what is before it need not be read.
 //!
@@ -23,7 +24,7 @@ use tokio::task::yield_now;
 use super::prepared::{Filters, Prepared};
 use super::selection::Selection;
 use crate::filter::Work;
-use crate::hub::{Alert, Hub, Slice};
+use crate::hub::{Hub, Slice};
 
 /// How long the task looks before others get their turn.
 const TURN: Duration = Duration::from_millis(1);
@@ -86,8 +87,13 @@ impl Expected {
         }
         drop(seen);
         if let Some(last) = may.last() {
-            self.passing.send_replace(last + 1);
+            self.wake(last + 1);
         }
+    }
+
+    /// Wakes who waits for an alert before `end`.
+    fn wake(&self, end: u64) {
+        self.passing.send_replace(end);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -105,26 +111,49 @@ pub async fn watch(hub: Arc<Hub>, filters: Filters) {
     // The hub outlives its readers: there is always a next change to wait for.
     while head.changed().await.is_ok() {
         let end = *head.borrow_and_update();
-        // What is evicted meanwhile is passed over.
-        while let Some(slice) = hub.first_of(next, end) {
-            next = slice.end();
-            for filter in filters.awaited() {
-                filter.expected().note(&slice, &may_pass(&filter, &slice));
-                if since.elapsed() > TURN {
-                    yield_now().await;
-                    since = Instant::now();
-                }
+        while next < end {
+            let slice = hub.first_of(next, end);
+            let first = slice.as_ref().map_or(end, Slice::first);
+            let filters = filters.awaited();
+            if first > next {
+                // Evicted before it was looked at: who waits has to find out for itself.
+                filters.iter().for_each(|filter| filter.expected().wake(first));
             }
+            next = first;
+            let Some(slice) = slice else { continue };
+            for filter in filters {
+                let may = may_pass(&filter, &slice, &mut since).await;
+                filter.expected().note(&slice, &may);
+            }
+            next = slice.end();
         }
-        next = end;
     }
 }
 
-fn may_pass(filter: &Prepared, slice: &Slice) -> Vec<u64> {
+/// The alerts of `slice` that may pass; others get their turn a [`TURN`] after `since`.
+async fn may_pass(filter: &Prepared, slice: &Slice, since: &mut Instant) -> Vec<u64> {
     let selection = Selection { filter: Some(filter.clone()), ..Selection::default() };
-    let may =
-        |alert: &Alert<'_>| selection.takes_within(alert, &Work::within(WORK)).unwrap_or(true);
-    slice.alerts().filter(may).map(|alert| alert.sequence).collect()
+    let (mut may, mut steps) = (Vec::new(), 0);
+    for alert in slice.alerts() {
+        let work = Work::within(WORK);
+        if selection.takes_within(&alert, &work).unwrap_or(true) {
+            may.push(alert.sequence);
+        }
+        steps += work.steps() + alert.line.len() as u64;
+        if steps > WORK {
+            steps = 0;
+            if since.elapsed() > TURN {
+                yield_now().await;
+                *since = Instant::now();
+            }
+        }
+    }
+    // Many filters that cost little take their time together.
+    if since.elapsed() > TURN {
+        yield_now().await;
+        *since = Instant::now();
+    }
+    may
 }
 
 /// What a reader waits on once it has read everything.

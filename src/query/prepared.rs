@@ -33,7 +33,7 @@ pub struct Filters(Arc<Registry>);
 struct Registry {
     used: Mutex<HashMap<Box<str>, Weak<Shared>>>,
     size: AtomicUsize,
-    compiling: Semaphore,
+    compiling: Arc<Semaphore>,
     /// Whether [`super::lookout::watch`] runs.
     watched: AtomicBool,
 }
@@ -83,7 +83,7 @@ impl Default for Registry {
         Self {
             used: Mutex::default(),
             size: AtomicUsize::new(0),
-            compiling: Semaphore::new(COMPILED_AT_ONCE),
+            compiling: Arc::new(Semaphore::new(COMPILED_AT_ONCE)),
             watched: AtomicBool::new(false),
         }
     }
@@ -101,32 +101,43 @@ impl Filters {
             return Ok(used);
         }
         // The semaphore is never closed.
-        let _turn = self.0.compiling.acquire().await.map_err(|_| Unprepared::Failed)?;
+        let turn = self.0.compiling.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| Unprepared::Failed)?;
         // Others may have asked for the same meanwhile.
         if let Some(used) = self.0.used(text) {
             return Ok(used);
         }
         let owned = text.to_owned();
-        let compiled = spawn_blocking(move || Filter::parse(&owned)).await;
-        self.enter(text, compiled.map_err(|_| Unprepared::Failed)??)
+        let compiling = spawn_blocking(move || {
+            // Held until the work has ended, whether or not anybody still waits for it.
+            let _turn = turn;
+            Filter::parse(&owned)
+        });
+        let compiled = compiling.await.map_err(|_| Unprepared::Failed)??;
+        self.enter(text, compiled)
     }
 
     fn enter(&self, text: &str, filter: Filter) -> Result<Prepared, Unprepared> {
+        let mut used = self.0.lock();
+        // Two may have compiled it at once: all who use it share one.
+        if let Some(shared) = used.get(text).and_then(Weak::upgrade) {
+            return Ok(Prepared(shared));
+        }
         let size = filter.size() + size_of::<Shared>() + 2 * text.len();
         let room = |used: usize| used.checked_add(size).filter(|sum| *sum <= MAX_IN_USE);
         let reserved = self.0.size.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
         reserved.map_err(|_| Unprepared::Full { size })?;
         let entry = Entry { registry: self.0.clone(), text: text.into(), size };
         let shared = Arc::new(Shared { filter, expected: Expected::default(), entry: Some(entry) });
-        self.0.lock().insert(text.into(), Arc::downgrade(&shared));
+        used.insert(text.into(), Arc::downgrade(&shared));
         Ok(Prepared(shared))
     }
 
     /// Every filter that somebody waits with.
     pub(super) fn awaited(&self) -> Vec<Prepared> {
-        let used = self.0.lock();
-        let awaited = |filter: &Arc<Shared>| filter.expected.is_awaited();
-        used.values().filter_map(Weak::upgrade).filter(awaited).map(Prepared).collect()
+        // Nothing may be dropped while the table is locked: the last of a filter locks it too.
+        let used: Vec<_> = self.0.lock().values().filter_map(Weak::upgrade).collect();
+        used.into_iter().filter(|filter| filter.expected.is_awaited()).map(Prepared).collect()
     }
 
     /// Notes that somebody looks at what comes, for all who wait with a filter.
@@ -244,6 +255,34 @@ mod tests {
         filters.prepare("proc.name = cat").await.unwrap();
         used.clear();
         filters.prepare(&large(1)).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn those_who_ask_at_the_same_time_share_too() {
+        let filters = Filters::default();
+        for round in 0..50 {
+            let text = format!("proc.name = cat-{round}");
+            let both = tokio::join!(filters.prepare(&text), filters.prepare(&text));
+            assert!(Arc::ptr_eq(&both.0.unwrap().0, &both.1.unwrap().0));
+        }
+        assert_eq!(filters.size(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn filters_come_and_go_while_the_table_is_looked_through() {
+        let filters = Filters::default();
+        let looking = filters.clone();
+        let looking = tokio::spawn(async move {
+            loop {
+                assert!(looking.awaited().is_empty());
+                tokio::task::yield_now().await;
+            }
+        });
+        for number in 0..2000 {
+            drop(filters.prepare(&format!("proc.name = cat-{number}")).await.unwrap());
+        }
+        looking.abort();
+        assert_eq!(filters.size(), 0);
     }
 
     #[tokio::test]

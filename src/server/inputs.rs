@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::task::spawn_blocking;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Error, Parts};
@@ -194,7 +195,9 @@ async fn start_late(
     match source {
         _ if stop.is_cancelled() => Ok(()),
         Source::Command(command) => {
-            let program = start_program(command)
+            // A file system that hangs may hold it up.
+            let program = spawn_blocking(move || start_program(command))
+                .await?
                 .inspect_err(|_| presence.down(&asked, "the program cannot be started"))?;
             presence.up(&asked);
             ingest::command::keep_running(intake, program, stop).await;

@@ -11,6 +11,10 @@ use tracing_subscriber::filter::LevelFilter;
 const PARTS: [&str; 9] =
     ["falconer", "h2", "hyper", "rustls", "tokio", "tonic", "tower", "axum", "mio"];
 
+/// HTTP/2 warns of each answer to a PING that it did not send itself: ours are such. What comes later
+/// in a filter, of the same part, takes its place.
+const QUIET: &str = "h2=error";
+
 /// The filter, and what is wrong with the text.
 pub(super) fn filter(text: Option<&str>) -> (EnvFilter, Option<String>) {
     let text = text.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("info");
@@ -28,8 +32,7 @@ pub(super) fn filter(text: Option<&str>) -> (EnvFilter, Option<String>) {
 fn read(text: &str) -> Result<EnvFilter, String> {
     let builder = EnvFilter::builder();
     if let Ok(level) = text.parse::<LevelFilter>() {
-        // HTTP/2 warns of each answer to a PING that it did not send itself: ours are such.
-        let ours = format!("warn,h2=error,falconer={level},falconer_gateway={level}");
+        let ours = format!("warn,{QUIET},falconer={level},falconer_gateway={level}");
         return builder.parse(ours).map_err(|error| error.to_string());
     }
     let is_known = |word: &str| {
@@ -40,7 +43,7 @@ fn read(text: &str) -> Result<EnvFilter, String> {
     if let Some(word) = text.split(',').map(str::trim).find(|word| !is_known(word)) {
         return Err(format!("there is no level or part {word:?}"));
     }
-    builder.parse(text).map_err(|error| error.to_string())
+    builder.parse(format!("{QUIET},{text}")).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -111,6 +111,7 @@ impl Running {
         match spawn_blocking(reading).await {
             Ok(read) => {
                 let mut scarcity = read.is_scarcity();
+                let taken = matches!(read.tls, Some(Ok(_)));
                 self.changes = read.changes;
                 tell_tls(read.tls);
                 match read.loaded {
@@ -118,7 +119,7 @@ impl Running {
                         for kept in kept {
                             tracing::warn!("{kept}");
                         }
-                        scarcity |= self.apply(loaded, read.credentials, parts);
+                        scarcity |= self.apply(loaded, read.credentials, taken, parts);
                     }
                     Err(errors) => {
                         for error in errors.to_string().lines() {
@@ -148,11 +149,13 @@ impl Running {
         }
     }
 
-    /// Gives whether something could not be had for want of descriptors or memory.
+    /// `tls_taken` is whether gRPC's new files are in force. Gives whether something could not be had for
+    /// want of descriptors or memory.
     fn apply(
         &mut self,
         loaded: Loaded,
         credentials: Result<Option<Credentials>, Error>,
+        tls_taken: bool,
         parts: &mut Parts,
     ) -> bool {
         for warning in &loaded.warnings {
@@ -171,7 +174,14 @@ impl Running {
         self.inputs.change(parts, &new.inputs);
         let scarcity =
             self.change_gateway(new.gateway.clone(), credentials, new.inputs.http, parts);
-        let Config { grpc, threads, falco_webserver, .. } = self.config.clone();
+        let Config { mut grpc, threads, falco_webserver, .. } = self.config.clone();
+        // What is in force is what the next reload is held against.
+        if let (Some(Listen::Tcp { tls, .. }), Some(Listen::Tcp { tls: new, .. })) =
+            (&mut grpc, &new.grpc)
+            && tls_taken
+        {
+            tls.clone_from(new);
+        }
         self.config = Config { grpc, threads, falco_webserver, ..new };
         tracing::info!("the new settings are in force");
         scarcity

@@ -22,6 +22,8 @@ pub(super) struct Signals {
     hangup: unix::Signal,
     /// When the first signal to end came.
     asked_to_end: Option<Instant>,
+    /// Whether a SIGHUP came while only the end was waited for.
+    reload_again: bool,
 }
 
 /// What a signal asks for.
@@ -41,11 +43,19 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             asked_to_end: None,
+            reload_again: false,
         })
     }
 
     /// Waits for a signal that asks for something new.
     pub(super) async fn next(&mut self) -> Asked {
+        match std::mem::take(&mut self.reload_again) {
+            true => Asked::Reload,
+            false => self.received().await,
+        }
+    }
+
+    async fn received(&mut self) -> Asked {
         loop {
             let (signal, asked) = tokio::select! {
                 _ = self.terminate.recv() => ("SIGTERM", Asked::End),
@@ -64,8 +74,10 @@ impl Signals {
         }
     }
 
-    /// Waits for SIGTERM or SIGINT.
+    /// Waits for SIGTERM or SIGINT. A SIGHUP that comes meanwhile is what [`Self::next`] gives next.
     pub(super) async fn end(&mut self) {
-        while self.next().await != Asked::End {}
+        while self.received().await != Asked::End {
+            self.reload_again = true;
+        }
     }
 }

@@ -137,9 +137,9 @@ impl Reader {
             subscribed.moved_to(*next);
         }
         let arrivals = Arrivals::new(hub, &selection);
-        // A group's mark follows what does not pass, too.
+        // A group's mark follows what does not pass, too; and who is given nothing stays where it is.
         let arrivals = match &place {
-            Place::Own { group: None, .. } => arrivals,
+            Place::Own { group: None, .. } if config.grpc_output => arrivals,
             _ => arrivals.of_all(),
         };
         if let (Some(filter), End::Never { subscribed, .. }) = (arrivals.filter(), &end) {

@@ -3,7 +3,7 @@
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::contender::{Contender, STALLED, Server, Setup};
+use super::super::contender::{Contender, HOSTILE, STALLED, Server, Setup};
 use super::super::feed::{self, Feed};
 use super::super::http_readers;
 use super::super::readers::{self, Call, Readers, STREAM_WINDOW};
@@ -199,11 +199,14 @@ impl Lab {
         let mut entries = Vec::new();
         for &contender in contenders {
             let started = async {
-                let gateway = contender == Contender::Stalled;
+                let gateway = matches!(contender, Contender::Stalled | Contender::Hostile);
                 let setup = Setup { tls, gateway, ..Setup::default() };
                 let mut server = Server::start(contender, setup).await?;
                 let readers = Readers::subscribe(&server.target, count).await?;
                 let stalled = match &server.gateway {
+                    Some(address) if contender == Contender::Hostile => {
+                        http_readers::hostile(address, HOSTILE).await?
+                    }
                     Some(address) => http_readers::stalled(address, STALLED).await?,
                     None => Vec::new(),
                 };
@@ -246,6 +249,8 @@ impl Lab {
         let readers = if count == 1 { "1 reader".into() } else { format!("{count} readers") };
         let with = if contenders.contains(&Contender::Stalled) {
             format!("{STALLED} stalled browsers, ")
+        } else if contenders.contains(&Contender::Hostile) {
+            format!("{HOSTILE} slow filters, ")
         } else {
             String::new()
         };

@@ -39,6 +39,9 @@ impl Following {
         if let Some(lost) = self.lost.take() {
             return Progress::Lost(lost);
         }
+        self.subscribed.waits(false);
+        // A wait may have been given up: nothing in between passes.
+        self.moved_to(self.arrivals.next(self.next));
         self.arrivals.about_to_look();
         match self.hub.next(self.next, budget) {
             Next::Alerts(slice) => {
@@ -84,8 +87,6 @@ impl Tail for Following {
         Box::pin(async {
             self.subscribed.waits(true);
             self.arrivals.wait(self.next).await;
-            self.subscribed.waits(false);
-            self.moved_to(self.arrivals.next(self.next));
         })
     }
 

@@ -98,7 +98,7 @@ export function yamlText(text: string): string {
   });
 }
 
-/** The three ways to wire Falco to this server, with what it asks of those who post. */
+/** The ways to wire Falco to this server, with what it asks of those who post. */
 export function wiring(root: string, withToken: boolean): { title: string; text: string }[] {
   const secure = root.startsWith("https:");
   const url = withToken ? root.replace("://", "://falco:TOKEN@") : root;
@@ -109,6 +109,8 @@ export function wiring(root: string, withToken: boolean): { title: string; text:
     ...(withToken ? ["--token-file", "/etc/falco/falconer.token"] : []),
     ...(secure ? ["--ca", ca] : []),
   ].join(" ");
+  // The command line takes no path: under a prefix it is not offered.
+  const reached = new URL(root).pathname === "/";
   return [
     {
       title: "Falco posts its alerts (falco.yaml)",
@@ -122,10 +124,14 @@ export function wiring(root: string, withToken: boolean): { title: string; text:
         "",
       ].join("\n"),
     },
-    {
-      title: "Falco starts a program (falco.yaml)",
-      text: `json_output: true\nprogram_output:\n  enabled: true\n  keep_alive: true\n  program: ${ingest}\n`,
-    },
+    ...(reached
+      ? [
+          {
+            title: "Falco starts a program (falco.yaml)",
+            text: `json_output: true\nprogram_output:\n  enabled: true\n  keep_alive: true\n  program: ${ingest}\n`,
+          },
+        ]
+      : []),
     {
       title: "Falconer follows Falco's file (falconer.yaml)",
       text: "falconer:\n  inputs:\n    files:\n      - /var/log/falco/events.json\n",
