@@ -31,15 +31,6 @@ use support::server::Server;
 use support::{PATIENCE, Transport, examples};
 use tempfile::TempDir;
 
-/// Waits until the log has `text`.
-fn log_says(server: &Server, text: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while !server.stderr().contains(text) {
-        assert!(Instant::now() < deadline, "the log says {text:?}: {}", server.stderr());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Asks `question` again until it gives something.
 async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -225,7 +216,7 @@ async fn a_pattern_is_taken_for_a_name_and_told_so() {
     let dir = tempfile::tempdir().unwrap();
     let pattern = dir.path().join("*.json");
     let gateway = follow(&[&pattern]);
-    log_says(&gateway.server, "patterns are not read; name each file");
+    gateway.server.wait_for_log("patterns are not read; name each file");
     down(&gateway, "is not there yet").await;
 }
 
@@ -237,7 +228,7 @@ async fn two_names_of_one_file_give_its_alerts_once() {
     symlink(at("alerts"), at("link")).unwrap();
     fs::hard_link(at("alerts"), at("hard")).unwrap();
     let gateway = follow(&[&at("alerts"), &at("link"), &at("hard"), &at("alerts")]);
-    log_says(&gateway.server, "twice; it is read once");
+    gateway.server.wait_for_log("twice; it is read once");
     let twice = || gateway.server.stderr().matches("two names of one alert file").count();
     until("both are told", async || (twice() == 2).then_some(())).await;
     up(&gateway).await;

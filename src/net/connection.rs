@@ -8,7 +8,7 @@
 //! 4. It ends when the peer leaves, or breaks the rules, or does not read what is written to it
 //!    for [`cork::STALL`], or sends too much that is no call ([`meter`]).
 //! 5. At `stop` its calls end first, and then the peer is told (GOAWAY): not every client can take
-//!    both at once ([`parting`]). What takes longer than [`CALLS_GRACE`] is finished behind the GOAWAY.
+//!    both at once ([`super::parting`]). What takes longer than [`CALLS_GRACE`] is finished behind the GOAWAY.
 //! 6. At its greatest age, where it has one, the peer is told so and may go elsewhere for
 //!    [`AGE_GRACE`]; then its calls are ended as at `stop`. So a certificate that is revoked or
 //!    replaced stops counting some time, however long somebody stays.

@@ -3,7 +3,7 @@
 //! Without it every alert wakes every reader, and ten thousand that wait for something rare cost
 //! more than one alert's delivery does.
 //!
-//! 1. One task ([`watch`]) looks at what is appended, once for each filter that somebody waits with,
+//! 1. One task ([`watch()`]) looks at what is appended, once for each filter that somebody waits with,
 //!    in turns of [`TURN`]. What it cannot decide within [`WORK`] may pass.
 //! 2. An [`Expected`] keeps where the task is, and which of the latest alerts may pass.
 //!    Alerts that are evicted before it looks wake everybody: they are lost to who waits.
