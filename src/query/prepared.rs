@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use super::lookout::Expected;
 use crate::filter::{Filter, SyntaxError};
 
-/// Bytes that the filters in use may take together: some thousand ordinary ones, 64 of the largest.
+/// Bytes that the filters in use may take together, with what their patterns may remember.
 pub const MAX_IN_USE: usize = 64 << 20;
 
 /// Filters compiled at a time.
