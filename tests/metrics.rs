@@ -212,7 +212,7 @@ async fn a_prometheus_scrapes_every_metric_by_its_documented_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_has_nothing_to_say() {
-    if !is_installed("prometheus") {
+    if !is_installed("promtool") {
         return;
     }
     let measured = Measured::start().await;

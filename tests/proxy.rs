@@ -1,6 +1,8 @@
-//! A quiet `sub` through a real nginx that waits only so long for something from the server: both a
-//! client that is silent and one that polls, as Falco's own clients do, are kept. The server's PING
-//! counts, and it is sent however much the client says.
+//! A quiet `sub` through a real nginx and a real HAProxy that wait only so long for something from
+//! the server: a client that is silent is kept, and so is one that polls, as Falco's own clients do.
+//!
+//! For nginx the server's PING counts, and it is sent however much the client says. For HAProxy no
+//! PING counts, only what a stream carries: its own timeouts have to be long.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -27,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-/// How long nginx waits for the server, in seconds; 60 where nobody says otherwise.
+/// How long a proxy waits for the server, in seconds; nginx 60 where nobody says otherwise.
 const PATIENT: u64 = 2;
 
 /// How long the server may be silent; 30 s where nobody says otherwise.
@@ -35,6 +37,9 @@ const QUIET: Duration = Duration::from_millis(500);
 
 /// How long all is quiet.
 const LONG: Duration = Duration::from_secs(3 * PATIENT + 1);
+
+/// What the proxy has to say, in the folder.
+const ERRORS: &str = "error.log";
 
 const SUB: &str = "/test.Quiet/Sub";
 
@@ -58,17 +63,18 @@ fn quiet(speak: CancellationToken) -> Router {
     )
 }
 
-/// Servers of the same on a unix socket and behind mutual TLS, and nginx in front of both.
+/// Servers of the same on a unix socket and behind mutual TLS, and a proxy in front of both.
 struct Site {
     dir: tempfile::TempDir,
     speak: CancellationToken,
     stop: CancellationToken,
     servers: Vec<JoinHandle<()>>,
-    nginx: Child,
+    proxy: Child,
 }
 
 impl Site {
-    async fn start() -> Self {
+    /// `proxy` starts one, given the folder where all is and the address of the server with TLS.
+    async fn behind(proxy: fn(&Path, &str) -> Child, fronts: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("falconer-").tempdir().unwrap();
         certs::write(dir.path());
         let at = |name: &str| dir.path().join(name);
@@ -85,17 +91,17 @@ impl Site {
             );
             tokio::spawn(listener.quiet_for(QUIET).serve(handler, stop.clone()))
         });
-        let mut nginx = nginx(dir.path(), &address);
+        let mut proxy = proxy(dir.path(), &address);
         let deadline = Instant::now() + PATIENCE;
-        for front in [at("unix.sock"), at("tls.sock")] {
-            while tokio::net::UnixStream::connect(&front).await.is_err() {
-                let log = fs::read_to_string(at("error.log")).unwrap_or_default();
-                assert_eq!(nginx.try_wait().unwrap(), None, "nginx has ended: {log}");
-                assert!(Instant::now() < deadline, "nginx does not listen: {log}");
+        for front in fronts {
+            while tokio::net::UnixStream::connect(at(front)).await.is_err() {
+                let log = fs::read_to_string(at(ERRORS)).unwrap_or_default();
+                assert_eq!(proxy.try_wait().unwrap(), None, "the proxy has ended: {log}");
+                assert!(Instant::now() < deadline, "the proxy does not listen: {log}");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
-        Self { dir, speak, stop, servers: servers.into(), nginx }
+        Self { dir, speak, stop, servers: servers.into(), proxy }
     }
 
     fn front(&self, name: &str) -> PathBuf {
@@ -105,8 +111,8 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        let _ = self.nginx.kill();
-        let _ = self.nginx.wait();
+        let _ = self.proxy.kill();
+        let _ = self.proxy.wait();
     }
 }
 
@@ -116,7 +122,7 @@ fn nginx(dir: &Path, address: &str) -> Child {
         "daemon off;
         master_process off;
         pid {dir}/nginx.pid;
-        error_log {dir}/error.log;
+        error_log {dir}/{ERRORS};
         events {{ }}
         http {{
             access_log off;
@@ -143,18 +149,52 @@ fn nginx(dir: &Path, address: &str) -> Child {
     );
     let file = dir.join("nginx.conf");
     fs::write(&file, settings).unwrap();
-    Command::new(home().join("bin/nginx"))
-        .arg("-p")
-        .arg(dir)
-        .arg("-c")
-        .arg(file)
-        .arg("-e")
-        .arg(dir.join("error.log"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    let mut nginx = Command::new(home().join("bin/nginx"));
+    nginx.arg("-p").arg(dir).arg("-c").arg(file).arg("-e").arg(dir.join(ERRORS));
+    quietly(nginx, Stdio::null())
+}
+
+/// HAProxy, as whoever runs the test: as patient as nginx, but for the two fronts that serve calls
+/// which may be silent.
+fn haproxy(dir: &Path, address: &str) -> Child {
+    let certificate = ["client.crt", "client.key"].map(|name| fs::read(dir.join(name)).unwrap());
+    fs::write(dir.join("client.pem"), certificate.concat()).unwrap();
+    let settings = format!(
+        "defaults
+            mode http
+            timeout connect 5s
+            timeout client {PATIENT}s
+            timeout server {PATIENT}s
+        frontend brief
+            bind unix@{dir}/brief.sock proto h2
+            default_backend brief
+        backend brief
+            server falconer unix@{dir}/falco.sock proto h2
+        frontend unix
+            bind unix@{dir}/unix.sock proto h2
+            timeout client 1h
+            default_backend unix
+        backend unix
+            timeout server 1h
+            server falconer unix@{dir}/falco.sock proto h2
+        frontend tls
+            bind unix@{dir}/tls.sock proto h2
+            timeout client 1h
+            default_backend tls
+        backend tls
+            timeout server 1h
+            server falconer {address} ssl alpn h2 proto h2 ca-file {dir}/ca.crt crt {dir}/client.pem\n",
+        dir = dir.display(),
+    );
+    let file = dir.join("haproxy.cfg");
+    fs::write(&file, settings).unwrap();
+    let mut haproxy = Command::new(home().join("bin/haproxy"));
+    haproxy.arg("-db").arg("-f").arg(file);
+    quietly(haproxy, fs::File::create(dir.join(ERRORS)).unwrap().into())
+}
+
+fn quietly(mut command: Command, errors: Stdio) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap()
 }
 
 /// An open call.
@@ -170,15 +210,36 @@ async fn nginx_keeps_quiet_calls_whether_their_clients_poll_or_not() {
     if !is_installed("nginx") {
         return;
     }
-    let site = Site::start().await;
+    let site = Site::behind(nginx, &["unix.sock", "tls.sock"]).await;
+    let calls =
+        [("unix.sock", true), ("unix.sock", false), ("tls.sock", true), ("tls.sock", false)];
+    quiet_calls_are_kept(site, &calls).await;
+}
+
+#[tokio::test]
+async fn haproxy_keeps_calls_that_poll_and_quiet_ones_where_it_is_patient() {
+    if !is_installed("haproxy") {
+        return;
+    }
+    let site = Site::behind(haproxy, &["brief.sock", "unix.sock", "tls.sock"]).await;
+    let calls = [
+        ("brief.sock", true),
+        ("unix.sock", true),
+        ("unix.sock", false),
+        ("tls.sock", true),
+        ("tls.sock", false),
+    ];
+    quiet_calls_are_kept(site, &calls).await;
+}
+
+/// `calls`: which front they go through, and whether their client polls.
+async fn quiet_calls_are_kept(mut site: Site, calls: &[(&str, bool)]) {
     let mut reading = Vec::new();
-    for front in ["unix.sock", "tls.sock"] {
-        for polls in [true, false] {
-            let client = Client::connect(&site.front(front)).await;
-            let (requests, replies) = client.begin(head(SUB)).await.replies().await;
-            let name = format!("{front}, polls: {polls}");
-            reading.push((polls, Reading { name, _client: client, requests, replies }));
-        }
+    for &(front, polls) in calls {
+        let client = Client::connect(&site.front(front)).await;
+        let (requests, replies) = client.begin(head(SUB)).await.replies().await;
+        let name = format!("{front}, polls: {polls}");
+        reading.push((polls, Reading { name, _client: client, requests, replies }));
     }
     let begun = Instant::now();
     while begun.elapsed() < LONG {
@@ -196,7 +257,6 @@ async fn nginx_keeps_quiet_calls_whether_their_clients_poll_or_not() {
         assert_eq!(reading.replies.outcome().await.code(), Some(0), "{}", reading.name);
     }
     site.stop.cancel();
-    let mut site = site;
     for server in site.servers.drain(..) {
         tokio::time::timeout(GRACE + Duration::from_secs(1), server).await.unwrap().unwrap();
     }
