@@ -1,8 +1,10 @@
 //! What the gateway may be told. Built by the host process, which owns the reading of settings.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{fmt::Debug, io, num::NonZeroU32, sync::Arc, time::Duration};
 
-use crate::{host::HostName, origin::Origin, tls::Tls, token::Token};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection};
+
+use crate::guard::{client::Client, host::HostName, origin::Origin, token::Token};
 
 /// Settings of the gateway.
 #[derive(Clone, Debug)]
@@ -94,4 +96,17 @@ impl Default for Limits {
             grace: Self::GRACE,
         }
     }
+}
+
+/// The host process's side of TLS. Nothing here may block or wait.
+pub trait Tls: Debug + Send + Sync + 'static {
+    /// What the next connection is served with.
+    fn config(&self) -> Arc<ServerConfig>;
+
+    /// Who the client's certificate says it is; `None` where it showed none. One that was shown was
+    /// verified.
+    fn identity(&self, connection: &ServerConnection) -> Option<String>;
+
+    /// A handshake failed: tell why, as often as somebody reads it.
+    fn refused(&self, client: &Client, error: &io::Error);
 }

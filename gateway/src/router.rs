@@ -11,19 +11,18 @@ use axum::{
 };
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder, layer::layer_fn};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    answer,
+    api::{answer, ingest, openapi, routes, status},
     config::Config,
-    events, export, facets, guard, headers, hints, histogram, ingest, openapi,
-    origin::{self, Origin},
-    page,
+    guard::{
+        self,
+        origin::{self, Origin},
+    },
+    headers, page,
     port::Port,
     problem::Problem,
-    rules,
     state::Gateway,
-    status, stream,
 };
 
 /// Everything the gateway answers to, as a service without a socket.
@@ -46,32 +45,33 @@ pub(crate) fn guarded(
 + Sync
 + 'static {
     let readable = (!readable.is_empty()).then(|| origin::readable_by(readable));
-    let routes = routes(&gateway);
+    let routes = routed(&gateway);
+    let guard = gateway.guard.clone();
     ServiceBuilder::new()
         // First: it also notes what the ones after it refuse.
-        .layer(layer_fn(move |inner| guard::KnownHost::new(gateway.clone(), inner)))
+        .layer(layer_fn(move |inner| guard::KnownHost::new(guard.clone(), inner)))
         // Outside the token's: a browser asks before it sends one.
         .option_layer(readable)
         .layer(guard::cross_origin())
         .service(routes)
 }
 
-fn routes(gateway: &Gateway) -> Router {
+fn routed(gateway: &Gateway) -> Router {
     let posting = match gateway.ingest {
         true => post(ingest::take),
         false => post(ingest::off),
     };
     let open =
         page::files().route("/livez", get(status::livez)).route("/readyz", get(status::readyz));
-    let documents = Router::from(described())
+    let documents = Router::from(routes::described())
         .route("/api/openapi.json", get(openapi::document))
         .route("/metrics", get(status::metrics))
         .layer(map_response_with_state(gateway.clone(), answer::counted));
     let intake = Router::new().route("/", posting.clone()).route("/api/v1/events", posting);
     // Only where it is asked for: each posted alert would pay for a layer that lets it pass.
-    let (documents, intake) = match gateway.token {
+    let (documents, intake) = match gateway.guard.token {
         Some(_) => {
-            let authorized = from_fn_with_state(gateway.clone(), guard::authorized);
+            let authorized = from_fn_with_state(gateway.guard.clone(), guard::authorized);
             (documents.layer(authorized.clone()), intake.layer(authorized))
         }
         None => (documents, intake),
@@ -83,18 +83,4 @@ fn routes(gateway: &Gateway) -> Router {
         .fallback(async || Problem::NOT_FOUND)
         .method_not_allowed_fallback(async || Problem::WRONG_METHOD)
         .with_state(gateway.clone())
-}
-
-/// What the API's description tells.
-pub(crate) fn described() -> OpenApiRouter<Gateway> {
-    OpenApiRouter::new()
-        .routes(routes!(events::page))
-        .routes(routes!(stream::stream))
-        .routes(routes!(events::one))
-        .routes(routes!(histogram::histogram))
-        .routes(routes!(facets::facets))
-        .routes(routes!(rules::rules))
-        .routes(routes!(hints::hints))
-        .routes(routes!(export::export))
-        .routes(routes!(status::status))
 }

@@ -5,16 +5,15 @@ use std::{ops::Deref, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    answer::Answers,
-    budget::Budget,
     config::{Config, Limits},
-    history::Scans,
-    host::Hosts,
+    guard::Guard,
+    limits::{
+        answers::Answers,
+        budget::{Budget, UNPACKED_AT_A_TIME},
+        scans::Scans,
+        turns::Turns,
+    },
     port::Port,
-    rate::Rate,
-    refusals::Refusals,
-    token::Token,
-    unpack::Unpacking,
 };
 
 /// A cheap handle to it.
@@ -29,18 +28,13 @@ pub(crate) struct Gateway {
 pub(crate) struct Shared {
     pub(crate) port: Arc<dyn Port>,
     pub(crate) ingest: bool,
-    pub(crate) hosts: Hosts,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) limits: Limits,
-    /// What one client may post, where that is limited.
-    pub(crate) rate: Option<Rate>,
     /// Memory of bodies, and of answers.
     pub(crate) budget: Budget,
     pub(crate) answers: Answers,
-    pub(crate) unpacking: Unpacking,
-    pub(crate) refusals: Refusals,
+    pub(crate) unpacking: Turns,
     pub(crate) scans: Scans,
-    /// What clients have to know, where that is asked for.
-    pub(crate) token: Option<Token>,
     /// Cancelled when the gateway ends: live streams do then.
     pub(crate) stopping: CancellationToken,
 }
@@ -48,18 +42,16 @@ pub(crate) struct Shared {
 impl Gateway {
     pub(crate) fn new(port: Arc<dyn Port>, config: Config, stopping: CancellationToken) -> Self {
         let Config { ingest, allowed_hosts, posts_per_second, token, limits, .. } = config;
+        let guard = Guard::new(allowed_hosts, posts_per_second, token, port.clone());
         let shared = Shared {
             port,
             ingest,
-            hosts: Hosts::new(allowed_hosts),
+            guard: Arc::new(guard),
             limits,
-            rate: posts_per_second.map(Rate::new),
             budget: Budget::default(),
             answers: Answers::default(),
-            unpacking: Unpacking::default(),
-            refusals: Refusals::default(),
-            scans: Scans::default(),
-            token,
+            unpacking: Turns::new(UNPACKED_AT_A_TIME),
+            scans: Scans::new(limits.scan),
             stopping,
         };
         Self { shared: Arc::new(shared), loopback: false }

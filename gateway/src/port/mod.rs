@@ -10,8 +10,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::exposition::Exposition;
-pub use crate::status::{Certificate, Input, InputFile, Reader, Readers, Status};
+mod status;
+
+pub use status::{Certificate, Input, InputFile, Reader, Readers, Status};
 
 /// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`] and, as
 /// long as it takes to read them, [`Port::ingest`] of many alerts.
@@ -64,6 +65,15 @@ pub trait Port: Send + Sync + 'static {
 
     /// Everything countable, in one of Prometheus' text formats.
     fn metrics(&self, format: Exposition) -> String;
+}
+
+/// A format of the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposition {
+    /// Prometheus' own text format, 0.0.4.
+    Text,
+    /// OpenMetrics, the same in both versions for what is exposed here.
+    OpenMetrics,
 }
 
 /// Which alerts are asked for; every part is optional. In the words of the API.

@@ -19,7 +19,8 @@ use tokio::{
 };
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::{room::Place, taking::Taking};
+use super::taking::Taking;
+use crate::limits::room::Place;
 
 /// Bytes that are handed to HTTP/2 at a time, so that it shows when they are taken: a frame.
 const PIECE: usize = 16 << 10;

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
+use super::{
     answer::numbers,
     ask::{Asked, Nothing, Range},
     count::{Counted, Counter, Top},
+    span::Span,
+};
+use crate::{
     port::{PRIORITIES, Row},
     problem::{Document, Refusal},
-    span::Span,
     state::Gateway,
 };
 

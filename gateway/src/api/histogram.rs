@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
+use super::{
     answer::numbers,
     ask::{Asked, Range, number},
-    problem::{Document, Refusal},
     span::Span,
+};
+use crate::{
+    problem::{Document, Refusal},
     state::Gateway,
 };
 

@@ -18,17 +18,12 @@ use axum::{
 use http::{HeaderValue, header::CONTENT_ENCODING};
 use tokio::time::timeout;
 
+use super::{alert::Alert, body, unpack};
 use crate::{
-    alert::Alert,
-    body,
-    client::Client,
+    guard::client::Client,
     problem::{Document, Problem},
     state::Gateway,
-    unpack,
 };
-
-/// Bytes a posted body may have: a record is at most 1 MiB, and several may come at once.
-pub const MAX_BODY: usize = 8 << 20;
 
 /// Takes alerts: one JSON object as Falco writes it, or one a line. The answer is 200 whatever is in
 /// it, since Falco does not look; what is no alert is counted in the status.
@@ -48,7 +43,7 @@ pub const MAX_BODY: usize = 8 << 20;
 )]
 pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Response {
     let client = request.extensions().get::<Client>();
-    if let (Some(rate), Some(client)) = (&gateway.rate, client)
+    if let (Some(rate), Some(client)) = (&gateway.guard.rate, client)
         && !rate.allows(client.address.ip())
     {
         return Problem::TOO_OFTEN.into_response();
@@ -63,11 +58,14 @@ pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Re
         Ok(Err(problem)) => return problem.into_response(),
         Err(_) => return Problem::BODY_TOO_SLOW.into_response(),
     };
-    let turn = match timeout(gateway.limits.body, gateway.unpacking.turn(&body.bytes, gzip)).await {
-        Ok(Ok(turn)) => turn,
-        Ok(Err(problem)) => return problem.into_response(),
-        Err(_) => return Problem::BODY_NO_TURN.into_response(),
-    };
+    let turn =
+        match timeout(gateway.limits.body, unpack::turn(&gateway.unpacking, &body.bytes, gzip))
+            .await
+        {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(problem)) => return problem.into_response(),
+            Err(_) => return Problem::BODY_NO_TURN.into_response(),
+        };
     // From here on its alerts may be taken: it is no longer given up.
     let taken = unpack::take(gateway.port.clone(), body.bytes, gzip, turn, body.place).await;
     match taken {

@@ -1,7 +1,7 @@
 //! What a posted body may cost, and where that is spent.
 //!
 //! 1. A short body that is not compressed is taken where it was read: that is an alert of Falco's.
-//! 2. Any other is unpacked and taken away from the threads that serve, [`AT_A_TIME`] of them at a
+//! 2. Any other is unpacked and taken away from the threads that serve, a few of them at a
 //!    time; the rest wait with what they have, within the time of a body.
 //! 3. A body of more lines, parts or unpacked bytes than there may be is refused as a whole, before
 //!    an alert of it is taken, with the limit and how many there were.
@@ -10,13 +10,13 @@ use std::{io::Read as _, sync::Arc};
 
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-};
+use tokio::task::spawn_blocking;
 
 use crate::{
-    ingest::MAX_BODY,
+    limits::{
+        budget::MAX_BODY,
+        turns::{Turn, Turns},
+    },
     port::Port,
     problem::{Problem, Refusal},
 };
@@ -31,32 +31,12 @@ pub(crate) const MAX_LINES: usize = 65_536;
 /// Parts ("members") a body of gzip may have: each costs by itself, however little is in it.
 pub(crate) const MAX_PARTS: usize = 256;
 
-/// Bodies at a time: they may use a core, not all of them. Each has up to 16 MiB for itself.
-const AT_A_TIME: usize = 2;
-
-/// Bodies that are being unpacked.
-#[derive(Debug)]
-pub(crate) struct Unpacking(Arc<Semaphore>);
-
-impl Default for Unpacking {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_A_TIME)))
+/// The right to have a body taken; `None` where it needs none.
+pub(crate) async fn turn(turns: &Turns, body: &[u8], gzip: bool) -> Result<Option<Turn>, Problem> {
+    if !gzip && body.len() <= SHORT {
+        return Ok(None);
     }
-}
-
-impl Unpacking {
-    /// The right to have a body taken; `None` where it needs none.
-    pub(crate) async fn turn(
-        &self,
-        body: &[u8],
-        gzip: bool,
-    ) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-        if !gzip && body.len() <= SHORT {
-            return Ok(None);
-        }
-        // It is never closed.
-        self.0.clone().acquire_owned().await.map(Some).map_err(|_| Problem::INTERNAL)
-    }
+    turns.next().await.map(Some)
 }
 
 /// Takes a body; `held` is given back once that has ended, whoever still waits for it.
@@ -64,7 +44,7 @@ pub(crate) async fn take<H: Send + 'static>(
     port: Arc<dyn Port>,
     body: Bytes,
     gzip: bool,
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
     held: H,
 ) -> Result<(), Refusal> {
     if turn.is_none() {

@@ -14,11 +14,13 @@ use axum::{
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
+use super::{
     alert::KeptAlert,
-    answer::answer,
+    answer::{answer, scan},
     ask::{Asked, Nothing, Range, number},
-    history::{Scan, scan},
+};
+use crate::{
+    limits::scans::Scan,
     port::{self, Ask, Row},
     problem::{Document, Problem, Refusal},
     state::Gateway,

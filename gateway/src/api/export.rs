@@ -22,14 +22,14 @@ use http::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    answer::held,
+use super::{
     ask::{Asked, Range},
     events::Format,
-    history::scan_within,
+};
+use crate::{
+    limits::{answers::held, room::Place},
     port::{Ask, Order, PRIORITIES, Row},
     problem::{Document, Refusal},
-    room::Place,
     state::Gateway,
 };
 
@@ -152,7 +152,10 @@ impl Export {
             let (format, columns) = (self.format, self.columns.clone());
             // While it waits for us, its client has done its part.
             self.place.settled();
-            let part = scan_within(&self.gateway, history, move |scan| {
+            let Ok(turn) = self.gateway.scans.turn().await else {
+                return self.broken_off();
+            };
+            let part = turn.look(history, move |scan| {
                 let mut part = Vec::new();
                 let scanned = scan.some(Order::OldestFirst, LOOKED_AT, &mut |row| {
                     match format {

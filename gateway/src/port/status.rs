@@ -1,26 +1,8 @@
-//! `GET /api/v1/status`, `/metrics`, and the probes `/livez` and `/readyz`.
-//!
-//! Probes answer with one line of text, as probes do: a kubelet shows it as the reason.
+//! How the server is, for `GET /api/v1/status`.
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use http::{
-    HeaderMap, StatusCode,
-    header::{CONTENT_TYPE, VARY},
-};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::{
-    ask::{Asked, Nothing},
-    exposition::{self, Answered},
-    json::Json,
-    problem::Refusal,
-    state::Gateway,
-};
 
 /// How the server is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -133,33 +115,4 @@ pub struct Certificate {
     /// Until when it counts.
     #[schema(value_type = String, format = DateTime)]
     pub not_after: Timestamp,
-}
-
-/// How the server is.
-#[utoipa::path(
-    get, path = "/api/v1/status", tag = "numbers",
-    responses((status = 200, description = "How the server is", body = Status))
-)]
-pub(crate) async fn status(
-    State(gateway): State<Gateway>,
-    Asked(Nothing {}, Nothing {}): Asked<Nothing>,
-) -> Result<Json<Status>, Refusal> {
-    Ok(Json(Status { ingest: gateway.ingest, ..gateway.port.status() }))
-}
-
-pub(crate) async fn metrics(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
-    let Answered { exposition, content_type } = exposition::asked(&headers);
-    let headers = [(CONTENT_TYPE, content_type), (VARY, "Accept")];
-    (headers, gateway.port.metrics(exposition)).into_response()
-}
-
-pub(crate) async fn livez() -> &'static str {
-    "ok"
-}
-
-pub(crate) async fn readyz(State(gateway): State<Gateway>) -> Response {
-    match gateway.port.ready() {
-        Ok(()) => "ok".into_response(),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason).into_response(),
-    }
 }

@@ -32,9 +32,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
+use super::{
     ask::{Asked, Nothing},
     events::{Format, Item},
+};
+use crate::{
     port::{Ask, Lost, Progress, Pulse, ReaderKind, Row, Tail},
     problem::{Document, Refusal},
     state::Gateway,

@@ -6,6 +6,11 @@
 //! 3. At shutdown the listener is closed first, so that new clients are refused at once. Requests
 //!    in flight get a grace, and whatever is left after it is cut off.
 
+mod activity;
+mod connection;
+mod taking;
+mod tls;
+
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
@@ -17,12 +22,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use connection::{Protocol, Routes};
+
 use crate::{
-    access::Access,
-    client::Client,
     config::Config,
-    connection::{Protocol, Routes},
-    paced::Paced,
+    guard::{access::Access, client::Client, paced::Paced},
     port::Port,
     router::guarded,
     state::Gateway,

@@ -6,7 +6,7 @@
 //! 3. Of any other, each piece is copied into memory claimed for it ([`Budget`]), so that a short
 //!    piece does not keep a long buffer.
 //!
-//! [`Budget`]: crate::budget::Budget
+//! [`Budget`]: crate::limits::budget::Budget
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -14,9 +14,11 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use crate::{
-    ingest::MAX_BODY,
+    limits::{
+        budget::MAX_BODY,
+        room::{Lost, Place},
+    },
     problem::Problem,
-    room::{Lost, Place},
     state::Gateway,
 };
 

@@ -9,7 +9,10 @@ use std::time::Instant;
 use axum::extract::Request;
 use http::{Method, StatusCode};
 
-use crate::client::Client;
+use super::client::Client;
+
+/// What `FALCONER_LOG` calls it, wherever this file is.
+const TARGET: &str = "falconer_gateway::access";
 
 /// A request on its way.
 pub(crate) struct Access(Option<Line>);
@@ -24,7 +27,7 @@ struct Line {
 impl Access {
     /// Whether the log wants it.
     pub(crate) fn is_on() -> bool {
-        tracing::enabled!(tracing::Level::DEBUG)
+        tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
     }
 
     pub(crate) fn begin(request: &Request) -> Self {
@@ -41,6 +44,6 @@ impl Access {
     pub(crate) fn answered(self, status: StatusCode) {
         let Self(Some(Line { client, method, path, began })) = self else { return };
         let ms = began.elapsed().as_secs_f64() * 1e3;
-        tracing::debug!(%client, %method, ?path, status = status.as_u16(), ms, "answered");
+        tracing::debug!(target: TARGET, %client, %method, ?path, status = status.as_u16(), ms, "answered");
     }
 }

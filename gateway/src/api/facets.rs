@@ -4,10 +4,12 @@ use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
+use super::{
     answer::numbers,
     ask::{Asked, Range, number},
     count::{Counted, Counter, LENGTH, Top},
+};
+use crate::{
     port::{PRIORITIES, Row},
     problem::{Document, Refusal},
     state::Gateway,

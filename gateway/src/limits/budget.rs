@@ -5,7 +5,14 @@
 //! 2. Where it is short, the body that takes most for longest loses its place ([`Room`]).
 //! 3. Clients of this machine have memory of their own: nobody outside makes Falco wait.
 
-use crate::room::{Place, Room};
+use super::room::{Place, Room};
+
+/// Bytes a posted body may have: a record is at most 1 MiB, and several may come at once.
+pub const MAX_BODY: usize = 8 << 20;
+
+/// Bodies that are unpacked at a time: they may use a core, not all of them. Each has up to 16 MiB for
+/// itself.
+pub(crate) const UNPACKED_AT_A_TIME: usize = 2;
 
 /// Bytes for all bodies from elsewhere: five of the largest, or 40 KiB for each connection.
 const ELSEWHERE: usize = 40 << 20;

@@ -1,36 +1,25 @@
-//! Memory for answers that are made of alerts, until their client has taken them.
+//! Answers that are made of alerts: found by a scan, in memory that was claimed for them first
+//! ([`Answers`]).
 //!
-//! 1. All of them together have a fixed amount, whatever the number of connections and whatever
-//!    windows they grant. Each claims what it may become, before it is made, and gives back what it
-//!    did not need.
-//! 2. Where it is short, the answer loses its place of which nothing was taken for longest
-//!    ([`Room`]): its stream is reset, its HTTP/1 connection ends.
-//! 3. An answer that finds no memory in time is 503. One that would be larger than any may be is
-//!    refused.
+//! [`Answers`]: crate::limits::answers::Answers
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http_body::Body as _;
 use serde::Serialize;
-use tokio::time::timeout;
 
 use crate::{
-    history::{Scan, scan},
+    limits::{answers::held, room::Place, scans::Scan},
     port::History,
     problem::{Problem, Refusal},
-    room::{Place, Room},
     state::Gateway,
 };
-
-/// Bytes of all answers: thirty of the largest pages.
-const ANSWERS: usize = 64 << 20;
 
 /// Bytes an answer of numbers may have; with the longest of values that is some thousand of them.
 const MOST: usize = 8 << 20;
@@ -38,45 +27,17 @@ const MOST: usize = 8 << 20;
 /// Shorter documents are not counted.
 const SHORT: u64 = 16 << 10;
 
-/// How long an answer waits for memory: whoever holds it in vain has lost it by then.
-const WAIT: Duration = Duration::from_secs(5);
-
-/// What is left of it.
-#[derive(Debug)]
-pub(crate) struct Answers(Room);
-
-impl Default for Answers {
-    fn default() -> Self {
-        Self(Room::new(ANSWERS))
-    }
-}
-
-impl Answers {
-    /// Room for an answer of this many bytes.
-    pub(crate) async fn enter(&self, bytes: usize) -> Result<Arc<Place>, Problem> {
-        let place = self.0.enter();
-        match timeout(WAIT, place.claim(bytes)).await {
-            Ok(Ok(())) => Ok(Arc::new(place)),
-            _ => Err(Problem::NO_ROOM),
-        }
-    }
-}
-
-/// An answer and its memory: bytes that are given back when the last of them has been written.
-struct Held {
-    bytes: Vec<u8>,
-    _place: Arc<Place>,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// Bytes that hold `place`.
-pub(crate) fn held(bytes: Vec<u8>, place: Arc<Place>) -> Bytes {
-    Bytes::from_owner(Held { bytes, _place: place })
+/// Has `work` look at the history, and waits for what it makes of it: an answer of `bytes`, which
+/// are claimed for it first.
+pub(crate) async fn scan<T: Send + 'static>(
+    gateway: &Gateway,
+    history: Box<dyn History>,
+    bytes: usize,
+    work: impl FnOnce(&mut Scan<'_>) -> T + Send + 'static,
+) -> Result<(T, Arc<Place>), Problem> {
+    let turn = gateway.scans.turn().await?;
+    let place = gateway.answers.enter(bytes).await?;
+    Ok((turn.look(history, work).await?, place))
 }
 
 /// Answers with the JSON `json`, which has claimed `claimed` bytes at `place`.

@@ -27,7 +27,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::room::Place;
+use crate::limits::room::Place;
 
 task_local! {
     /// The answer of the stream whose task this is.

@@ -15,12 +15,8 @@ use utoipa::{
     },
 };
 
-use crate::{
-    ingest,
-    port::{Lost, Pulse},
-    router,
-    stream::Stats,
-};
+use super::{ingest, routes, stream::Stats};
+use crate::port::{Lost, Pulse};
 
 /// Where the paths begin: relative to this document, which may be behind a proxy's path.
 const HERE: &str = "..";
@@ -58,7 +54,7 @@ pub(crate) async fn document() -> Response {
 #[must_use]
 pub fn openapi() -> Description {
     let mut description = Base::openapi();
-    description.merge(router::described().into_openapi());
+    description.merge(routes::described().into_openapi());
     let here = ServerBuilder::new().url(HERE).description(Some("The server this document is from"));
     description.servers = Some(vec![here.build()]);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(

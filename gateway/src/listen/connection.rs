@@ -27,12 +27,10 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
+use super::{activity::Activity, taking::Streams, tls};
 use crate::{
-    activity::Activity,
-    client::Client,
-    config::Limits,
-    taking::Streams,
-    tls::{self, Tls},
+    config::{Limits, Tls},
+    guard::client::Client,
 };
 
 /// Far more than a browser sends, far less than hyper's default of 100 with room for long values.

@@ -13,10 +13,12 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
+use super::{
     answer::numbers,
     ask::{Asked, Nothing},
     json::Json,
+};
+use crate::{
     port::{Ask, Hint, Order},
     problem::{Document, Refusal},
     state::Gateway,

@@ -6,7 +6,8 @@
 
 use http::HeaderValue;
 
-use crate::{paced::Paced, port::Port, problem::Problem};
+use super::paced::Paced;
+use crate::{port::Port, problem::Problem};
 
 #[derive(Debug, Default)]
 pub(crate) struct Refusals(Paced);

@@ -7,10 +7,21 @@
 //!    probes and the page itself, which shows nothing by itself, go without.
 //! 4. A POST that failed, here or further in, is noted: alerts were in it. Every answer may be.
 
+pub(crate) mod access;
+pub(crate) mod client;
+pub(crate) mod host;
+pub(crate) mod origin;
+pub(crate) mod paced;
+mod rate;
+mod refusals;
+pub(crate) mod token;
+
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    num::NonZeroU32,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -21,24 +32,58 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::Either;
-use http::{Method, header::HOST};
+use http::{HeaderValue, Method, header::HOST};
 use pin_project_lite::pin_project;
 use tower::Service;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use crate::{access::Access, client::Client, host::Unwelcome, problem::Problem, state::Gateway};
+use crate::{port::Port, problem::Problem};
+use access::Access;
+use client::Client;
+use host::{HostName, Hosts, Unwelcome};
+use rate::Rate;
+use refusals::Refusals;
+use token::Token;
+
+/// What decides who gets in.
+pub(crate) struct Guard {
+    hosts: Hosts,
+    /// What one client may post, where that is limited.
+    pub(crate) rate: Option<Rate>,
+    /// What clients have to know, where that is asked for.
+    pub(crate) token: Option<Token>,
+    refusals: Refusals,
+    port: Arc<dyn Port>,
+}
+
+impl Guard {
+    pub(crate) fn new(
+        hosts: Vec<HostName>,
+        posts_per_second: Option<NonZeroU32>,
+        token: Option<Token>,
+        port: Arc<dyn Port>,
+    ) -> Self {
+        let (hosts, rate) = (Hosts::new(hosts), posts_per_second.map(Rate::new));
+        Self { hosts, rate, token, refusals: Refusals::default(), port }
+    }
+
+    /// Notes a POST that failed.
+    fn refused(&self, problem: Problem, host: Option<&HeaderValue>) {
+        self.refusals.note(&*self.port, problem, host);
+    }
+}
 
 /// Steps 1 and 4. A service of its own: every alert that is posted comes through, and axum's
 /// `from_fn` would put it into two boxes more.
 #[derive(Clone)]
 pub(crate) struct KnownHost<S> {
-    gateway: Gateway,
+    guard: Arc<Guard>,
     inner: S,
 }
 
 impl<S> KnownHost<S> {
-    pub(crate) fn new(gateway: Gateway, inner: S) -> Self {
-        Self { gateway, inner }
+    pub(crate) fn new(guard: Arc<Guard>, inner: S) -> Self {
+        Self { guard, inner }
     }
 }
 
@@ -57,18 +102,18 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let (posted, head) = (request.method() == Method::POST, request.method() == Method::HEAD);
         let access = Access::begin(&request);
-        let problem = match self.gateway.hosts.check(request.uri(), request.headers()) {
+        let problem = match self.guard.hosts.check(request.uri(), request.headers()) {
             Ok(()) => {
-                let gateway = posted.then(|| self.gateway.clone());
+                let guard = posted.then(|| self.guard.clone());
                 let answer = self.inner.call(request);
-                return Either::Left(Answering { answer, noted: Some((gateway, access)) });
+                return Either::Left(Answering { answer, noted: Some((guard, access)) });
             }
             Err(Unwelcome::Malformed) => Problem::HOST_MALFORMED,
             Err(Unwelcome::Foreign) => Problem::HOST_FOREIGN,
         };
         if posted {
             let host = request.headers().get(HOST);
-            self.gateway.refusals.note(&*self.gateway.port, problem, host);
+            self.guard.refused(problem, host);
         }
         access.answered(problem.status);
         let answer = problem.into_response();
@@ -84,7 +129,7 @@ pin_project! {
         #[pin]
         answer: F,
         // Where a post that failed is noted; and the log's line.
-        noted: Option<(Option<Gateway>, Access)>,
+        noted: Option<(Option<Arc<Guard>>, Access)>,
     }
 }
 
@@ -94,10 +139,10 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let answer = std::task::ready!(this.answer.poll(context));
-        if let (Ok(response), Some((gateway, access))) = (&answer, this.noted.take()) {
+        if let (Ok(response), Some((guard, access))) = (&answer, this.noted.take()) {
             access.answered(response.status());
-            if let (Some(gateway), Some(problem)) = (gateway, response.extensions().get()) {
-                gateway.refusals.note(&*gateway.port, *problem, None);
+            if let (Some(guard), Some(problem)) = (guard, response.extensions().get()) {
+                guard.refused(*problem, None);
             }
         }
         Poll::Ready(answer)
@@ -106,13 +151,13 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
 
 /// Step 3.
 pub(crate) async fn authorized(
-    State(gateway): State<Gateway>,
+    State(guard): State<Arc<Guard>>,
     request: Request,
     next: Next,
 ) -> Response {
     let client = request.extensions().get::<Client>();
     let certified = client.is_some_and(|client| client.identity.is_some());
-    match &gateway.token {
+    match &guard.token {
         Some(token) if !certified && !token.is_in(request.headers()) => {
             Problem::UNAUTHORIZED.into_response()
         }

@@ -13,14 +13,7 @@
 use http::{HeaderMap, header::ACCEPT};
 use mime::Mime;
 
-/// A format of the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exposition {
-    /// Prometheus' own text format, 0.0.4.
-    Text,
-    /// OpenMetrics, the same in both versions for what is exposed here.
-    OpenMetrics,
-}
+use crate::port::Exposition;
 
 /// What is answered: the format, and its full name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
