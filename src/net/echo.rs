@@ -8,29 +8,23 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::task::AtomicWaker;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// What our PINGs begin with; their number follows.
 const MARK: [u8; 4] = *b"read";
 
 /// The PINGs of one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Echo {
     /// The last one that somebody waits for.
     wanted: AtomicU32,
     /// The last one written.
     written: AtomicU32,
-    /// The last one answered.
-    heard: watch::Sender<u32>,
+    /// The last one answered. A `watch` would be ten times as large, and each connection has one.
+    heard: AtomicU32,
+    answers: Notify,
     /// Who writes.
     writer: AtomicWaker,
-}
-
-impl Default for Echo {
-    fn default() -> Self {
-        let (wanted, written) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { wanted, written, heard: watch::Sender::new(0), writer: AtomicWaker::new() }
-    }
 }
 
 impl Echo {
@@ -40,8 +34,14 @@ impl Echo {
         let number = self.written.load(Ordering::Acquire).wrapping_add(1);
         self.wanted.fetch_max(number, Ordering::AcqRel);
         self.writer.wake();
-        // The sender is ours.
-        let _ = self.heard.subscribe().wait_for(|heard| *heard >= number).await;
+        loop {
+            // Before the look, so that no answer in between is missed.
+            let answer = self.answers.notified();
+            if self.heard.load(Ordering::Acquire) >= number {
+                return;
+            }
+            answer.await;
+        }
     }
 
     /// The frame to write now, if one is wanted.
@@ -58,7 +58,8 @@ impl Echo {
 
     /// Notes that a PING was answered.
     pub(super) fn answered(&self, number: u32) {
-        self.heard.send_replace(number);
+        self.heard.store(number, Ordering::Release);
+        self.answers.notify_waiters();
     }
 }
 
