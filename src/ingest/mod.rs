@@ -8,7 +8,8 @@
 //! | invented alerts | [`demo`] |
 //! | HTTP, through the gateway | [`Intake::body`] |
 //!
-//! Which of them were asked for and give nothing is in [`presence`].
+//! [`source`] has the list of those that are configured, and reads them; which of them give nothing
+//! is in [`presence`].
 //!
 //! Every source hands on as many records as are there at once; [`Intake`] decodes them and
 //! appends them together.
@@ -21,6 +22,7 @@ pub(crate) mod follow;
 mod intake;
 mod lines;
 pub mod presence;
+pub mod source;
 pub mod stream;
 
 use std::path::PathBuf;

@@ -47,6 +47,7 @@ use tower::{ServiceExt, service_fn};
 use crate::config::{self, Config, Errors, Loaded, TokenError};
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
+use crate::ingest::source::SourceError;
 use crate::ingest::{self, Input, Intake};
 use crate::net::connection::{Ending, GRACE, Handler};
 use crate::net::serve::{ListenError, Listener};
@@ -83,24 +84,9 @@ pub enum Error {
     /// The gateway's TLS files are wrong.
     #[error(transparent)]
     GatewayTls(#[from] TlsError),
-    /// The program to start cannot be started.
-    #[error(
-        "cannot start {program:?}: {error}; check its path, after -- or in falconer.inputs.command"
-    )]
-    Command {
-        /// The program.
-        program: String,
-        /// Why not.
-        error: io::Error,
-    },
-    /// A file cannot be followed.
-    #[error("falconer.inputs.files: cannot follow {path:?}: {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        error: io::Error,
-    },
+    /// A source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(io::Error),
