@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::ClientError;
-use super::events::{Chosen, Events};
 use super::show::Show;
+use super::wanted::{Chosen, Events};
 use crate::ingest::follow::{Follower, Piece};
 use crate::ingest::{Line, Lines};
 

@@ -3,7 +3,7 @@
 //! What goes wrong is told by [`super::trouble`]. An answer that no gateway gives is refused, so that
 //! another server at the address is no server without alerts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,58 +24,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::target::{PATIENCE, Target, TargetError};
 use super::{ClientError, trouble};
-
-/// How long a connection, and the head of an answer, may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long is waited for what a connection ended with, when it came to nothing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Most that is read of a refusal, in bytes.
 const MAX_REFUSAL: usize = 16 << 10;
-
-/// Where a server is, and how to be let in.
-#[derive(Debug, Clone, Default)]
-pub struct Target {
-    /// `http://HOST:PORT` or `https://…`.
-    pub url: String,
-    /// A file with the token.
-    pub token_file: Option<PathBuf>,
-    /// Certificates that the server's is verified against.
-    pub ca: Option<PathBuf>,
-    /// Our own certificate and its key.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
-impl Target {
-    /// Whether it is asked over TLS.
-    pub(super) fn is_secure(&self) -> bool {
-        self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
-    }
-}
-
-/// A server cannot be asked like that.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    /// The URL is none of a gateway.
-    #[error("--server {0:?}: expected http://HOST:PORT or https://HOST:PORT")]
-    Url(String),
-    /// HTTPS without certificates to verify by.
-    #[error("--server is https; expected --ca FILE, the certificate of who signed the server's")]
-    NoAuthority,
-    /// An option that only HTTPS has a use for.
-    #[error("{0} is for https, and --server is http; write https://, or leave it out")]
-    OnlyTls(&'static str),
-    /// A file cannot be used.
-    #[error("{path:?}: {reason}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-}
 
 /// A server that can be asked.
 #[derive(Debug, Clone)]

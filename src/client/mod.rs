@@ -18,14 +18,18 @@ mod http;
 mod ingest;
 mod lines;
 mod show;
+mod target;
 mod trouble;
 mod wait;
+mod wanted;
 
-pub use events::{Events, events};
-pub use http::{Server, Target, TargetError};
+pub use events::events;
+pub use http::Server;
 pub use ingest::ingest;
 pub use show::Output;
+pub use target::{Target, TargetError};
 pub use wait::{Wait, wait};
+pub use wanted::Events;
 
 use crate::event::MAX_RECORD;
 use crate::filter::SyntaxError;

@@ -13,8 +13,8 @@ use std::io::{self, ErrorKind};
 use http::{HeaderMap, StatusCode, header};
 use rustls::{AlertDescription, CertificateError};
 
-use super::http::Target;
 use super::show::visible;
+use super::target::{PATIENCE, Target};
 
 /// Nobody is there, or nobody of ours.
 const RUNNING: &str = "is `falconer serve` running there, with its gateway on?";
@@ -35,7 +35,7 @@ pub(super) fn connecting(error: &io::Error, host: &str, target: &Target) -> Stri
 
 /// Why there is no answer within the time there was.
 pub(super) fn silent() -> String {
-    format!("no answer within {} s; {RUNNING}", super::http::PATIENCE.as_secs())
+    format!("no answer within {} s; {RUNNING}", PATIENCE.as_secs())
 }
 
 /// Why a request came to nothing. `ended` is what the connection itself ended with.

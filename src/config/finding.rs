@@ -2,7 +2,7 @@
 //!
 //! 1. While settings are read, a [`Report`] collects findings by the node they are about ([`At`]);
 //!    nothing stops at the first.
-//! 2. At the end [`Sources`] gives each its place, and what leaves is a [`Finding`] with file,
+//! 2. At the end [`super::source::Sources`] gives each its place, and what leaves is a [`Finding`] with file,
 //!    line and column.
 //!
 //! Text of a file or an option is not trusted: it is quoted, escaped and cut ([`super::place::quoted`]).
@@ -12,7 +12,6 @@ use std::{fmt, io};
 use crate::net;
 
 use super::place::{At, Position};
-use super::source::Sources;
 
 /// Findings of one kind that are listed; what a broken file says beyond them helps nobody, and
 /// each costs one more pass over a text to find its place.
@@ -72,6 +71,11 @@ pub struct Errors {
 }
 
 impl Errors {
+    /// `findings` and so many more.
+    pub(super) fn new(findings: Vec<Finding>, unlisted: usize, scarcity: bool) -> Self {
+        Self { findings, unlisted, scarcity }
+    }
+
     pub(super) fn one(place: Place, text: String) -> Self {
         Self { findings: vec![Finding { place, text }], unlisted: 0, scarcity: false }
     }
@@ -112,10 +116,10 @@ impl std::error::Error for Errors {}
 /// Collects findings while settings are read.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    errors: Vec<(At, String)>,
-    warnings: Vec<(At, String)>,
-    notes: Vec<(At, String)>,
-    scarcity: bool,
+    pub(super) errors: Vec<(At, String)>,
+    pub(super) warnings: Vec<(At, String)>,
+    pub(super) notes: Vec<(At, String)>,
+    pub(super) scarcity: bool,
 }
 
 impl Report {
@@ -138,24 +142,6 @@ impl Report {
     /// Worth a line at start-up.
     pub(super) fn note(&mut self, at: At, text: impl Into<String>) {
         self.notes.push((at, text.into()));
-    }
-
-    /// Ends the collecting: errors, or else warnings and notes.
-    pub(super) fn finish(self, sources: &Sources, overrides: &[String]) -> Result<Told, Errors> {
-        if !self.errors.is_empty() {
-            return Err(self.fail(sources, overrides));
-        }
-        Ok(Told {
-            warnings: sources.findings(self.warnings, overrides),
-            notes: sources.findings(self.notes, overrides),
-        })
-    }
-
-    /// Ends the collecting after an error.
-    pub(super) fn fail(self, sources: &Sources, overrides: &[String]) -> Errors {
-        let unlisted = self.errors.len().saturating_sub(MAX_LISTED);
-        let findings = sources.findings(self.errors, overrides);
-        Errors { findings, unlisted, scarcity: self.scarcity }
     }
 }
 

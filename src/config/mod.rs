@@ -224,7 +224,7 @@ fn read_within(
     let mut report = Report::default();
     let (mut sources, root) = Sources::main(text, file.as_deref(), &mut report);
     let Some(mut root) = root else {
-        return Err(report.fail(&sources, overrides));
+        return Err(sources.failed(report, overrides));
     };
     prepare(&mut root, env, &mut report);
     overrides::apply(&mut root, overrides, Pass::ConfigFiles, &mut report);
@@ -242,7 +242,7 @@ fn read_within(
     let own = own::falconer(&root, &mut report);
     let config =
         resolve::config(&grpc, &grpc_output, &own, falco_command, env, memory, &mut report);
-    let told = report.finish(&sources, overrides)?;
+    let told = sources.told(report, overrides)?;
     let files = file.iter().cloned().chain(included).collect();
     let said = Said { gateway: own.gateway_enabled.is_some(), posts: own.http.is_some() };
     Ok(Loaded { config, files, warnings: told.warnings, notes: told.notes, said })

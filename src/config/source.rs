@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use super::{
-    finding::{Finding, MAX_LISTED, Place, Report},
+    finding::{Errors, Finding, MAX_LISTED, Place, Report, Told},
     place::{At, Spot, escaped, quoted},
     tree::{Node, Value},
     yaml::{self, Document, MAX_TEXT, Unreadable},
@@ -88,12 +88,25 @@ impl Sources {
         }
     }
 
+    /// Ends the collecting: errors, or else warnings and notes.
+    pub(super) fn told(&self, report: Report, overrides: &[String]) -> Result<Told, Errors> {
+        if !report.errors.is_empty() {
+            return Err(self.failed(report, overrides));
+        }
+        Ok(Told {
+            warnings: self.findings(report.warnings, overrides),
+            notes: self.findings(report.notes, overrides),
+        })
+    }
+
+    /// Ends the collecting after an error.
+    pub(super) fn failed(&self, report: Report, overrides: &[String]) -> Errors {
+        let unlisted = report.errors.len().saturating_sub(MAX_LISTED);
+        Errors::new(self.findings(report.errors, overrides), unlisted, report.scarcity)
+    }
+
     /// Findings in the order of files and lines, then of options; no more than are listed.
-    pub(super) fn findings(
-        &self,
-        mut raw: Vec<(At, String)>,
-        overrides: &[String],
-    ) -> Vec<Finding> {
+    fn findings(&self, mut raw: Vec<(At, String)>, overrides: &[String]) -> Vec<Finding> {
         raw.sort_by_key(|(at, _)| *at);
         let place = |(at, text)| Finding { place: self.place(at, overrides), text };
         raw.into_iter().take(MAX_LISTED).map(place).collect()

@@ -3,7 +3,8 @@
 
 use super::Filter;
 use super::parse::{KEYWORDS, Side, own_or_slip};
-use super::tree::{Field, Kind, Operator, Own, Term};
+use super::tree::{Kind, Term};
+use super::words::{Field, Operator, Own};
 
 /// Something a filter asks for by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -89,6 +89,7 @@ mod pattern;
 mod print;
 mod test;
 mod tree;
+mod words;
 mod work;
 
 #[cfg(test)]
@@ -102,7 +103,8 @@ pub use error::SyntaxError;
 pub use pattern::MAX_COMPILED;
 pub use work::Work;
 
-use tree::{Field, Kind, Term};
+use tree::{Kind, Term};
+use words::Field;
 
 use crate::event::{self, Event, Priority, Time, Value};
 

@@ -13,7 +13,8 @@
 use super::error::{SyntaxError, nearest};
 use super::pattern::Room;
 use super::test::{Test, Unfit};
-use super::tree::{Comparison, Field, Kind, Operator, Own, Takes, Term};
+use super::tree::{Comparison, Kind, Term};
+use super::words::{Field, Operator, Own, Takes};
 use super::{MAX_COMPARISONS, MAX_DEPTH, MAX_REGEXES, MAX_TEXT, MAX_VALUES, MAX_WILDCARDS, path};
 
 type Result<T> = std::result::Result<T, SyntaxError>;

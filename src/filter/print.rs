@@ -5,7 +5,8 @@ use std::fmt::{Display, Formatter, Result};
 
 use super::Filter;
 use super::parse::{KEYWORDS, Side, own_or_slip};
-use super::tree::{Comparison, Field, Kind, Operator, Own, Takes, Term};
+use super::tree::{Comparison, Kind, Term};
+use super::words::{Field, Operator, Own, Takes};
 
 impl Display for Filter {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {

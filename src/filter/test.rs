@@ -18,7 +18,7 @@ use super::glob;
 use super::number::Number;
 use super::path::Prefix;
 use super::pattern::{Pattern, Room};
-use super::tree::{Field, Operator, Own};
+use super::words::{Field, Operator, Own};
 use crate::event::{Priority, Time};
 
 /// One value of an alert.

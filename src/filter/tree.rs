@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::test::{Item, Test, elements};
+use super::words::{Field, Operator, Own};
 use super::{Labels, View, Work};
 use crate::event::Value;
 
@@ -160,90 +161,4 @@ impl Comparison {
     fn found(&self, found: bool) -> bool {
         found != (self.operator == Operator::NotEqual)
     }
-}
-
-/// What is compared.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Field {
-    /// The alert's own.
-    Own(Own),
-    /// The output field of this name.
-    Output(String),
-}
-
-/// A table of words: an enum, and how each is written.
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident { $($variant:ident $text:literal,)* }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum $name { $($variant,)* }
-
-        impl $name {
-            pub(super) const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            pub(super) fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            pub(super) fn names() -> impl Iterator<Item = &'static str> {
-                Self::ALL.iter().map(|word| word.name())
-            }
-        }
-    };
-}
-
-words! {
-    /// An alert's own fields.
-    Own {
-        Priority "priority",
-        Time "time",
-        Rule "rule",
-        Source "source",
-        Hostname "hostname",
-        Output "output",
-        Tags "tags",
-    }
-}
-
-words! {
-    /// How it is compared.
-    Operator {
-        Equal "=",
-        NotEqual "!=",
-        Less "<",
-        LessOrEqual "<=",
-        Greater ">",
-        GreaterOrEqual ">=",
-        Contains "contains",
-        Icontains "icontains",
-        Bcontains "bcontains",
-        StartsWith "startswith",
-        EndsWith "endswith",
-        Glob "glob",
-        Regex "regex",
-        In "in",
-        Intersects "intersects",
-        Pmatch "pmatch",
-        Exists "exists",
-    }
-}
-
-impl Operator {
-    /// What stands behind it.
-    pub(super) fn takes(self) -> Takes {
-        match self {
-            Self::Exists => Takes::Nothing,
-            Self::In | Self::Intersects | Self::Pmatch => Takes::List,
-            _ => Takes::Value,
-        }
-    }
-}
-
-/// What stands behind an operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
-    Nothing,
-    Value,
-    /// In parentheses, with commas.
-    List,
 }

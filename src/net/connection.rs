@@ -21,11 +21,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::TryFutureExt as _;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -37,6 +35,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::Peer;
 use super::authority::HEADER_TABLE_SIZE;
+use super::body::{ReplyBody, RequestBody};
 use super::cork;
 use super::echo::Echo;
 use super::meter::{self, Cuts};
@@ -96,12 +95,6 @@ const MAX_ERROR_RESETS: usize = 256;
 
 /// What answers requests.
 pub type Handler = BoxCloneSyncService<Request<RequestBody>, Response<ReplyBody>, Infallible>;
-
-/// A request's body.
-pub type RequestBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-
-/// A reply's body; it cannot fail, failures are replies.
-pub type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Cancelled when the calls of a connection have to end. Requests carry it as an extension.
 #[derive(Debug, Clone)]
@@ -313,6 +306,7 @@ fn builder() -> http2::Builder<TokioExecutor> {
 mod tests {
     use super::*;
     use crate::net::frames::{Frame, Frames};
+    use bytes::Bytes;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::Instant;
 

@@ -15,11 +15,13 @@
 //! | [`echo`] | whether a peer has read what was written to it |
 //! | [`parting`] | how a call ends: slowly enough for every client |
 //! | [`cork`] | what HTTP/2 writes in one go leaves in one write |
+//! | [`body`] | the bodies of requests and replies |
 //! | [`connection`] | one connection, from its opening to its end |
 //! | [`refusals`] | refused connections in the log, not too many |
 //! | [`serve`] | accepting connections, and ending them together |
 
 pub mod authority;
+pub mod body;
 pub mod connection;
 mod cork;
 mod echo;

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::connection::ReplyBody;
+use super::body::ReplyBody;
 use super::echo::Echo;
 
 /// The pause between what not every client can take in one read.

@@ -5,7 +5,7 @@
 //!
 //! 1. One task ([`watch()`]) looks at what is appended, once for each filter that somebody waits with,
 //!    in turns of [`TURN`]. What it cannot decide within [`WORK`] may pass.
-//! 2. An [`Expected`] keeps where the task is, and which of the latest alerts may pass.
+//! 2. An [`super::expected::Expected`] keeps where the task is, and which of the latest alerts may pass.
 //!    Alerts that are evicted before it looks wake everybody: they are lost to who waits.
 //! 3. A reader that has read everything waits on its filter ([`Arrivals`]), and goes on at the first
 //!    alert that may pass: what is before it need not be read.
@@ -14,8 +14,7 @@
 //! was among those in use before it looked. What the task looked at before that is in front of the
 //! reader's place.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -31,75 +30,6 @@ const TURN: Duration = Duration::from_millis(1);
 
 /// Steps that one filter may take for one alert: some tens of microseconds.
 const WORK: u64 = 50_000;
-
-/// Alerts that may pass, remembered for readers that wake up late.
-const REMEMBERED: usize = 256;
-
-/// What was seen of the log for one filter.
-#[derive(Debug)]
-pub(super) struct Expected {
-    /// The sequence number behind the last alert that may pass.
-    passing: watch::Sender<u64>,
-    seen: Mutex<Seen>,
-}
-
-/// Of the alerts in `from..to` only `may` may pass.
-#[derive(Debug, Default)]
-struct Seen {
-    from: u64,
-    to: u64,
-    may: VecDeque<u64>,
-}
-
-impl Default for Expected {
-    fn default() -> Self {
-        Self { passing: watch::Sender::new(0), seen: Mutex::default() }
-    }
-}
-
-impl Expected {
-    pub(super) fn is_awaited(&self) -> bool {
-        self.passing.receiver_count() > 0
-    }
-
-    /// Where a reader that has read everything before `next` goes on: nothing in between passes.
-    pub(super) fn next(&self, next: u64) -> u64 {
-        let seen = self.seen();
-        if next < seen.from || next >= seen.to {
-            return next;
-        }
-        let at = seen.may.partition_point(|may| *may < next);
-        seen.may.get(at).copied().unwrap_or(seen.to)
-    }
-
-    /// Notes that of `slice` these alerts may pass, and wakes who waits for one.
-    fn note(&self, slice: &Slice, may: &[u64]) {
-        let mut seen = self.seen();
-        if seen.to != slice.first() {
-            *seen = Seen { from: slice.first(), ..Seen::default() };
-        }
-        seen.may.extend(may);
-        seen.to = slice.end();
-        while seen.may.len() > REMEMBERED
-            && let Some(forgotten) = seen.may.pop_front()
-        {
-            seen.from = forgotten + 1;
-        }
-        drop(seen);
-        if let Some(last) = may.last() {
-            self.wake(last + 1);
-        }
-    }
-
-    /// Wakes who waits for an alert before `end`.
-    fn wake(&self, end: u64) {
-        self.passing.send_replace(end);
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Looks at every alert that comes, for all who wait with one of `filters`, without end. It has to run
 /// for as long as anybody waits.
@@ -169,7 +99,7 @@ impl Arrivals {
     pub fn new(hub: &Hub, selection: &Selection) -> Self {
         let shared = selection.filter.clone().filter(Prepared::is_watched);
         let filtered = shared.map(|filter| {
-            let passing = filter.expected().passing.subscribe();
+            let passing = filter.expected().subscribe();
             (filter, passing)
         });
         Self { head: hub.watch_head(), filtered }

@@ -16,6 +16,7 @@
 //! in turns ([`sift`]); and a reader that has read everything is woken only for what may pass its
 //! filter ([`lookout`]).
 
+mod expected;
 mod hints;
 mod lookout;
 mod position;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::lookout::Expected;
+use super::expected::Expected;
 use crate::filter::{Filter, SyntaxError};
 
 /// Bytes that the filters in use may take together, with what their patterns may remember.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::net::connection::ReplyBody;
+use crate::net::body::ReplyBody;
 
 /// Methods times outcomes times callers that are told apart.
 const MAX_SERIES: usize = 1_000;

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use falconer::grpc::Mounted;
-use falconer::net::connection::{ReplyBody, RequestBody};
+use falconer::net::body::{ReplyBody, RequestBody};
 use futures_util::TryFutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Frame;

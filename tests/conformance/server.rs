@@ -35,7 +35,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use falconer::grpc::{self, Router};
-use falconer::net::connection::{Handler, ReplyBody, RequestBody};
+use falconer::net::body::{ReplyBody, RequestBody};
+use falconer::net::connection::Handler;
 use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};

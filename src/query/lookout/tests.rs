@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::super::expected::{Expected, REMEMBERED};
 use super::*;
 use crate::event;
 use crate::hub::{Batch, Config, Epoch, Next};
