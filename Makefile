@@ -12,7 +12,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 CARGO_CYCLONEDX_VERSION := 0.5.9
 FUZZ_TARGETS := $(shell sed -n '/^\[\[bin/{n;s/name = "\(.*\)"/\1/p}' fuzz/Cargo.toml)
 
-.PHONY: run web test conformance soak bench lint audit sbom fuzz clean help
+.PHONY: run web test conformance soak bench lint audit sbom fuzz findings clean help
 
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) \
     web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts
@@ -86,6 +86,13 @@ fuzz: $(TOOLS)/bin/cargo-fuzz ## Each fuzz target for SECONDS_EACH seconds
 	        fuzz/corpus/$$target tests/corpora/$$target -- \
 	        -max_total_time=$(SECONDS_EACH) -max_len=65536 $(FUZZ_FLAGS) || exit 1; \
 	done
+
+findings: ## Surprises of software around Falconer, shown again; fetches npm, PyPI and Go packages
+	@failed=; \
+	for finding in findings/*.sh; do \
+	    echo "== $$finding"; $$finding || failed="$$failed $$finding"; \
+	done; \
+	test -z "$$failed" || { echo "no longer as it was found:$$failed" >&2; exit 1; }
 
 # Built from source: the version is part of the name, so that a change of version is a change.
 $(TOOLS)/bin/cargo-deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)

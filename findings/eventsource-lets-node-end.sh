@@ -53,7 +53,8 @@ ended() {
     }
 }
 
-node --version
+echo "node $(node --version)"
+npm ls --depth=0 --prefix . | grep -o "[a-z-]*@[0-9.]\+"
 ended eventsource EventSource 2 '' 0
 ended eventsource EventSource 4 'setInterval(() => {}, 1000);' 3
 ended event-source-polyfill EventSourcePolyfill 6 '' 3

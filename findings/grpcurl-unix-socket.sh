@@ -48,12 +48,17 @@ for _ in $(seq 300); do
 done
 [[ -s $dir/ready ]]
 
-# ask VERSION FORM...: yes or no.
+# ask VERSION FORM...: yes or no; what grpcurl said for no goes to standard error.
 ask() {
     local version=$1
     shift
     if "$dir/$version/grpcurl" -plaintext -connect-timeout 10 -max-time 20 "$@" \
-        grpc.health.v1.Health/Check >"$dir/said" 2>&1; then echo yes; else echo no; fi
+        grpc.health.v1.Health/Check >"$dir/said" 2>&1; then
+        echo yes
+    else
+        echo no
+        echo "    $1: $(head -n 1 "$dir/said")" >&2
+    fi
 }
 
 seen=
