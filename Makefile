@@ -6,13 +6,14 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 SECONDS_EACH ?= 60
 FUZZ_FLAGS ?=
 SOAK_SECONDS ?= 60
+PREFIX ?= /usr/local
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 CARGO_CYCLONEDX_VERSION := 0.5.9
 FUZZ_TARGETS := $(shell sed -n '/^\[\[bin/{n;s/name = "\(.*\)"/\1/p}' fuzz/Cargo.toml)
 
-.PHONY: run web test conformance soak bench lint audit sbom fuzz findings clean help
+.PHONY: run install web test conformance soak bench lint audit sbom fuzz findings clean help
 
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) \
     web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts
@@ -22,8 +23,20 @@ help: ## This list
 
 run: ## Build what is missing and serve invented alerts; prints what to paste next
 	@command -v npm >/dev/null && $(MAKE) --no-print-directory web || \
-	    echo "npm is not there: the dashboard is left out, everything else is served"
-	$(CARGO) run --release --locked -- demo
+	    echo "npm is not installed: building without the dashboard"
+	@test -x $(TARGET)/quick/falconer || \
+	    echo "building falconer for a first look: about 3 minutes on 2 cores, once"
+	$(CARGO) run --profile quick --locked -- demo
+
+install: ## Build the release and install program, manual pages and completions under PREFIX
+	@command -v npm >/dev/null && $(MAKE) --no-print-directory web || \
+	    echo "npm is not installed: building without the dashboard"
+	$(CARGO) build --release --locked
+	install -D -m 755 $(TARGET)/release/falconer $(DESTDIR)$(PREFIX)/bin/falconer
+	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(TARGET)/release/falconer man > $(DESTDIR)$(PREFIX)/share/man/man1/falconer.1
+	$(TARGET)/release/falconer completions bash \
+	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/falconer
 
 web: web/dist/index.html ## The dashboard, for the next build to take in
 
@@ -40,7 +53,7 @@ test: web ## All tests, real clients included; says what it installs, skips loud
 	cd web && npm test
 	$(CARGO) test --workspace --locked
 	tests/conformance/run $(TARGET)/debug/examples/conformance target/clients
-	$(CARGO) check --manifest-path fuzz/Cargo.toml --locked
+	$(CARGO) check --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --locked
 	tests/clients/browser
 	cd web && FALCONER_BIN=$(TARGET)/debug/falconer npm run e2e
 
@@ -94,13 +107,14 @@ findings: ## Surprises of software around Falconer, shown again; fetches npm, Py
 	done; \
 	test -z "$$failed" || { echo "no longer as it was found:$$failed" >&2; exit 1; }
 
-# Built from source: the version is part of the name, so that a change of version is a change.
+# Built from source, unoptimised as they run for seconds only: the version is part of the name, so that a
+# change of version is a change.
 $(TOOLS)/bin/cargo-deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 $(TOOLS)/bin/cargo-fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 $(TOOLS)/bin/cargo-cyclonedx: $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)
 $(TOOLS)/cargo-%:
 	@echo "installing cargo-$* into target/tools"
-	$(CARGO) install --locked --force --root $(TOOLS) \
+	$(CARGO) install --locked --force --debug --root $(TOOLS) \
 	    $$(echo cargo-$* | sed 's/-\([0-9.]*\)$$/ --version \1/')
 	touch $@
 
