@@ -5,7 +5,8 @@
 # take it; 1.9.3 fails: its BlockingDial (grpcurl.go) does not use the network that the flag sets, so
 # that the path is dialled over TCP. `unix:///PATH` without the flag is what 1.9.3 and 1.9.4 take, and
 # 1.9.1 hands to net.Dialer as the address of a host.
-# It matters here because a start prints a line to paste: -unix serves most, and README names 1.9.3.
+# It matters here because a start prints a line to paste: -unix serves most, and README names the
+# versions that differ.
 #
 # grpcurl v1.9.1, v1.9.3, v1.9.4 (github.com/fullstorydev/grpcurl), asked of grpcio 1.76.0's own
 # health service. Needs go and python3; a few minutes the first time.
