@@ -3,8 +3,8 @@
 //!
 //! 1. A [`Row`] is one statement about Falco, a text and options that show it, and what must come
 //!    of them. The files of a row that has some lie in a folder, `@` in its text.
-//! 2. Where something else comes of it here, the row names the line of README's "Differences from
-//!    Falco's configuration"; the table there and the rows here must have the same lines.
+//! 2. Where something else comes of it here, the row names the line of `docs/differences-from-falco.md`, "Differences
+//!    from Falco's configuration"; the table there and the rows here must have the same lines.
 //! 3. What only a socket shows is shown by the program itself: which clients reach an address,
 //!    what becomes of the socket's file.
 //!
@@ -144,9 +144,9 @@ fn holds(expected: &Expected, loaded: &Result<Loaded, String>) -> bool {
 }
 
 #[test]
-fn what_differs_is_in_the_readme_and_here() {
-    let readme = include_str!("../README.md");
-    let section = readme.split("### Differences from Falco's configuration\n").nth(1).unwrap();
+fn what_differs_is_documented_and_here() {
+    let page = include_str!("../docs/differences-from-falco.md");
+    let section = page.split("## Differences from Falco's configuration\n").nth(1).unwrap();
     let table = section.split("\n#").next().unwrap();
     let told: BTreeSet<_> = table
         .lines()

@@ -36,7 +36,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// Every metric, by its documented name.
-const DOCUMENTED: [&str; 11] = [
+const DOCUMENTED: [&str; 13] = [
     "falconer_alerts_received_total",
     "falconer_alerts_lost_total",
     "falconer_retained_bytes",
@@ -48,6 +48,15 @@ const DOCUMENTED: [&str; 11] = [
     "falconer_input_last_alert_timestamp_seconds",
     "falconer_certificate_not_after_timestamp_seconds",
     "falconer_build_info",
+    "falconer_input_up",
+    "falconer_log_lines_lost_total",
+];
+
+/// Those that have no series before what they count has happened.
+const LATER: [&str; 3] = [
+    "falconer_connections_cut_total",
+    "falconer_streams_reset_total",
+    "falconer_connections_broken_total",
 ];
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -175,6 +184,18 @@ impl Drop for Prometheus {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let page = include_str!("../docs/operations.md");
+    let table = page.split("\n## Metrics\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let names = table.lines().filter(|line| line.starts_with("| `")).flat_map(|line| {
+        let first = line.split(" | ").next().unwrap();
+        first.split('`').skip(1).step_by(2).map(|name| name.split('{').next().unwrap())
+    });
+    let names: std::collections::BTreeSet<_> = names.collect();
+    assert_eq!(names, DOCUMENTED.into_iter().chain(LATER).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]

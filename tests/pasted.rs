@@ -1,5 +1,6 @@
-//! Lines that people paste: those a start prints and those of README.md, run as they are, by a shell
-//! and by the programs they are for. Nothing is replaced in them but addresses and paths.
+//! Lines that people paste: those that a start prints, and those for Falco, systemd and each version of
+//! grpcurl, run by the programs they are for. `tests/documented.rs` runs the commands of README and
+//! `docs/`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -20,7 +21,9 @@ use support::http::Gateway;
 use support::server::{Server, binary};
 use support::{PATIENCE, Transport};
 
-const README: &str = include_str!("../README.md");
+const CONFIGURATION: &str = include_str!("../docs/configuration.md");
+const OPERATIONS: &str = include_str!("../docs/operations.md");
+const READING: &str = include_str!("../docs/reading.md");
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// A line of the greeting, by its label.
@@ -30,17 +33,10 @@ fn greeted(server: &Server, label: &str) -> String {
     line.unwrap_or_else(|| panic!("no {label} in {log}")).to_owned()
 }
 
-/// The blocks of README.md in this language.
-fn blocks(language: &str) -> Vec<&'static str> {
-    let begin = format!("\n```{language}\n");
-    let opened = README.split(&begin).skip(1);
+/// The blocks of `docs/operations.md` that are units.
+fn units() -> Vec<&'static str> {
+    let opened = OPERATIONS.split("\n```ini\n").skip(1);
     opened.map(|rest| rest.split("\n```").next().unwrap()).collect()
-}
-
-/// The commands of its `sh` blocks, with what was continued in one piece.
-fn commands() -> Vec<String> {
-    let joined = blocks("sh").join("\n").replace("\\\n", " ");
-    joined.lines().map(str::to_owned).collect()
 }
 
 /// What a POSIX shell makes of a line: its words.
@@ -162,8 +158,12 @@ fn the_lines_for_grpcurl_work_with_the_versions_that_are_about() {
     server.feed(examples::line("pasted"));
     let read = greeted(&server, "read").replacen(" falco.outputs.service/get", "", 1);
     let socket = server.socket().unwrap().display().to_string();
-    // README says which version wants what.
-    assert!(README.contains("grpcurl 1.9.3 alone wants `unix:///PATH` in place of `-unix PATH`"));
+    // The page says which version takes what.
+    for row in
+        ["| 1.8.9, 1.9.1 | yes | no |", "| 1.9.2, 1.9.3 | no | yes |", "| 1.9.4 | yes | yes |"]
+    {
+        assert!(READING.contains(row), "{row}");
+    }
     let other = read.replace(&format!("-unix {socket}"), &format!("unix://{socket}"));
     assert_ne!(read, other);
     for (part, works) in [
@@ -207,12 +207,14 @@ fn the_lines_for_grpcurl_over_tls_are_whole() {
 fn falco_finds_the_program_it_is_to_start() {
     let gateway = Gateway::start(&[]);
     let address = format!("--server http://{}", gateway.address);
+    let joined = CONFIGURATION.replace("\\\n", " ");
     let line =
-        commands().into_iter().find(|line| line.contains("program_output.program=")).unwrap();
-    let found = words(&line);
+        joined.lines().find(|line| line.contains("program_output.program=falconer")).unwrap();
+    let found = words(line);
     let program = *options(&found).get("program_output.program").unwrap();
     assert_eq!(program, "falconer ingest");
-    let other = README.split("`program_output.program=").nth(1).unwrap().split('`').next().unwrap();
+    let other =
+        CONFIGURATION.split("`program_output.program=").nth(1).unwrap().split('`').next().unwrap();
     let elsewhere = other.replace("--server http://127.0.0.1:9000", &address);
     assert_ne!(other, elsewhere);
     for (program, rule) in [(format!("{program} {address}"), "pasted"), (elsewhere, "elsewhere")] {
@@ -222,46 +224,10 @@ fn falco_finds_the_program_it_is_to_start() {
     }
 }
 
-#[test]
-fn the_lines_that_ask_over_http_give_alerts() {
-    if !client::is_installed("curl") {
-        return;
-    }
-    let mut gateway = Gateway::start(&[]);
-    let now = jiff::Timestamp::now().to_string();
-    let alert = examples::line("pasted").replace("2026-01-30T10:00:00.000000001Z", &now);
-    gateway.server.feed(alert.as_str());
-    let events = [format!("--server=http://{}", gateway.address)];
-    arrives("pasted", || gateway.server.stderr(), &events);
-    let dir = tempfile::tempdir().unwrap();
-    let lines: Vec<_> = commands().into_iter().filter(|line| line.starts_with("curl ")).collect();
-    assert!(lines.len() >= 4, "{lines:?}");
-    for line in lines {
-        let line = line.replace("127.0.0.1:2804", &gateway.address.to_string());
-        let live = line.contains("/stream");
-        // A live stream goes on; the one without a place has nothing before what comes.
-        let line = line.replacen("curl ", if live { "curl -m 3 " } else { "curl " }, 1);
-        let mut command = Command::new("sh");
-        command.args(["-c", &line]).current_dir(dir.path());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        if live {
-            thread::sleep(Duration::from_secs(1));
-            gateway.server.feed(alert.replace("Notice", "Warning"));
-        }
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(if live { 28 } else { 0 }), "{line}: {output:?}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        let saved = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).next();
-        let saved = saved.map(|path| fs::read_to_string(path).unwrap()).unwrap_or_default();
-        assert!(text.contains("pasted") || saved.contains("pasted"), "{line}: {text}{saved}");
-    }
-}
-
 /// The unit, with the program where this test has it, in the eyes of systemd itself.
 #[test]
 fn the_unit_is_one_that_systemd_takes() {
-    let unit = blocks("ini").into_iter().find(|block| block.contains("ExecStart=")).unwrap();
+    let unit = units().into_iter().find(|block| block.contains("ExecStart=")).unwrap();
     for line in ["Type=notify\n", "WantedBy=multi-user.target", "User=falconer", "ExecReload="] {
         assert!(unit.contains(line), "{line}");
     }
@@ -280,7 +246,7 @@ fn the_unit_is_one_that_systemd_takes() {
     let exposure = overall.split_whitespace().find_map(|word| word.parse::<f32>().ok()).unwrap();
     assert!(exposure < 2.5, "{overall}");
     // What it said before does not hold before systemd 253.
-    let socket = blocks("ini").into_iter().find(|block| block.contains("ListenStream=")).unwrap();
+    let socket = units().into_iter().find(|block| block.contains("ListenStream=")).unwrap();
     let file = dir.path().join("falconer.socket");
     fs::write(&file, format!("{socket}\n")).unwrap();
     assert_eq!(analyze(&["verify", "--man=no"], &file).0, "");

@@ -76,20 +76,6 @@ fn a_mistake_in_the_configuration_is_told_with_its_place() {
 }
 
 #[test]
-fn the_readmes_sample_is_a_configuration() {
-    use falconer::config::{Found, Options, read};
-    let readme = include_str!("../README.md");
-    let samples: Vec<_> =
-        readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(samples.iter().any(|sample| sample.contains("lost_events")), "the whole one is there");
-    for sample in samples {
-        let loaded = read(Some(sample), &Options::default(), &|_| None, &|_| Ok(Found::Nothing))
-            .unwrap_or_else(|errors| panic!("{errors}\n{sample}"));
-        assert_eq!(loaded.warnings, [], "{sample}");
-    }
-}
-
-#[test]
 fn a_live_socket_and_a_file_are_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("falco.sock");

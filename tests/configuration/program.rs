@@ -126,7 +126,7 @@ fn a_name_is_resolved_and_every_address_bound() {
     }
 }
 
-/// README: the API cannot start; a TCP port that another server has.
+/// Documented: the API cannot start; a TCP port that another server has.
 #[test]
 fn an_address_that_cannot_be_had_ends_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -145,7 +145,7 @@ fn an_address_that_cannot_be_had_ends_the_start() {
     }
 }
 
-/// README: the socket's mode; a unix socket that another server has.
+/// Documented: the socket's mode; a unix socket that another server has.
 #[test]
 fn the_sockets_directory_and_file() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -196,7 +196,7 @@ fn a_relative_include_is_taken_from_the_working_directory() {
     assert!(lines[1].starts_with("etc/./deeper:1:12: unknown key \"x\" in falconer"), "{said}");
 }
 
-/// README: no `-c`; and that a file which cannot be opened is fatal, as in Falco.
+/// Documented: no `-c`; and that a file which cannot be opened is fatal, as in Falco.
 #[test]
 fn a_file_is_read_only_when_it_is_named() {
     let server = Program::serve(&["grpc.bind_address=unix://@/s"]).serving();
@@ -206,7 +206,7 @@ fn a_file_is_read_only_when_it_is_named() {
     assert!(said.contains("no-such.yaml: the file cannot be read: No such file"), "{said}");
 }
 
-/// README: an included directory that may not be read. The tests may run as root, whom nothing is
+/// Documented: an included directory that may not be read. The tests may run as root, whom nothing is
 /// kept from, so the system's answer is given here.
 #[test]
 fn a_directory_that_may_not_be_read_is_an_error() {
@@ -216,7 +216,7 @@ fn a_directory_that_may_not_be_read_is_an_error() {
     assert!(errors.starts_with("d: it cannot be read: permission denied"), "{errors}");
 }
 
-/// README: includes without limit; and a pipe, which Falco skipped, holds nothing up.
+/// Documented: includes without limit; and a pipe, which Falco skipped, holds nothing up.
 #[test]
 fn includes_are_bounded() {
     let many = |folder: &Path| {

@@ -1,4 +1,4 @@
-//! What a row is, and the lines of README's table that rows name.
+//! What a row is, and the lines of the documented differences that rows name.
 
 /// One statement about Falco, and what shows that it holds here.
 pub(crate) struct Row {
@@ -7,7 +7,7 @@ pub(crate) struct Row {
     pub(crate) text: &'static str,
     pub(crate) options: &'static [&'static str],
     pub(crate) expected: &'static [Expected],
-    /// The line of README that says what is different here.
+    /// The line of `docs/differences-from-falco.md` that says what is different here.
     pub(crate) differs: Option<&'static str>,
 }
 
