@@ -2,8 +2,12 @@
 //!
 //! It posts an alert every few milliseconds, over a connection that it keeps, and reads everything
 //! there is from the server's socket. In the end it must have had as many alerts as the server took, its
-//! own in order and each once, and 99 of 100 of those within [`LATE`].
+//! own in order and each once, and 99 of 100 of those within [`LATE`], and what the machine itself is
+//! late ([`Late`]).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,6 +24,9 @@ use super::raw::{Client, Replies, head};
 
 /// How long an alert may take.
 const LATE: Duration = Duration::from_millis(250);
+
+/// An alert is handed from thread to thread about this often on its way.
+const HANDED_ON: u32 = 10;
 
 /// What the names of its own alerts begin with.
 const OWN: &str = "witness ";
@@ -68,6 +75,7 @@ struct Watch {
 impl Watch {
     async fn run(mut self, enough: CancellationToken) {
         let mut times = Vec::new();
+        let late = Late::measured();
         while times.len() < AT_LEAST || !enough.is_cancelled() {
             // All of a length: none is the beginning of another.
             times.push(self.turn(&format!("{OWN}{:06}", times.len())).await);
@@ -85,10 +93,10 @@ impl Watch {
             }
         }
         assert!(self.replies.quiet_for(Duration::from_millis(100)).await, "an alert came twice");
-        times.sort_unstable();
-        let p99 = times.get(times.len() * 99 / 100).copied().unwrap();
-        println!("{} alerts seen, of {} the p99 is {p99:?}", self.seen, times.len());
-        assert!(p99 < LATE, "p99 of {} alerts is {p99:?}", times.len());
+        let (p99, late) = (p99(&mut times), late.p99());
+        println!("{} alerts seen, p99 of {} {p99:?}, machine {late:?}", self.seen, times.len());
+        let may = LATE + HANDED_ON * late;
+        assert!(p99 < may, "p99 of {} alerts is {p99:?}, more than {may:?}", times.len());
     }
 
     /// Posts one alert, reads until it is there, and a moment longer; how long it took.
@@ -114,6 +122,39 @@ impl Watch {
                 _ = next(None) => {}
             }
         }
+    }
+}
+
+fn p99(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() * 99 / 100).copied().unwrap()
+}
+
+/// How late a thread is woken up that does nothing but sleep: what a busy machine does to everybody.
+struct Late {
+    stop: Arc<AtomicBool>,
+    sleeper: thread::JoinHandle<Vec<Duration>>,
+}
+
+impl Late {
+    fn measured() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let sleeper = thread::spawn(move || {
+            let mut times = Vec::new();
+            while times.is_empty() || !stopped.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                thread::sleep(PAUSE);
+                times.push(begun.elapsed().saturating_sub(PAUSE));
+            }
+            times
+        });
+        Self { stop, sleeper }
+    }
+
+    fn p99(self) -> Duration {
+        self.stop.store(true, Ordering::Relaxed);
+        p99(&mut self.sleeper.join().unwrap())
     }
 }
 
