@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use falconer::event::{self, Event};
+use falconer::event::{self, Event, Origin};
 use falconer::filter::Filter;
 use falconer::hub::{Batch, Config, Epoch, Hub, Next};
 use falconer::ingest::{self, Lines};
@@ -23,9 +23,9 @@ fn lines() -> Vec<String> {
 }
 
 fn batch(lines: &[String]) -> Batch {
-    let mut batch = Batch::default();
+    let (mut batch, origin) = (Batch::default(), Origin::utc("host"));
     for line in lines {
-        let push = |record: event::Record<'_>| batch.push(&record.event, &record.line, "host");
+        let push = |record: event::Record<'_>| batch.push(&record.event, &record.line, &origin);
         event::read(line.as_bytes(), || unreachable!(), push).unwrap();
     }
     batch
@@ -62,12 +62,12 @@ fn decode_and_encode(criterion: &mut Criterion) {
         });
     });
     group.bench_function("decode and encode", |bencher| {
-        let mut frames = Vec::new();
+        let (mut frames, origin) = (Vec::new(), Origin::utc("host"));
         bencher.iter(|| {
             frames.clear();
             for line in &lines {
                 let encode =
-                    |record: event::Record<'_>| event::encode(&record.event, "host", &mut frames);
+                    |record: event::Record<'_>| event::encode(&record.event, &origin, &mut frames);
                 event::read(line.as_bytes(), || unreachable!(), encode).unwrap();
             }
             black_box(frames.len())

@@ -267,7 +267,6 @@ async fn without_file_descriptors_it_waits_and_goes_on() {
     let spent = gateway.server.cpu() - before;
     assert!(spent < Duration::from_millis(100), "it does not spin: {spent:?} in 2 s");
     drop(held);
-    let begun = Instant::now();
     let client = timeout(BOUND, Client::connect(&path)).await.unwrap();
     let (_requests, _replies) = client.begin(head(SUB)).await.replies().await;
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use falconer::event;
+use falconer::event::{self, Origin};
 use falconer::hub::{Config as HubConfig, Epoch, Hub};
 use falconer::ingest::{Input, Intake, Line, now};
 use falconer::proto::falco::outputs::Response;
@@ -43,13 +43,13 @@ struct Falconer {
 impl Falconer {
     fn start(retain: u64, config: Config) -> Self {
         let hub = Arc::new(Hub::new(HubConfig { retain }, Epoch::new(0xabc)));
-        let intake = Intake::new(hub.clone(), "this-host".into());
+        let intake = Intake::new(hub.clone(), Origin::utc("this-host"));
         let stop = CancellationToken::new();
         let context = Context {
             filters: falconer::query::Filters::default(),
             hub,
             settings: Settings::new(config),
-            hostname: "this-host".into(),
+            origin: Origin::utc("this-host").into(),
             now,
             falco: Arc::new(FalcoVersion::default),
             down: Arc::new(Vec::new),

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use falconer::event::{self, Reject};
+use falconer::event::{self, Origin, Reject};
 use falconer::proto::falco::outputs::Response;
 use jiff::ZonedDateTime;
 use prost::Message;
@@ -61,7 +61,7 @@ fn now() -> ZonedDateTime {
 fn response(record: &[u8]) -> Result<Response, Reject> {
     event::read(record, now, |record| {
         let mut frame = Vec::new();
-        event::encode(&record.event, "this-host", &mut frame);
+        event::encode(&record.event, &Origin::utc("this-host"), &mut frame);
         let length = u32::from_be_bytes(frame[1..5].try_into().unwrap());
         assert_eq!((frame[0], length as usize), (0, frame.len() - 5), "gRPC prefix");
         Response::decode(&frame[5..]).unwrap()
@@ -149,7 +149,7 @@ fn no_record_becomes_a_message_that_clients_refuse() {
         assert!(line.len() <= event::MAX_RECORD, "{}", line.len());
         event::read(line.as_bytes(), now, |record| {
             let mut frame = Vec::new();
-            event::encode(&record.event, "this-host", &mut frame);
+            event::encode(&record.event, &Origin::utc("this-host"), &mut frame);
             assert!(frame.len() < CLIENTS_TAKE, "{} bytes of {:.40}", frame.len(), fields);
         })
         .unwrap();
@@ -162,7 +162,7 @@ fn no_record_becomes_a_message_that_clients_refuse() {
     .concat();
     event::read(&bytes, now, |record| {
         let mut frame = Vec::new();
-        event::encode(&record.event, "this-host", &mut frame);
+        event::encode(&record.event, &Origin::utc("this-host"), &mut frame);
         assert!(frame.len() < CLIENTS_TAKE, "{}", frame.len());
     })
     .unwrap();
@@ -229,4 +229,132 @@ fn what_is_no_alert_says_why() {
         let reject = response(record.as_bytes()).unwrap_err();
         assert_eq!(reject.kind(), kind, "{:.80}: {reject}", record);
     }
+}
+
+/// What Falco 0.43.1 wrote, and what its own gRPC server gave for the same alert.
+const PAIRS: &str = include_str!("data/falco-0.43.1-pairs.jsonl");
+
+/// What the JSON does not tell: the name of the case, and the field or key.
+const UNKNOWN: [(&str, &str); 2] = [
+    // A lone `evt.time` is the prefix's, unless the text has it twice.
+    ("append_output: extra text, raw and formatted extra fields, extra field evt.time", "evt.time"),
+    // Switched off in the JSON alone.
+    ("no tags in JSON, tags over gRPC (cannot be known from JSON)", "tags"),
+];
+
+#[derive(Deserialize)]
+struct Pair {
+    case: String,
+    json: String,
+    grpc: Given,
+}
+
+#[derive(Deserialize)]
+struct Given {
+    fields: HashMap<String, String>,
+    tags: Vec<String>,
+    source: String,
+    src: i32,
+    prio: i32,
+    rule: String,
+    host: String,
+    t: (i64, i32),
+}
+
+#[test]
+#[allow(deprecated, reason = "old clients read source_deprecated")]
+fn alerts_of_a_real_falco_are_what_its_own_server_gave() {
+    let mut unknown = Vec::new();
+    for line in PAIRS.lines() {
+        let Pair { case, json, grpc: mut given } = serde_json::from_str(line).unwrap();
+        let got = response(json.as_bytes()).unwrap();
+        for (_, key) in UNKNOWN.iter().filter(|(of, _)| *of == case) {
+            unknown.push(case.clone());
+            if *key == "tags" {
+                assert_eq!(got.tags, [""; 0], "{case}");
+                given.tags.clear();
+            } else {
+                assert!(given.fields.remove(*key).is_some(), "{case}");
+            }
+        }
+        let expected = Response {
+            time: Some(prost_types::Timestamp { seconds: given.t.0, nanos: given.t.1 }),
+            priority: given.prio,
+            source_deprecated: given.src,
+            rule: given.rule,
+            // Falco gave the whole JSON line here; ours is the text.
+            output: got.output.clone(),
+            output_fields: given.fields.into_iter().collect(),
+            hostname: given.host,
+            tags: given.tags,
+            source: given.source,
+        };
+        assert_eq!(got, expected, "{case}");
+    }
+    assert_eq!(unknown.len(), UNKNOWN.len());
+    assert_eq!(PAIRS.lines().count(), 23);
+}
+
+#[test]
+fn times_are_shown_in_the_zone_of_falco() {
+    let line = |output: &str, fields: &str| {
+        format!(
+            r#"{{"rule":"r","priority":"Error","time":"2026-07-30T10:00:00.000000007Z","output":"{output}","output_fields":{{{fields}}}}}"#
+        )
+    };
+    let shown = |output: &str, fields: &str, zone: &str| {
+        event::read(line(output, fields).as_bytes(), now, |record| {
+            let mut frame = Vec::new();
+            let zone = jiff::tz::TimeZone::get(zone).unwrap();
+            event::encode(&record.event, &Origin { hostname: String::new(), zone }, &mut frame);
+            Response::decode(&frame[5..]).unwrap().output_fields.into_iter().collect()
+        })
+        .unwrap()
+    };
+    let fields = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let nanos = "1785405600000000007";
+    let (clock, iso) = (format!("\"evt.time\":{nanos}"), format!("\"evt.time.iso8601\":{nanos}"));
+    let date = format!("\"evt.datetime\":{nanos}");
+    // The zone of the prefix counts, and not the one that is configured.
+    for (prefix, expected) in [
+        ("12:00:00.000000007: Error x", "2026-07-30 12:00:00.000000007"),
+        ("05:30:00.000000007: Error x", "2026-07-30 05:30:00.000000007"),
+        ("23:45:00.000000007: Error x", "2026-07-30 23:45:00.000000007"),
+        ("2026-07-30T03:00:00.000000007-0700: Error x", "2026-07-30 03:00:00.000000007"),
+        // Another clock's time says nothing.
+        ("12:00:00.000000008: Error x", "2026-07-30 06:00:00.000000007"),
+        ("no time", "2026-07-30 06:00:00.000000007"),
+    ] {
+        let got: BTreeMap<String, String> = shown(prefix, &date, "America/New_York");
+        assert_eq!(got, fields(&[("evt.datetime", expected)]), "{prefix}");
+    }
+    // The prefix's own field is left out, unless the text has it once more.
+    let both = format!("{clock},{iso}");
+    let at = "12:00:00.000000007";
+    for (output, given, expected) in [
+        (format!("{at}: Error x"), &clock, fields(&[])),
+        (format!("{at}: Error x at {at}"), &clock, fields(&[("evt.time", at)])),
+        (
+            format!("{at}: Error x"),
+            &both,
+            fields(&[("evt.time.iso8601", "2026-07-30T12:00:00.000000007+0200")]),
+        ),
+        (String::new(), &clock, fields(&[])),
+        (String::new(), &iso, fields(&[])),
+        (
+            String::new(),
+            &both,
+            fields(&[("evt.time.iso8601", "2026-07-30T12:00:00.000000007+0200")]),
+        ),
+    ] {
+        let got: BTreeMap<String, String> = shown(&output, given, "Europe/Vienna");
+        assert_eq!(got, expected, "{output:?} {given}");
+    }
+    let padded = r#""evt.latency.ns":3,"evt.reltime":1500000000000,"evt.rawtime":7"#;
+    let got: BTreeMap<String, String> = shown("", padded, "UTC");
+    let expected =
+        [("evt.latency.ns", "000000003"), ("evt.reltime", "1500000000000"), ("evt.rawtime", "7")];
+    assert_eq!(got, fields(&expected));
 }

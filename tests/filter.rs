@@ -78,7 +78,9 @@ fn an_alert_of_the_log_passes_as_it_would_whole() {
     ];
     let lines = || LINES.lines().chain(odd);
     for line in lines() {
-        let push = |record: event::Record<'_>| batch.push(&record.event, &record.line, "here");
+        let push = |record: event::Record<'_>| {
+            batch.push(&record.event, &record.line, &event::Origin::utc("here"))
+        };
         event::read(line.as_bytes(), || unreachable!(), push).unwrap();
     }
     hub.append(&mut batch);

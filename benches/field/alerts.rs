@@ -30,13 +30,15 @@ pub(crate) struct Alerts {
 impl Alerts {
     pub(crate) fn new() -> Self {
         // The same in every process: how many digits a time has shows in a frame's length.
+        let origin = event::Origin::utc("");
         let time = TIME.parse::<jiff::Timestamp>().unwrap().into();
         let (mut lines, mut line_ends, mut time_at) = (Vec::new(), Vec::new(), Vec::new());
         let (mut frames, mut frame_ends) = (Vec::new(), Vec::new());
         for number in 0..CORPUS {
             let line = ingest::demo::alert(number as u64, time);
             time_at.push(line.rfind(r#""time":""#).unwrap() + r#""time":""#.len());
-            let encode = |record: event::Record<'_>| event::encode(&record.event, "", &mut frames);
+            let encode =
+                |record: event::Record<'_>| event::encode(&record.event, &origin, &mut frames);
             event::read(line.as_bytes(), || unreachable!("no text alerts"), encode).unwrap();
             frame_ends.push(frames.len());
             lines.extend_from_slice(line.as_bytes());

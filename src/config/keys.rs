@@ -60,7 +60,7 @@ const GATEWAY_KEYS: &[&str] = &[
 ];
 pub(super) const GATEWAY_TLS: Keys =
     ours("falconer.gateway.tls", &["private_key", "cert_chain", "root_certs"], &[]);
-pub(super) const FALCO: Keys = ours("falconer.falco", &["version", "webserver"], &[]);
+pub(super) const FALCO: Keys = ours("falconer.falco", &["version", "webserver", "time_zone"], &[]);
 pub(super) const TLS: Keys = ours("falconer.tls", &["legacy_v1_certs", "crls"], &[]);
 
 /// Where a key may have been meant to stand.

@@ -64,6 +64,7 @@ use std::{
 };
 
 use falconer_gateway::{HostName, Origin};
+use jiff::tz::TimeZone;
 
 pub use falco::{
     DEFAULT_BIND_ADDRESS, FALCO_BIND_ADDRESS, FALCO_CERT_CHAIN, FALCO_PRIVATE_KEY, FALCO_ROOT_CERTS,
@@ -105,6 +106,9 @@ pub struct Config {
     /// Where Falco's webserver can be asked for its `/versions` over plain HTTP, as `host:port`
     /// (`falconer.falco.webserver`); `None` does not ask.
     pub falco_webserver: Option<String>,
+    /// The time zone in which Falco formats times (`falconer.falco.time_zone`); `None` is this
+    /// machine's.
+    pub falco_time_zone: Option<TimeZone>,
 }
 
 /// How HTTP is served.

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use jiff::tz::TimeZone;
+
 use crate::{
     hub,
     service::{Delivery, LostEvents},
@@ -46,6 +48,7 @@ pub(super) struct Own {
     pub(super) gateway_tls: [Option<Placed<String>>; 3],
     pub(super) version: Option<Placed<Option<String>>>,
     pub(super) webserver: Option<Placed<Option<String>>>,
+    pub(super) time_zone: Option<Placed<Option<TimeZone>>>,
     pub(super) legacy_v1_certs: Option<Placed<bool>>,
     pub(super) tls_crls: Option<Placed<Vec<String>>>,
 }
@@ -83,6 +86,7 @@ pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
         }),
         version: falco.scalar("version", |text| optional(text, version), report),
         webserver: falco.scalar("webserver", |text| optional(text, address::webserver), report),
+        time_zone: falco.scalar("time_zone", |text| optional(text, time_zone), report),
         legacy_v1_certs: tls.scalar("legacy_v1_certs", boolean, report),
         tls_crls: tls.list("crls", report),
     }
@@ -131,6 +135,12 @@ fn retain(text: &str) -> Result<u64, String> {
              write {default}MiB"
         )),
     }
+}
+
+fn time_zone(text: &str) -> Result<TimeZone, String> {
+    TimeZone::get(text).map_err(|_| {
+        "expected a name of the time zone database, such as Europe/Vienna or UTC".to_owned()
+    })
 }
 
 fn rate(text: &str) -> Result<u32, String> {

@@ -76,6 +76,7 @@ pub(super) fn config(
         gateway,
         hostname: hostname(env),
         falco_webserver: value(&own.webserver).flatten(),
+        falco_time_zone: value(&own.time_zone).flatten(),
     };
     unused::warn(&config, own, report);
     config

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use crate::{
     ingest,
     net::{Listen, Serves, TlsFiles, UnixSocket},
@@ -60,6 +62,7 @@ fn without_a_file_the_socket_of_falcos_sample_is_served() {
         gateway: Some(gateway_at(2804)),
         hostname: None,
         falco_webserver: None,
+        falco_time_zone: None,
     };
     assert_eq!(loaded.config, expected);
     assert_eq!(loaded.warnings, []);
@@ -181,7 +184,7 @@ falconer:
   outputs: {retain: 1MiB, delivery: shared, lost_events: off}
   socket: {mode: 0600, group: falco, links: [/var/run/falco.sock]}
   gateway: {enabled: on, listen: 127.0.0.1:80}
-  falco: {version: 0.43.1, webserver: http://localhost:8765}
+  falco: {version: 0.43.1, webserver: http://localhost:8765, time_zone: Europe/Vienna}
 ";
     let config = config(text, &["falconer.inputs.files[]=/c", "falconer.inputs.files[0]=/b"]);
     let expected = Config {
@@ -208,6 +211,7 @@ falconer:
         gateway: Some(gateway_at(80)),
         hostname: None,
         falco_webserver: Some("localhost:8765".to_owned()),
+        falco_time_zone: Some(TimeZone::get("Europe/Vienna").unwrap()),
     };
     assert_eq!(config, expected);
 }

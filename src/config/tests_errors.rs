@@ -62,6 +62,10 @@ fn what_is_not_understood_is_an_error_in_its_place() {
             "1:30: falconer.gateway.listen is 0.0.0.0:1; an address that other machines",
         ),
         ("falconer: {falco: {version: 0.40}}", "1:29: falconer.falco.version is \"0.40\"; expect"),
+        (
+            "falconer: {falco: {time_zone: Vienna}}",
+            "1:31: falconer.falco.time_zone is \"Vienna\"; expected a name of the time zone database, such as Europe/Vienna or UTC",
+        ),
         ("falconer: {falco: {webserver: x}}", "1:31: falconer.falco.webserver is \"x\"; there is"),
         ("grpc: {enabled: on, bind_address: x}", "1:35: grpc.bind_address is \"x\"; there is no p"),
         ("grpc: {enabled: on, private_key: ''}", "1:34: grpc.private_key is \"\"; expected the pa"),

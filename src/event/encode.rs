@@ -5,12 +5,15 @@
 //!
 //! - output fields of rules are display text: strings as they are, `<NA>` for null, lists as
 //!   `(a,b)` cut at 1,023 bytes, floating-point numbers with one decimal (`%.1lf`), all else in
-//!   decimal text; the event's time field is left out, because Falco formatted it apart;
+//!   decimal text; fields that hold the event's time are as [`super::clock`] says;
 //! - output fields of internal alerts are strings as they are and anything else as JSON text;
 //! - default values are not on the wire, except in map entries, which name key and value always.
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
+
+use super::clock::{self, Shown};
 use super::json::Value;
 use super::scan::Scanner;
 use super::{Event, Priority};
@@ -25,15 +28,28 @@ const LIST_BYTES: usize = 1023;
 /// What Falco shows where there is no value.
 const NO_VALUE: &str = "<NA>";
 
-/// The fields that hold the event's time in the JSON of rules; over gRPC Falco 0.39 and later
-/// left them out.
-const TIME_FIELDS: [&str; 2] = ["evt.time", "evt.time.iso8601"];
+/// What is meant where an alert does not say.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The machine.
+    pub hostname: String,
+    /// The time zone in which Falco formats times.
+    pub zone: TimeZone,
+}
 
-/// Appends `event` to `out` as one gRPC frame; `hostname` stands in where the event has none.
-pub fn encode(event: &Event<'_>, hostname: &str, out: &mut Vec<u8>) {
+impl Origin {
+    /// A machine whose clock shows UTC.
+    #[must_use]
+    pub fn utc(hostname: impl Into<String>) -> Self {
+        Self { hostname: hostname.into(), zone: TimeZone::UTC }
+    }
+}
+
+/// Appends `event` to `out` as one gRPC frame; `origin` stands in for what the event does not say.
+pub fn encode(event: &Event<'_>, origin: &Origin, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; PREFIX]);
-    message(event, hostname, out);
+    message(event, origin, out);
     let length = u32::try_from(out.len() - start - PREFIX).unwrap_or(u32::MAX);
     if let Some(prefix) = out.get_mut(start + 1..start + PREFIX) {
         prefix.copy_from_slice(&length.to_be_bytes());
@@ -53,7 +69,7 @@ mod field {
     pub(super) const SOURCE: u32 = 9;
 }
 
-fn message(event: &Event<'_>, hostname: &str, out: &mut Vec<u8>) {
+fn message(event: &Event<'_>, origin: &Origin, out: &mut Vec<u8>) {
     time(event, out);
     if event.priority != Priority::Emergency {
         tag(field::PRIORITY, Wire::Varint, out);
@@ -69,11 +85,15 @@ fn message(event: &Event<'_>, hostname: &str, out: &mut Vec<u8>) {
     for (name, value) in &event.fields {
         if event.is_internal() {
             map_entry(name, internal_text(value), out);
-        } else if !TIME_FIELDS.contains(&&**name) {
-            map_entry(name, &display_text(value), out);
+        } else {
+            match clock::shown(name, value, event, &origin.zone) {
+                Shown::AsUsual => map_entry(name, &display_text(value), out),
+                Shown::Text(text) => map_entry(name, &text, out),
+                Shown::LeftOut => {}
+            }
         }
     }
-    optional(field::HOSTNAME, event.hostname.as_deref().unwrap_or(hostname), out);
+    optional(field::HOSTNAME, event.hostname.as_deref().unwrap_or(&origin.hostname), out);
     for name in &event.tags {
         bytes(field::TAGS, name, out);
     }

@@ -8,6 +8,7 @@
 //! Refused, as a [`Reject`] that says why: records over [`MAX_RECORD`], text that is neither
 //! Falco's JSON nor a text alert, JSON that is not an alert.
 
+mod clock;
 mod decode;
 mod encode;
 mod json;
@@ -18,7 +19,7 @@ mod time;
 use std::borrow::Cow;
 
 pub use decode::{MAX_RECORD, Part, Record, Reject, part, read};
-pub use encode::encode;
+pub use encode::{Origin, encode};
 pub use json::Value;
 pub use time::Time;
 

@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 use tokio_util::sync::CancellationToken;
 
 use super::pipe::End;
-use crate::event::Time;
+use crate::event::{Origin, Time};
 use crate::grpc::Router;
 use crate::hub::{Config as HubConfig, Epoch, Hub};
 use crate::ingest::{Input, Intake, Line};
@@ -35,12 +35,12 @@ pub(super) struct Falco {
 impl Falco {
     pub(super) fn new() -> Self {
         let hub = Arc::new(Hub::new(HubConfig::default(), Epoch::new(0xabc)));
-        let intake = Arc::new(Intake::new(hub.clone(), "host".into()));
+        let intake = Arc::new(Intake::new(hub.clone(), Origin::utc("host")));
         let context = Context {
             filters: Filters::default(),
             hub,
             settings: Settings::new(Config::default()),
-            hostname: "host".into(),
+            origin: Origin::utc("host").into(),
             now: || Time::from(jiff::Timestamp::constant(NOW, 0)),
             falco: Arc::new(FalcoVersion::default),
             down: Arc::new(Vec::new),

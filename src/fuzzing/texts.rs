@@ -19,7 +19,7 @@ pub fn falco_line(record: &[u8]) {
     let read = event::read(record, now, |record| {
         let event = &record.event;
         let mut frame = Vec::new();
-        event::encode(event, "host", &mut frame);
+        event::encode(event, &event::Origin::utc("host"), &mut frame);
         let (prefix, message) = frame.split_first_chunk::<PREFIX>().expect("a prefix");
         let [flag, length @ ..] = *prefix;
         assert_eq!((flag, u32::from_be_bytes(length) as usize), (0, message.len()));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::labels::{LabelSet, Labelling, Labels};
-use crate::event::{self, Event, Priority, Time};
+use crate::event::{self, Event, Origin, Priority, Time};
 
 /// A block is closed when its frames reach this many bytes, and small ones are merged up to it:
 /// large enough that one write carries many alerts, small enough that a reader that stalls holds
@@ -89,18 +89,18 @@ pub struct Alert<'a> {
 }
 
 impl Batch {
-    /// Adds an alert: its frame is encoded here, once; `line` is its native JSON; `hostname`
+    /// Adds an alert: its frame is encoded here, once; `line` is its native JSON; `origin`
     /// stands in where it has none.
-    pub fn push(&mut self, event: &Event<'_>, line: &str, hostname: &str) {
+    pub fn push(&mut self, event: &Event<'_>, line: &str, origin: &Origin) {
         // A frame is about as long as its line: room made once, not in a dozen small steps.
         self.open.frames.reserve(line.len());
-        event::encode(event, hostname, &mut self.open.frames);
+        event::encode(event, origin, &mut self.open.frames);
         self.open.lines.extend_from_slice(line.as_bytes());
         self.open.index.push(Entry {
             time: event.time,
             frame_end: offset(self.open.frames.len()),
             line_end: offset(self.open.lines.len()),
-            labels: self.open.labels.of(event, hostname),
+            labels: self.open.labels.of(event, &origin.hostname),
             priority: event.priority,
         });
         if self.open.frames.len() >= BLOCK_BYTES || self.open.lines.len() >= BLOCK_BYTES {

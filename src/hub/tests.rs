@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event;
+use crate::event::{self, Origin};
 
 fn hub(retain: u64) -> Hub {
     Hub::new(Config { retain }, Epoch::new(7))
@@ -22,7 +22,7 @@ fn batch(first: u64, count: u64, padding: usize) -> Batch {
             line.as_bytes(),
             || unreachable!(),
             |record| {
-                batch.push(&record.event, &record.line, "host");
+                batch.push(&record.event, &record.line, &Origin::utc("host"));
             },
         )
         .unwrap();

@@ -187,13 +187,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::event;
+    use crate::event::{self, Origin};
     use crate::hub::{self, Epoch, Hub};
 
     #[tokio::test]
     async fn a_rate_that_cannot_be_kept_still_delivers_and_stops() {
         let hub = Arc::new(Hub::new(hub::Config { retain: 1 << 20 }, Epoch::new(1)));
-        let intake = Intake::new(hub.clone(), String::new());
+        let intake = Intake::new(hub.clone(), Origin::utc(""));
         let stop = CancellationToken::new();
         let stopping = async {
             while hub.stats().received < 10_000 {

@@ -11,7 +11,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use super::follow::Claims;
 use super::lines::Line;
 use super::presence::Presence;
-use crate::event::{self, Event, Record, Reject, Time};
+use crate::event::{self, Event, Origin, Record, Reject, Time};
 use crate::hub::{Batch, Hub};
 
 /// How many records of a kind are shown in the log; the rest are only counted.
@@ -32,7 +32,7 @@ const VERSION_FIELD: &str = "falco.version";
 #[derive(Debug)]
 pub struct Intake {
     hub: Arc<Hub>,
-    hostname: String,
+    origin: Origin,
     counts: Mutex<Counts>,
     latest: Mutex<BTreeMap<Input, Timestamp>>,
     presence: Presence,
@@ -79,12 +79,12 @@ pub type Counts = BTreeMap<(Input, &'static str), u64>;
 pub const ACCEPTED: &str = "accepted";
 
 impl Intake {
-    /// An intake to `hub`; `hostname` stands in where an alert has none.
+    /// An intake to `hub`; `origin` stands in for what an alert does not say.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, hostname: String) -> Self {
+    pub fn new(hub: Arc<Hub>, origin: Origin) -> Self {
         Self {
             hub,
-            hostname,
+            origin,
             counts: Mutex::default(),
             latest: Mutex::default(),
             presence: Presence::default(),
@@ -277,7 +277,7 @@ impl Delivery<'_> {
         let Self { intake, batch, accepted, .. } = self;
         event::read(record, ZonedDateTime::now, |Record { event, line }| {
             intake.learn(&event);
-            batch.push(&event, &line, &intake.hostname);
+            batch.push(&event, &line, &intake.origin);
             *accepted += 1;
         })
     }

@@ -168,7 +168,7 @@ impl Sifted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event;
+    use crate::event::{self, Origin};
     use crate::hub::{Batch, Config, Epoch, Hub, Next};
 
     /// A pattern that is accepted, and slow: each byte of a text of `a` and `b` has the engine look
@@ -182,8 +182,12 @@ mod tests {
             let line = format!(
                 r#"{{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output_fields":{{"command":"{command}"}}}}"#
             );
-            event::read(line.as_bytes(), || unreachable!(), |r| batch.push(&r.event, &r.line, ""))
-                .unwrap();
+            event::read(
+                line.as_bytes(),
+                || unreachable!(),
+                |r| batch.push(&r.event, &r.line, &Origin::utc("")),
+            )
+            .unwrap();
         }
         hub.append(&mut batch);
         let Next::Alerts(slice) = hub.next(1, usize::MAX) else { unreachable!() };

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use futures_util::TryFutureExt as _;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
@@ -45,6 +46,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
 use crate::config::{self, Config, Errors, Loaded, TokenError};
+use crate::event::Origin;
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
 use crate::ingest::source::SourceError;
@@ -174,8 +176,11 @@ impl Server {
         let mut parts = Parts::new();
 
         let hub = Arc::new(Hub::new(config.hub, epoch()));
-        let hostname: Arc<str> = config.hostname.clone().unwrap_or_else(machine_name).into();
-        let intake = Arc::new(Intake::new(hub.clone(), hostname.to_string()));
+        let origin = Origin {
+            hostname: config.hostname.clone().unwrap_or_else(machine_name),
+            zone: config.falco_time_zone.clone().unwrap_or_else(TimeZone::system),
+        };
+        let intake = Arc::new(Intake::new(hub.clone(), origin.clone()));
         let settings = Settings::new(config.outputs.clone());
         let calls = Arc::new(Calls::default());
         let (subscribers, asked) = (Subscribers::default(), Arc::new(OnceLock::new()));
@@ -204,7 +209,7 @@ impl Server {
             hub: hub.clone(),
             filters: filters.clone(),
             settings: settings.clone(),
-            hostname,
+            origin: origin.into(),
             now: ingest::now,
             falco: falco_version(settings.clone(), asked.clone(), intake.clone()),
             down: {

@@ -163,10 +163,11 @@ impl Running {
         }
         let (new, old) = (loaded.config, &self.config);
         if !served_at_the_same(&new, old)
-            || (new.threads, &new.falco_webserver) != (old.threads, &old.falco_webserver)
+            || (new.threads, &new.falco_webserver, &new.falco_time_zone)
+                != (old.threads, &old.falco_webserver, &old.falco_time_zone)
         {
             tracing::warn!(
-                "where gRPC is served, its threads and Falco's webserver take a restart"
+                "where gRPC is served, its threads, and Falco's webserver and time zone take a restart"
             );
         }
         self.hub.set_retain(new.hub.retain);
@@ -174,7 +175,8 @@ impl Running {
         self.inputs.change(parts, &new.inputs);
         let scarcity =
             self.change_gateway(new.gateway.clone(), credentials, new.inputs.http, parts);
-        let Config { mut grpc, threads, falco_webserver, .. } = self.config.clone();
+        let Config { mut grpc, threads, falco_webserver, falco_time_zone, .. } =
+            self.config.clone();
         // What is in force is what the next reload is held against.
         if let (Some(Listen::Tcp { tls, .. }), Some(Listen::Tcp { tls: new, .. })) =
             (&mut grpc, &new.grpc)
@@ -182,7 +184,7 @@ impl Running {
         {
             tls.clone_from(new);
         }
-        self.config = Config { grpc, threads, falco_webserver, ..new };
+        self.config = Config { grpc, threads, falco_webserver, falco_time_zone, ..new };
         tracing::info!("the new settings are in force");
         scarcity
     }

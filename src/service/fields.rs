@@ -87,7 +87,7 @@ fn first_field(message: &mut Bytes) -> Option<(u32, Bytes)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event;
+    use crate::event::{self, Origin};
     use crate::proto::{self, falco::outputs::Response};
     use prost::Message as _;
 
@@ -99,7 +99,7 @@ mod tests {
             line.as_bytes(),
             || unreachable!(),
             |record| {
-                event::encode(&record.event, "", &mut frame);
+                event::encode(&record.event, &Origin::utc(""), &mut frame);
             },
         );
         read.unwrap();

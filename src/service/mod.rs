@@ -22,7 +22,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::event::Time;
+use crate::event::{Origin, Time};
 use crate::grpc::Router;
 use crate::hub::Hub;
 use crate::proto::falconer::v1::InputDown;
@@ -109,7 +109,7 @@ pub struct Context {
     /// How they are handed out.
     pub settings: Settings,
     /// Stands in for the host of alerts that Falconer itself makes.
-    pub hostname: Arc<str>,
+    pub origin: Arc<Origin>,
     /// The clock.
     pub now: fn() -> Time,
     /// Falco's version, as far as it is known now.

@@ -153,7 +153,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::event;
+    use crate::event::{self, Origin};
     use crate::hub::{Batch, Config, Epoch};
 
     /// Ten alerts, one a minute from 10:00 on.
@@ -164,8 +164,12 @@ mod tests {
             let line = format!(
                 r#"{{"rule":"r","priority":"Error","time":"2026-01-30T10:{minute:02}:00Z"}}"#
             );
-            event::read(line.as_bytes(), || unreachable!(), |r| batch.push(&r.event, &r.line, ""))
-                .unwrap();
+            event::read(
+                line.as_bytes(),
+                || unreachable!(),
+                |r| batch.push(&r.event, &r.line, &Origin::utc("")),
+            )
+            .unwrap();
         }
         hub.append(&mut batch);
         hub

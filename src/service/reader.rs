@@ -369,7 +369,7 @@ impl Reader {
             LOST_CAUSE,
         );
         let mut frame = Vec::new();
-        event::encode(&event, &self.context.hostname, &mut frame);
+        event::encode(&event, &self.context.origin, &mut frame);
         frame.into()
     }
 }

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::expected::{Expected, REMEMBERED};
 use super::*;
-use crate::event;
+use crate::event::{self, Origin};
 use crate::hub::{Batch, Config, Epoch, Next};
 
 fn hub(retain: u64) -> Arc<Hub> {
@@ -12,7 +12,12 @@ fn hub(retain: u64) -> Arc<Hub> {
 fn append(hub: &Hub, rule: &str) {
     let line = format!(r#"{{"rule":"{rule}","priority":"Error","time":"2026-01-30T10:00:00Z"}}"#);
     let mut batch = Batch::default();
-    event::read(line.as_bytes(), || unreachable!(), |r| batch.push(&r.event, &r.line, "")).unwrap();
+    event::read(
+        line.as_bytes(),
+        || unreachable!(),
+        |r| batch.push(&r.event, &r.line, &Origin::utc("")),
+    )
+    .unwrap();
     hub.append(&mut batch);
 }
 

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::event::Origin;
 use crate::fuzzing;
 use crate::hub::Batch;
 
@@ -43,7 +44,7 @@ fn log(sizes: &[usize], batches: &[usize]) -> Arc<Feed> {
                 line.as_bytes(),
                 || unreachable!(),
                 |record| {
-                    batch.push(&record.event, &record.line, "host");
+                    batch.push(&record.event, &record.line, &Origin::utc("host"));
                 },
             )
             .unwrap();
