@@ -1,15 +1,15 @@
-//! One record in, one alert out.
+//! Decodes one record into one alert.
 //!
-//! 1. White space around the record is dropped; invalid UTF-8 becomes U+FFFD (Falco 0.44 does the
-//!    same; protobuf clients refuse anything else).
+//! 1. White space around the record is dropped. Invalid UTF-8 becomes U+FFFD, as in Falco 0.44,
+//!    because protobuf clients reject anything else.
 //! 2. A record that begins with `{` is Falco's JSON, in any of its layouts: keys in any order,
-//!    any spacing, unknown keys ignored. Anything else may be a text alert ([`super::text`]).
-//!    A line with JSON further in is not guessed at: Falco's own tests did not either.
-//! 3. What old layouts leave out is filled in as Falco meant it: no `source` is `syscall`, or
-//!    `internal` where the rule's name says so, or `k8s_audit` where the time field is the
-//!    embedded audit source's `jevt.time` (Falco 0.31 and older).
+//!    any spacing, unknown keys ignored. Any other record may be a text alert ([`super::text`]).
+//!    JSON in the middle of a line is not searched for. Falco's own tests do not either.
+//! 3. A missing `source`, as in old layouts, becomes what Falco implied: `internal` if the rule's
+//!    name says so, `k8s_audit` if the time field is `jevt.time` of the embedded audit source
+//!    (Falco 0.31 and older), otherwise `syscall`.
 //!
-//! `rule`, a known `priority` and a readable `time` make an alert; all else may be missing.
+//! An alert needs `rule`, a known `priority` and a valid `time`. Everything else may be missing.
 
 use std::borrow::Cow;
 
@@ -19,27 +19,27 @@ use super::json::Value;
 use super::scan::{Malformed, Scanner};
 use super::{Event, Fields, INTERNAL, Priority, Time, text};
 
-/// The longest record that is read, in bytes. Falco's alerts stay under a few kilobytes; what is
-/// longer is somebody's mistake or attack. Its message stays below the 4 MiB that clients take:
-/// repair makes three bytes of one, and a field of nine bytes (`"":1e20,`) at most thirty.
+/// The length limit of a record, in bytes. Falco's alerts have at most a few kilobytes, so a
+/// longer record is a mistake or an attack. The message stays below the 4 MiB that clients accept:
+/// UTF-8 repair makes three bytes of one, and a field of nine bytes (`"":1e20,`) at most thirty.
 pub const MAX_RECORD: usize = 1 << 20;
 
-/// The rules of alerts that Falco raises about itself begin with this (all versions).
+/// The prefix of the rules of alerts that Falco raises about itself (all versions).
 const INTERNAL_RULE: &str = "Falco internal:";
 
-/// A record that is an alert.
+/// A decoded record.
 #[derive(Debug)]
 pub struct Record<'a> {
     /// The alert.
     pub event: Event<'a>,
-    /// Where the alert's own JSON is not the record itself (a text alert), that JSON.
+    /// The alert's JSON on one line: the record itself, or the JSON made from a text alert.
     pub line: Cow<'a, str>,
 }
 
 /// Why a record is not an alert.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
-    /// Nothing but white space.
+    /// Only white space.
     #[error("empty")]
     Empty,
     /// Longer than [`MAX_RECORD`].
@@ -48,28 +48,28 @@ pub enum Reject {
     /// Neither JSON nor a text alert: Falco's statistics, log lines, other programs' output.
     #[error("neither JSON nor a text alert")]
     NotAnAlert,
-    /// JSON, but no object: a text that holds one, as some clients send it, or a list.
+    /// JSON, but no object: a list, or a string that holds an object, as some clients send it.
     #[error("{what}")]
     NotAnObject {
-        /// What it is.
+        /// The kind of JSON value.
         what: &'static str,
     },
-    /// Begins like JSON and is not.
+    /// Begins like JSON, but is not valid.
     #[error("not valid JSON at column {column}")]
     Malformed {
-        /// Where reading stopped, in bytes from 1.
+        /// The position of the error, in bytes from 1.
         column: usize,
     },
     /// JSON, but no alert.
     #[error("JSON without a usable `{key}`")]
     Incomplete {
-        /// The first key that is missing or has no usable value.
+        /// The first key that is missing or has an unusable value.
         key: &'static str,
     },
 }
 
 impl Reject {
-    /// The kind, as it is counted.
+    /// Returns the kind, for the metrics.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -83,20 +83,20 @@ impl Reject {
     }
 }
 
-/// The text of a record, with invalid UTF-8 repaired: what [`read`] borrows from.
+/// Returns the text of a record, with invalid UTF-8 repaired. [`read`] borrows from it.
 fn repaired(record: &[u8]) -> Cow<'_, str> {
     let record = record.trim_ascii();
-    // Nearly every record is UTF-8, and checking that is much faster than repairing.
+    // Nearly every record is UTF-8, and a check is much faster than the repair.
     std::str::from_utf8(record).map_or_else(|_| String::from_utf8_lossy(record), Cow::Borrowed)
 }
 
-/// Reads one record and hands the alert to `then`.
+/// Decodes one record and passes the alert to `then`.
 ///
-/// The alert borrows from the record, and from a repaired copy where the record is not UTF-8;
-/// hence the closure. `now` is asked only for text alerts, which carry no date.
+/// `then` is a closure because the alert borrows from the record, or from a repaired copy if the
+/// record is not UTF-8. `now` is called only for text alerts, which carry no date.
 ///
 /// # Errors
-/// [`Reject`] when the record is no alert.
+/// [`Reject`] if the record is not an alert.
 pub fn read<T>(
     record: &[u8],
     now: impl FnOnce() -> ZonedDateTime,
@@ -119,7 +119,8 @@ pub fn read<T>(
     }
 }
 
-/// Why what does not begin as an object is no alert. Log lines begin with brackets, too.
+/// Returns why a line that does not begin with `{` is no alert. A log line may begin with a
+/// bracket as well, so the line is parsed.
 fn no_object(line: &str) -> Reject {
     let what = match line.as_bytes().first() {
         Some(b'"') => "a JSON string",
@@ -142,11 +143,11 @@ pub(super) fn decode(line: &str) -> Result<Event<'_>, Reject> {
     found.into_event()
 }
 
-/// Of an alert's JSON line its text, and those output fields whose names are `wanted`. The rest is
-/// stepped over and not looked at: for lines that were read as a whole before.
+/// Decodes the output text of an alert's JSON line, and those output fields whose names are
+/// `wanted`. It skips the rest, so use it only for lines that [`read`] has accepted.
 ///
 /// # Errors
-/// When the line is no JSON object.
+/// If the line is no JSON object.
 pub fn part<'a>(line: &'a str, wanted: impl Fn(&str) -> bool) -> Result<Part<'a>, Reject> {
     let mut scanner = Scanner::new(line);
     let (mut output, mut message, mut fields) = (None, None, Fields::new());
@@ -155,7 +156,7 @@ pub fn part<'a>(line: &'a str, wanted: impl Fn(&str) -> bool) -> Result<Part<'a>
             "output" => output = scanner.value()?.into_text(),
             "message" => message = scanner.value()?.into_text(),
             "output_fields" => {
-                // Of a key that comes twice the last counts.
+                // If a key occurs twice, the last one counts.
                 fields.clear();
                 if scanner.peek() != Some(b'{') {
                     return scanner.skip().map(drop);
@@ -176,23 +177,24 @@ pub fn part<'a>(line: &'a str, wanted: impl Fn(&str) -> bool) -> Result<Part<'a>
     Ok(Part { output: output.or(message).unwrap_or_default(), fields })
 }
 
-/// Some of an alert.
+/// A part of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'a> {
     /// The alert as a line of text.
     pub output: Cow<'a, str>,
-    /// Output fields that were wanted, in the record's order.
+    /// The wanted output fields, in the record's order.
     pub fields: Fields<'a>,
 }
 
-/// A record's known keys; of a key that comes twice the last counts, as in most JSON readers.
+/// The known keys of a record. If a key occurs twice, the last one counts, as in most JSON
+/// readers.
 #[derive(Default)]
 struct Found<'a> {
     hostname: Option<Cow<'a, str>>,
     message: Option<Cow<'a, str>>,
     output: Option<Cow<'a, str>>,
     output_fields: Fields<'a>,
-    /// What there is for `output_fields` is neither an object nor null.
+    /// `output_fields` is neither an object nor null.
     no_fields: bool,
     priority: Option<Cow<'a, str>>,
     rule: Option<Cow<'a, str>>,
@@ -220,7 +222,7 @@ impl<'a> Found<'a> {
     }
 
     fn fields(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Malformed> {
-        /// Rules name a dozen fields or two; growing to that in steps costs more than the room.
+        /// Rules name one or two dozen fields. Growing step by step costs more than this memory.
         const USUAL: usize = 24;
         self.output_fields.clear();
         self.no_fields = false;
@@ -235,7 +237,7 @@ impl<'a> Found<'a> {
         })
     }
 
-    /// What is not a list of strings has no tags, and that is no reason to lose the alert.
+    /// Ignores tags that are not strings, because an alert must not be lost for its tags.
     fn tags(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Malformed> {
         self.tags.clear();
         if scanner.peek() != Some(b'[') {
@@ -260,7 +262,7 @@ impl<'a> Found<'a> {
             .source
             .filter(|source| !source.is_empty())
             .unwrap_or_else(|| implied_source(&rule, &self.output_fields).into());
-        // Sorted, each once, as Falco's `std::set` had them.
+        // Sorted, without duplicates, like Falco's `std::set`.
         self.tags.sort_unstable();
         self.tags.dedup();
         Ok(Event {
@@ -276,8 +278,8 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The source where the record does not say: Falco wrote it since 0.30 for rules, 0.35 for its
-/// own alerts.
+/// Returns the source of a record that does not name one. Falco writes it since 0.30 for rules,
+/// and since 0.35 for its own alerts.
 fn implied_source(rule: &str, fields: &Fields<'_>) -> &'static str {
     if rule.starts_with(INTERNAL_RULE) {
         INTERNAL
@@ -288,8 +290,8 @@ fn implied_source(rule: &str, fields: &Fields<'_>) -> &'static str {
     }
 }
 
-/// The record as one line: raw line breaks can only stand between JSON's tokens, where a space
-/// means the same.
+/// Returns the record on one line. In valid JSON a raw line break can only separate tokens, so a
+/// space means the same.
 fn one_line(line: &str) -> Cow<'_, str> {
     if memchr::memchr2(b'\n', b'\r', line.as_bytes()).is_some() {
         Cow::Owned(line.replace(['\n', '\r'], " "))
@@ -304,12 +306,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(record in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_decoded_or_rejected(record in prop::collection::vec(any::<u8>(), 0..200)) {
             crate::fuzzing::falco_line(&record);
         }
 
         #[test]
-        fn any_json_like_text_is_read_or_refused(
+        fn any_json_like_text_is_decoded_or_rejected(
             fields in r#"[\[\]{}",:a\\u0-9.eE\-+ tn]{0,40}"#,
             text in r#"([^"\\]|\\[nrt"\\]|\\ud8[0-9a-f]{2}|\\u00[0-9a-f]{2}){0,20}"#,
         ) {

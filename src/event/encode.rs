@@ -1,13 +1,14 @@
-//! One alert in, its `falco.outputs.response` out, as a gRPC frame.
+//! Encodes one alert as a gRPC frame with a `falco.outputs.response`.
 //!
-//! Written by hand: once per alert, however many readers there are, without building the message
-//! in memory first. The bytes are what `outputs_grpc.cpp` of Falco 0.39 to 0.43 put on the wire:
+//! The encoder is written by hand. It runs once per alert, whatever the number of readers, and
+//! does not build the message in memory first. The bytes equal those of `outputs_grpc.cpp` in
+//! Falco 0.39 to 0.43:
 //!
-//! - output fields of rules are display text: strings as they are, `<NA>` for null, lists as
-//!   `(a,b)` cut at 1,023 bytes, floating-point numbers with one decimal (`%.1lf`), all else in
-//!   decimal text; fields that hold the event's time are as [`super::clock`] says;
-//! - output fields of internal alerts are strings as they are and anything else as JSON text;
-//! - default values are not on the wire, except in map entries, which name key and value always.
+//! - Output fields of rules are display text: strings as they are, `<NA>` for null, lists as
+//!   `(a,b)` cut at 1,023 bytes, floating-point numbers with one decimal (`%.1lf`), anything else
+//!   as decimal text. [`super::clock`] shows the fields with the event's time.
+//! - Output fields of internal alerts are strings as they are, and anything else as JSON text.
+//! - Default values are omitted, except in map entries, which always have a key and a value.
 
 use std::borrow::Cow;
 
@@ -22,13 +23,13 @@ use super::{Event, Priority};
 /// Message").
 const PREFIX: usize = 5;
 
-/// Lists are cut here, as `sinsp_filter_check` did.
+/// The length at which a list is cut, in bytes, as in `sinsp_filter_check`.
 const LIST_BYTES: usize = 1023;
 
-/// What Falco shows where there is no value.
+/// Falco's text for a missing value.
 const NO_VALUE: &str = "<NA>";
 
-/// What is meant where an alert does not say.
+/// The defaults for what an alert does not say.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// The machine.
@@ -45,7 +46,8 @@ impl Origin {
     }
 }
 
-/// Appends `event` to `out` as one gRPC frame; `origin` stands in for what the event does not say.
+/// Appends `event` to `out` as one gRPC frame; An event without a hostname gets that of
+/// `origin`.
 pub fn encode(event: &Event<'_>, origin: &Origin, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; PREFIX]);
@@ -101,8 +103,8 @@ fn message(event: &Event<'_>, origin: &Origin, out: &mut Vec<u8>) {
 }
 
 fn time(event: &Event<'_>, out: &mut Vec<u8>) {
-    // A negative number takes all ten bytes of a varint (two's complement): 22 bytes at most, so
-    // the length fits one byte and can be filled in afterwards.
+    // A negative number takes all ten bytes of a varint (two's complement). Two fields have at
+    // most 22 bytes, so the length fits into one byte and can be filled in afterwards.
     tag(field::TIME, Wire::Bytes, out);
     let length_at = out.len();
     out.push(0);
@@ -120,7 +122,7 @@ fn time(event: &Event<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// `falco.schema.source` of a source's name: any name Falco's list does not have is PLUGIN.
+/// Returns the `falco.schema.source` of a source's name. Unknown names are PLUGIN.
 fn source_number(name: &str) -> u64 {
     match name {
         "syscall" | "Syscall" | "SYSCALL" => 0,
@@ -148,8 +150,8 @@ fn display_text<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
     }
 }
 
-/// Integers keep every digit; only what is written as a float goes through one, and only if it is
-/// of a size that is measured in practice: `1e308` would become 310 digits.
+/// Formats a number. Integers keep every digit. A number that is written as a float is rounded,
+/// unless it is larger than any real measurement: `1e308` would become 310 digits.
 fn plain_text(text: &str) -> Cow<'_, str> {
     const LARGEST: f64 = 1e21;
     if !text.contains(['.', 'e', 'E']) || text.starts_with(['t', 'f']) {
@@ -163,7 +165,7 @@ fn plain_text(text: &str) -> Cow<'_, str> {
 
 fn list_text(list: &str) -> String {
     let mut text = String::from("(");
-    // The record was read as JSON before: what began as an array ends as one.
+    // The record is known to be valid JSON, so this array cannot fail.
     let _ = Scanner::new(list).elements(|scanner| {
         let element = scanner.value()?;
         if text.len() > LIST_BYTES {
@@ -172,7 +174,7 @@ fn list_text(list: &str) -> String {
         if text.len() > 1 {
             text.push(',');
         }
-        // Elements are scalars; what is nested all the same is shown as it stands, not expanded.
+        // Falco's elements are scalars. A nested element is written as it is, not expanded.
         match element {
             Value::Nested(nested) => text.push_str(nested),
             scalar => text.push_str(&display_text(&scalar)),
@@ -204,7 +206,7 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(low_byte(value));
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the low seven bits are what a varint wants")]
+#[allow(clippy::cast_possible_truncation, reason = "a varint takes the low seven bits")]
 fn low_byte(value: u64) -> u8 {
     (value & 0x7f) as u8
 }
@@ -227,7 +229,7 @@ fn bytes(number: u32, text: &str, out: &mut Vec<u8>) {
 }
 
 fn map_entry(key: &str, value: &str, out: &mut Vec<u8>) {
-    // One byte of tag for the key, one for the value.
+    // The tags of key and value take one byte each.
     let entry = 2 + varint_length(key.len()) + key.len() + varint_length(value.len()) + value.len();
     tag(field::OUTPUT_FIELDS, Wire::Bytes, out);
     varint(entry as u64, out);

@@ -1,12 +1,12 @@
-//! JSON values as they stand in the text: numbers keep every digit, and are never put through a
-//! float. Falco's reach 2^64-1 and nanoseconds since 1970, both beyond what a double can hold.
+//! JSON values as written. Numbers keep every digit and are never converted to a float: Falco's
+//! reach 2^64-1 and nanoseconds since 1970, both beyond the precision of a double.
 
 use std::borrow::Cow;
 
 use serde::Deserializer as _;
 use serde::de::Visitor;
 
-/// What a JSON value is.
+/// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value<'a> {
     /// `null`.
@@ -20,18 +20,18 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The text of a string; nothing of anything else.
+    /// Returns the text of a string, and `None` for any other value.
     #[must_use]
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 }
 
-/// The text of a JSON string, given with its quotes.
+/// Returns the text of a JSON string. `string` includes the quotes.
 pub(super) fn unescape(string: &str) -> String {
     match serde_json::from_str(string) {
         Ok(text) => text,
-        // A surrogate without its pair: valid JSON, no Unicode text. What can be kept is kept.
+        // A lone surrogate is valid JSON, but not Unicode. Replace it and keep the rest.
         Err(_) => {
             let mut deserializer = serde_json::Deserializer::from_str(string);
             deserializer.deserialize_bytes(Lossy).unwrap_or_default()
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_are_unescaped_and_lone_surrogates_repaired() {
+    fn strings_are_unescaped_and_lone_surrogates_replaced() {
         for (json, text) in [
             (r#""plain""#, "plain"),
             (r#""""#, ""),

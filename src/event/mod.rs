@@ -1,12 +1,12 @@
-//! What an alert is, read from Falco's words and written as a gRPC message.
+//! Decodes Falco's alerts and encodes them as gRPC messages.
 //!
 //! [`read`] turns one record (a line of stdout, a line of a file, an HTTP body) into an [`Event`]
-//! that borrows from the record; [`encode()`] appends its `falco.outputs.response` as one gRPC
-//! frame. Both are pure: no IO, no clock of their own, and nothing a record contains makes them
-//! panic or use more memory than a small multiple of its length.
+//! that borrows from the record. [`encode()`] appends its `falco.outputs.response` as one gRPC
+//! frame. Both are pure: they do no IO and read no clock. No record makes them panic or use more
+//! memory than a small multiple of its length.
 //!
-//! Refused, as a [`Reject`] that says why: records over [`MAX_RECORD`], text that is neither
-//! Falco's JSON nor a text alert, JSON that is not an alert.
+//! [`read`] rejects records over [`MAX_RECORD`], text that is neither Falco's JSON nor a text
+//! alert, and JSON that is not an alert. The [`Reject`] gives the reason.
 
 mod clock;
 mod decode;
@@ -23,52 +23,54 @@ pub use encode::{Origin, encode};
 pub use json::Value;
 pub use time::Time;
 
-/// The rule that Falconer's own alerts about missing alerts carry.
+/// The rule name of Falconer's own alerts about lost alerts.
 pub const LOST_RULE: &str = "Falconer internal: events lost";
 
 /// The source of alerts that Falco, or Falconer, raises about itself.
 pub const INTERNAL: &str = "internal";
 
-/// One alert, borrowing from the record it was read from.
+/// One alert. It borrows from its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// When it happened.
+    /// The time of the event.
     pub time: Time,
-    /// How severe the rule's author judged it.
+    /// The severity that the rule gives.
     pub priority: Priority,
-    /// The rule's name; empty for text alerts, which do not carry it.
+    /// The rule's name. Text alerts do not carry it, except Falco's own; then it is empty.
     pub rule: Cow<'a, str>,
-    /// The event source's name; what Falco meant where old layouts leave it out.
+    /// The event source's name. Where old layouts leave it out, the one that Falco implied.
     pub source: Cow<'a, str>,
-    /// The machine, where the record says.
+    /// The host, if the record names one.
     pub hostname: Option<Cow<'a, str>>,
     /// The alert as a line of text.
     pub output: Cow<'a, str>,
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     pub tags: Vec<Cow<'a, str>>,
     /// Output fields in the record's order.
     pub fields: Fields<'a>,
 }
 
-/// Names and values.
+/// Output fields: names and values.
 pub type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
-/// The value of this name: of one that comes twice the last counts, as in most JSON readers.
+/// Returns the value of a field. If a name occurs twice, the last one counts, as in most JSON
+/// readers.
 #[must_use]
 pub fn field<'f, 'a>(fields: &'f Fields<'a>, name: &str) -> Option<&'f Value<'a>> {
     fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 impl Event<'_> {
-    /// An alert Falco (or Falconer) raised about itself: its fields are shown as JSON text where
-    /// a rule's would be shown as display text (`outputs_grpc.cpp`, Falco 0.35 to 0.43).
+    /// Returns whether Falco (or Falconer) raised this alert about itself. The fields of such an
+    /// alert are JSON text, those of a rule are display text (`outputs_grpc.cpp`, Falco 0.35 to
+    /// 0.43).
     #[must_use]
     pub fn is_internal(&self) -> bool {
         self.source == INTERNAL
     }
 }
 
-/// How severe an alert is, numbered as in syslog and in `falco.schema.priority`.
+/// The severity of an alert, numbered as in syslog and in `falco.schema.priority`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names are syslog's and Falco's own")]
@@ -96,8 +98,8 @@ impl Priority {
         Self::Debug,
     ];
 
-    /// Reads a priority's name in any case; `Info` is Informational, as very old versions and
-    /// other producers write it.
+    /// Parses a priority's name in any case. `Info`, as very old versions and other producers
+    /// write it, is Informational.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         if name.eq_ignore_ascii_case("info") {
@@ -122,10 +124,11 @@ impl Priority {
     }
 }
 
-/// Writes what a reader missed as an alert in Falco's own idiom: an internal event.
+/// Returns the alert that tells a reader about lost alerts. It is an internal event, as Falco
+/// would raise one.
 ///
-/// `first` and `last` are the cursors of the first and last alert missed, `count` how many they
-/// are, `cause` why they are gone.
+/// `first` and `last` are the cursors of the first and the last lost alert, `count` is their
+/// number, `cause` the reason.
 #[must_use]
 pub fn lost<'a>(time: Time, count: u64, first: &str, last: &str, cause: &'a str) -> Event<'a> {
     Event {
@@ -151,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn priorities_are_read_in_any_case_and_print_as_falco_does() {
+    fn priorities_parse_in_any_case_and_print_as_in_falco() {
         for (number, priority) in Priority::ALL.into_iter().enumerate() {
             assert_eq!(priority as usize, number);
             for name in [

@@ -1,22 +1,21 @@
-//! Walks over JSON text in one pass: checks its syntax (RFC 8259) and gives values as they are
-//! written.
+//! Scans JSON text in one pass. It checks the syntax (RFC 8259) and returns values as written.
 //!
-//! 1. Objects and arrays are opened by whoever wants their members; each member's value is then
-//!    taken ([`Scanner::value`]), stepped over ([`Scanner::skip`]) or opened in turn. So every byte
-//!    is read once.
-//! 2. What nobody opens is stepped over without recursion, however deep it is.
-//! 3. Strings are searched eight bytes at a time for what ends or breaks them.
+//! 1. The caller opens an object or array and gets its members. It takes each value
+//!    ([`Scanner::value`]), skips it ([`Scanner::skip`]) or opens it in turn. So every byte is read
+//!    once.
+//! 2. A value is skipped without recursion, however deep it is.
+//! 3. Strings are searched eight bytes at a time for a quote, a backslash or a control character.
 //!
-//! It is ours because a parser that reads an alert's fields where they stand is half of what
-//! ingest costs. What it refuses is what serde_json refuses, to which tests and fuzzing hold it;
-//! what an escape means is left to serde_json ([`super::json::unescape`]), which also says what
-//! text `\ud800` without its pair is.
+//! We have a scanner of our own because parsing is half the cost of ingest, and this one reads an
+//! alert's fields in place. It rejects the same text as serde_json; tests and a fuzz target check
+//! this. serde_json decodes the escapes ([`super::json::unescape`]), lone surrogates like `\ud800`
+//! included.
 
 use std::borrow::Cow;
 
 use super::json::{Value, unescape};
 
-/// A place in JSON text.
+/// A position in JSON text.
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
@@ -26,13 +25,13 @@ pub(super) struct Scanner<'a> {
 /// The text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed {
-    /// Where reading stopped, in bytes from 0.
+    /// The position of the error, in bytes from 0.
     pub(super) at: usize,
 }
 
-/// How a string is written.
+/// The notation of a string.
 enum Spelling {
-    /// As it is.
+    /// Without escapes.
     Plain,
     /// With escapes.
     Escaped,
@@ -41,22 +40,22 @@ enum Spelling {
 type Result<T> = std::result::Result<T, Malformed>;
 
 impl<'a> Scanner<'a> {
-    /// At the beginning of `text`, or behind the white space that it begins with.
+    /// Starts at the first byte of `text` that is not white space.
     pub(super) fn new(text: &'a str) -> Self {
         let mut scanner = Self { text, at: 0 };
         scanner.space();
         scanner
     }
 
-    /// The next byte: what kind of value there is.
+    /// Returns the next byte, which tells the kind of the value.
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Steps over an object; `each` gets every member's key, and must take its value.
+    /// Reads an object. `each` gets the key of every member, and must read its value.
     ///
     /// # Errors
-    /// Where there is no object; members before the mistake have been seen by then.
+    /// If there is no valid object. `each` has then seen the members before the error.
     pub(super) fn members(
         &mut self,
         mut each: impl FnMut(Cow<'a, str>, &mut Self) -> Result<()>,
@@ -78,10 +77,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Steps over an array; `each` must take every element.
+    /// Reads an array. `each` must read every element.
     ///
     /// # Errors
-    /// Where there is no array; elements before the mistake have been seen by then.
+    /// If there is no valid array. `each` has then seen the elements before the error.
     pub(super) fn elements(&mut self, mut each: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.expect(b'[')?;
         self.space();
@@ -99,10 +98,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes a value, whatever it is.
+    /// Reads a value of any kind.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is no valid value.
     pub(super) fn value(&mut self) -> Result<Value<'a>> {
         Ok(match self.peek() {
             Some(b'"') => Value::Text(self.string()?),
@@ -115,13 +114,13 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Steps over a value, whatever it is, and gives it as it is written.
+    /// Skips a value of any kind and returns it as written.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is no valid value.
     pub(super) fn skip(&mut self) -> Result<&'a str> {
         let start = self.at;
-        // What ends each object and array that is open, the innermost last.
+        // The closing byte of each open object and array, the innermost last.
         let mut open = Vec::new();
         loop {
             match self.peek() {
@@ -149,7 +148,7 @@ impl<'a> Scanner<'a> {
                 Some(b'n') => self.word("null")?,
                 _ => return self.malformed(),
             }
-            // A value has ended, and with it perhaps what it is in.
+            // A value has ended. The objects and arrays around it may end here, too.
             loop {
                 let Some(end) = open.last() else { return Ok(self.since(start)) };
                 self.space();
@@ -167,16 +166,16 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Makes sure that nothing but white space is left.
+    /// Checks that only white space is left.
     ///
     /// # Errors
-    /// When there is more.
+    /// If there is more.
     pub(super) fn end(&mut self) -> Result<()> {
         self.space();
         if self.at == self.text.len() { Ok(()) } else { self.malformed() }
     }
 
-    /// A key with its colon, up to the beginning of its value.
+    /// Reads a key and its colon, up to the beginning of the value.
     fn key(&mut self) -> Result<Cow<'a, str>> {
         let key = self.string()?;
         self.colon()?;
@@ -195,7 +194,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// A string's text.
+    /// Reads a string and returns its text.
     fn string(&mut self) -> Result<Cow<'a, str>> {
         let start = self.at;
         Ok(match self.quoted()? {
@@ -204,7 +203,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Steps over a string with its quotes.
+    /// Skips a string and its quotes.
     fn quoted(&mut self) -> Result<Spelling> {
         self.expect(b'"')?;
         let mut spelling = Spelling::Plain;
@@ -225,7 +224,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// What stands after a backslash.
+    /// Skips the rest of an escape after its backslash.
     fn escape(&mut self) -> Result<()> {
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
@@ -256,7 +255,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// At least one digit.
+    /// Skips one digit or more.
     fn digits(&mut self) -> Result<()> {
         let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += count;
@@ -291,7 +290,7 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// The text from `start` to here; both stand between characters.
+    /// Returns the text from `start` to here. Both are character boundaries.
     fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
@@ -301,7 +300,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How many bytes come before the first quote, backslash or control character.
+/// Returns the number of bytes before the first quote, backslash or control character.
 fn plain_length(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
@@ -315,14 +314,14 @@ fn plain_length(bytes: &[u8]) -> usize {
     8 * words.len() + tail
 }
 
-/// Eight bytes at once: the lowest bit that is set is the highest of the first byte that is a
-/// quote, a backslash or a control character. (A subtraction borrows from the bytes above; so
-/// only the first one found is sure to be one.)
+/// Searches eight bytes at once. The lowest bit set in the result is the high bit of the first
+/// byte that is a quote, a backslash or a control character. Higher bits may be wrong, because a
+/// subtraction borrows from the bytes above.
 fn special(word: u64) -> u64 {
     const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = LOW << 7;
-    // Sets the high bit of each byte below `bound`; right only where the byte is ASCII, hence the
-    // last line.
+    // Sets the high bit of each byte below `bound`. This holds for ASCII bytes only, so the last
+    // line masks the others.
     let below = |word: u64, bound: u8| word.wrapping_sub(LOW * u64::from(bound));
     let equal = |byte: u8| below(word ^ (LOW * u64::from(byte)), 1);
     (equal(b'"') | equal(b'\\') | below(word, 0x20)) & !word & HIGH
@@ -346,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_json_is_what_serde_json_says() {
+    fn accepts_and_rejects_the_same_json_as_serde_json() {
         let words = ["", " ", "null", "nul", "nulll", "true ", "falsy", "\u{feff}1", "\u{a0}1"];
         let numbers =
             ["0", "-0", "01", "-", "1.", ".5", "1.5e+9", "1e", "1e5.", "+1", "1 1", "-e", "1E-"];
@@ -391,14 +390,14 @@ mod tests {
     }
 
     #[test]
-    fn depth_costs_no_stack() {
+    fn deep_nesting_uses_no_stack() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         assert_eq!(ours(&deep).as_ref(), Some(&deep));
     }
 
     proptest! {
         #[test]
-        fn any_text_is_judged_as_serde_json_does(
+        fn accepts_and_rejects_the_same_random_text_as_serde_json(
             json in r#"[\[\]{}",:a\\u0-9.eE\-+ \n\ttrue]{0,24}"#,
             text in r#"([^\x00]|\\["\\u0-9a-f]|[\x00-\x22]){0,24}"#,
         ) {

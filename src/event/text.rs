@@ -1,14 +1,14 @@
-//! Text alerts, as Falco writes them with `json_output: false`.
+//! Decodes text alerts, which Falco writes with `json_output: false`.
 //!
 //! ```text
 //! 10:20:05.408091526: Warning Sensitive file opened (user=root file=/etc/shadow)
 //! 2016-08-04T16:17:57.881781397+0000: Warning An open was seen (command=cat /dev/null)
 //! ```
 //!
-//! A line is one only if it begins with a time of nine fraction digits, `: `, a priority's name
-//! and a space: Falco's log lines and statistics share the stream and have no such beginning.
-//! Text carries neither the rule's name nor fields; those stay empty (Falco's own alerts name
-//! their rule at the start of the message).
+//! A text alert begins with a time of nine fraction digits, `: `, a priority's name and a space.
+//! Falco's log lines and statistics share the stream and do not begin like this. Text carries no
+//! fields and no rule name, so both stay empty. Only Falco's own alerts name their rule, at the
+//! start of the message.
 
 use std::borrow::Cow;
 
@@ -39,7 +39,7 @@ pub(super) fn decode(line: &str, now: impl FnOnce() -> ZonedDateTime) -> Option<
     })
 }
 
-/// A text alert as the JSON line Falco would have written (the layout of 0.39 and later).
+/// Returns a text alert as the JSON line that Falco would write (the layout of 0.39 and later).
 pub(super) fn as_json(event: &Event<'_>) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
@@ -56,11 +56,11 @@ pub(super) fn as_json(event: &Event<'_>) -> String {
         source: &event.source,
         time: event.time.to_string(),
     };
-    // Strings and no maps: there is nothing here that serialising could refuse.
+    // A struct of strings always serialises.
     serde_json::to_string(&line).unwrap_or_default()
 }
 
-/// Falco prints exactly nine digits; log lines print none.
+/// Falco's alerts have exactly nine fraction digits, its log lines none.
 fn has_nanoseconds(clock: &str) -> bool {
     let digits = clock.split_once('.').map_or("", |(_, fraction)| fraction);
     digits.bytes().take_while(u8::is_ascii_digit).count() == 9
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_falco_prints_is_no_alert() {
+    fn other_falco_output_is_no_alert() {
         for line in [
             "Mon Mar 31 00:26:04 2025: Falco version: 0.39.2 (x86_64)",
             "2023-04-13T05:53:32+0000: Starting gRPC server at unix:///run/falco/falco.sock",
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_line_of_a_text_alert_reads_back() {
+    fn the_json_line_of_a_text_alert_decodes_to_the_same_alert() {
         let line = "10:20:05.408091526: Error \"quoted\" \\ and é";
         let event = decode_at(line).unwrap();
         let json = as_json(&event);

@@ -1,52 +1,52 @@
-//! Points in time as protobuf knows them, and the ways Falco writes them.
+//! Points in time in the range of protobuf, and Falco's notations for them.
 
 use std::time::Duration;
 
 use jiff::civil;
 use jiff::{Timestamp, ZonedDateTime};
 
-/// A point in time, to the nanosecond, between the years 1 and 9999: what
-/// `google.protobuf.Timestamp` can hold.
+/// A point in time between the years 1 and 9999, to the nanosecond: the range of
+/// `google.protobuf.Timestamp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time {
     seconds: i64,
     nanos: u32,
 }
 
-/// 0001-01-01T00:00:00Z, the first second a protobuf timestamp may name.
+/// 0001-01-01T00:00:00Z, the first second of a protobuf timestamp.
 const FIRST_SECOND: i64 = -62_135_596_800;
 
 impl Time {
-    /// The earliest there is.
+    /// The earliest time.
     pub const FIRST: Self = Self { seconds: FIRST_SECOND, nanos: 0 };
 
-    /// Whole seconds since 1970-01-01T00:00:00Z.
+    /// Returns the whole seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn seconds(self) -> i64 {
         self.seconds
     }
 
-    /// Nanoseconds after [`Self::seconds`], 0 to 999,999,999.
+    /// Returns the nanoseconds after [`Self::seconds`], 0 to 999,999,999.
     #[must_use]
     pub fn nanos(self) -> u32 {
         self.nanos
     }
 
-    /// The time `age`, in whole seconds, earlier; not before the year 1.
+    /// Returns the time `age` earlier, in whole seconds, but not before the year 1.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
         let seconds = self.seconds.saturating_sub_unsigned(age.as_secs()).max(FIRST_SECOND);
         Self { seconds, nanos: self.nanos }
     }
 
-    /// Reads RFC 3339 as Falco writes it in JSON (nine digits and `Z`), or with fewer digits and
-    /// any offset, as others do.
+    /// Parses RFC 3339. Falco's JSON has nine digits and `Z`; other producers write fewer digits
+    /// and any offset.
     pub(super) fn parse(text: &str) -> Option<Self> {
         text.parse::<Timestamp>().ok().and_then(Self::new)
     }
 
-    /// Reads `HH:MM:SS.nnnnnnnnn`, the local clock that Falco's text alerts begin with. They carry
-    /// no date: it is the one that puts the alert nearest to `now`, in `now`'s time zone.
+    /// Parses `HH:MM:SS.nnnnnnnnn`, the local time at the start of Falco's text alerts. They carry
+    /// no date, so this takes the date that puts the alert nearest to `now`, in `now`'s time zone.
     pub(super) fn parse_clock(text: &str, now: &ZonedDateTime) -> Option<Self> {
         let clock: civil::Time = text.parse().ok()?;
         let today = now.date();
@@ -69,14 +69,14 @@ impl Time {
 }
 
 impl From<Timestamp> for Time {
-    /// Years before 1 become the year 1.
+    /// Times before the year 1 become [`Time::FIRST`].
     fn from(timestamp: Timestamp) -> Self {
         Self::new(timestamp).unwrap_or(Self::FIRST)
     }
 }
 
 impl std::fmt::Display for Time {
-    /// RFC 3339 in UTC with nine digits, as Falco's JSON has it.
+    /// Writes RFC 3339 in UTC with nine digits, as Falco's JSON does.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let nanos = i32::try_from(self.nanos).unwrap_or_default();
         match Timestamp::new(self.seconds, nanos) {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc_3339_is_read_to_the_nanosecond() {
+    fn rfc_3339_parses_to_the_nanosecond() {
         for (text, seconds, nanos) in [
             ("2016-08-04T16:17:57.881781397Z", 1_470_327_477, 881_781_397),
             ("2026-01-30T10:00:00Z", 1_769_767_200, 0),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_protobuf_cannot_hold_is_refused() {
+    fn times_outside_protobufs_range_are_rejected() {
         for text in
             ["", "now", "2016-08-04", "16:17:57", "0000-12-31T23:59:59Z", "-001000-01-01T00:00Z"]
         {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_without_a_date_is_the_nearest_one() {
+    fn a_time_without_a_date_gets_the_nearest_date() {
         for (clock, now, expected) in [
             ("23:59:59.000000001", "2026-02-01T00:00:02[UTC]", "2026-01-31T23:59:59.000000001Z"),
             ("00:00:01.5", "2026-01-31T23:59:58[UTC]", "2026-02-01T00:00:01.500000000Z"),
