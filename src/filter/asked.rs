@@ -1,23 +1,23 @@
-//! What a filter asks for by name, and where that stands in its text: for telling what may be a
-//! slip. A filter that asks for a field no alert has is right, and finds nothing.
+//! Lists the names in a filter with their positions, for hints about typos. A filter with a field
+//! that no alert has is valid, but matches nothing.
 
 use super::Filter;
 use super::parse::{KEYWORDS, Side, own_or_slip};
 use super::tree::{Kind, Term};
 use super::words::{Field, Operator, Own};
 
-/// Something a filter asks for by name.
+/// A name in a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked<'f> {
     /// The output field of this name.
     Field(&'f str),
-    /// A word alone and without quotes: a piece of `output`.
+    /// A bare word without an operator, which is searched for in `output`.
     Word(&'f str),
 }
 
 impl Filter {
-    /// The output fields and the bare words it asks for, in their order, each with where it stands
-    /// in `text`, in bytes. `text` is what the filter was read from.
+    /// Returns the output fields and the bare words, in order, each with its position in `text`, in
+    /// bytes. `text` must be the text from which the filter was parsed.
     #[must_use]
     pub fn asked(&self, text: &str) -> Vec<(usize, Asked<'_>)> {
         let mut found = Vec::new();
@@ -26,14 +26,14 @@ impl Filter {
     }
 }
 
-/// Whether it is one of an alert's own fields.
+/// Returns whether `field` is one of an alert's own fields.
 #[must_use]
 pub fn is_own(field: &str) -> bool {
     Own::names().any(|own| own == field)
 }
 
-/// The name of an output field as a filter has it: bare where that reads as it, else in quotes.
-/// Nothing for a name that no filter can have.
+/// Returns the name of an output field as it must be written in a filter, in quotes only if it
+/// needs them. Returns `None` for a name that no filter can have.
 #[must_use]
 pub fn written(field: &str) -> Option<String> {
     if field.is_empty() || field.chars().any(char::is_control) {
@@ -46,7 +46,7 @@ pub fn written(field: &str) -> Option<String> {
     Some(format!("\"{}\"", field.replace('\\', r"\\").replace('"', r#"\""#)))
 }
 
-/// As deep as the filter, which is bounded by [`super::MAX_DEPTH`].
+/// Recurses as deep as the filter, at most [`super::MAX_DEPTH`].
 fn collect<'f>(term: &'f Term, text: &str, found: &mut Vec<(usize, Asked<'f>)>) {
     let comparison = match &term.kind {
         Kind::And(terms) | Kind::Or(terms) => {
@@ -55,7 +55,7 @@ fn collect<'f>(term: &'f Term, text: &str, found: &mut Vec<(usize, Asked<'f>)>) 
         Kind::Not(term) => return collect(term, text, found),
         Kind::Compare(comparison) => comparison,
     };
-    // A comparison in parentheses begins behind them.
+    // The span includes the parentheses around a comparison.
     let rest = text.get(term.span.start..).unwrap_or_default();
     let begins = rest.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
     let at = term.span.start + rest.len() - begins.len();
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_and_words_are_told_with_their_places() {
+    fn fields_and_words_are_listed_with_their_positions() {
         let text = "not ( ((proc.nmae = bash)) and rule:Terminal or (shell)) and rule = x \
                     and output icontains cat and \"a b\" and \"rule\" exists and fd.name in (a, b)";
         let filter = Filter::parse(text).unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_written_as_it_is_read() {
+    fn a_written_field_parses_to_the_same_field() {
         for name in ["proc.name", "proc.aname[2]", "rule", "prority", "a b", "not", "x\"y\\", "ü"]
         {
             let text = format!("{} exists", written(name).unwrap());

@@ -1,13 +1,13 @@
-//! A piece of text, looked for in any case. Pure, and in linear time.
+//! Case-insensitive substring search. Pure, and in linear time.
 //!
-//! Case is folded by character: to upper case and back to lower, so that `ſ` finds `S` and `ς`
-//! finds `Σ`. Most text is ASCII, where that is one pass over the bytes.
+//! Case is folded by character, to upper case and back to lower, so `ſ` finds `S` and `ς` finds
+//! `Σ`. Most text is ASCII, where this takes one pass over the bytes.
 
 use std::borrow::Cow;
 
 use memchr::memmem::Finder;
 
-/// What is looked for.
+/// A substring to search for.
 #[derive(Debug, Clone)]
 pub(super) struct Caseless {
     folded: Finder<'static>,
@@ -22,7 +22,7 @@ impl Caseless {
         self.folded.find(fold(text).as_bytes()).is_some()
     }
 
-    /// Bytes it takes in memory, about.
+    /// Returns about how many bytes of memory it takes.
     pub(super) fn size(&self) -> usize {
         size_of::<Self>() + self.folded.needle().len()
     }

@@ -1,20 +1,20 @@
-//! What is wrong with a filter's text, in one sentence. Only escaped text of the filter is in it,
-//! and never much.
+//! The error for an invalid filter, in one sentence. It quotes only a little of the filter's text,
+//! escaped.
 
-/// How many characters of what was found are shown.
+/// How many characters of the found text are shown.
 const SHOWN: usize = 40;
 
-/// The text is no filter.
+/// The text is not a valid filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: expected {expected}, found {found}{}", hint(meant.as_deref()))]
 pub struct SyntaxError {
-    /// Where, in characters from 1; one behind the last is the end.
+    /// The position, in characters from 1. The end is one after the last character.
     pub column: usize,
-    /// What stands there: quoted and escaped text, or words such as `the end`.
+    /// The text at this position, quoted and escaped, or words such as `the end`.
     pub found: String,
-    /// What should.
+    /// The text that is valid there.
     pub expected: String,
-    /// The field, operator or value that was perhaps meant.
+    /// A known field, operator or value that is close to the found text.
     pub meant: Option<String>,
 }
 
@@ -23,7 +23,7 @@ fn hint(meant: Option<&str>) -> String {
 }
 
 impl SyntaxError {
-    /// A mistake at byte `at` of `text`.
+    /// Creates an error at byte `at` of `text`.
     pub(super) fn new(text: &str, at: usize, found: &str, expected: impl Into<String>) -> Self {
         let before = text.get(..at).unwrap_or(text);
         Self {
@@ -34,14 +34,14 @@ impl SyntaxError {
         }
     }
 
-    /// With the nearest of the `known` to what was `written`, where one is near enough.
+    /// Adds the nearest of the `known` names to `written`, if one is close enough.
     pub(super) fn near(mut self, written: &str, known: impl Iterator<Item = &'static str>) -> Self {
         self.meant = nearest(written, known).map(str::to_owned);
         self
     }
 }
 
-/// Text as it may be printed anywhere; nothing is the end.
+/// Shortens and escapes text, so that it can be printed anywhere. Empty text is the end.
 fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         _ if text.is_empty() => "the end".to_owned(),
@@ -50,8 +50,8 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// The known name nearest to a text, in any case, when it is near enough to be what was meant: a
-/// third of its letters may differ, one always may.
+/// Returns the known name that is nearest to a text, in any case, if it is close enough: a third of
+/// its letters may differ, and at least one.
 pub(super) fn nearest(
     written: &str,
     known: impl Iterator<Item = &'static str>,
@@ -59,7 +59,7 @@ pub(super) fn nearest(
     let written = written.to_lowercase();
     let near = |name: &'static str| {
         let allowed = (name.len() / 3).max(1);
-        // Far too long a text is not worth the work of comparing.
+        // The distance is at least the difference in length. This skips the work for long texts.
         if name.len().abs_diff(written.chars().count()) > allowed {
             return None;
         }

@@ -1,27 +1,27 @@
-//! Shell patterns, as `fnmatch` of C reads them without flags, written as regular expressions: so
-//! they match in linear time. Pure.
+//! Converts shell patterns, with the meaning of C's `fnmatch` without flags, to regular
+//! expressions, which match in linear time. Pure.
 //!
-//! `*` is anything, `?` one character, `[a-z]`, `[!a-z]` and `[[:digit:]]` one of a set, a backslash
-//! takes their meaning from what follows. A `[` that nothing closes stands for itself, and so do
-//! those behind it.
+//! `*` matches any text, `?` one character, and `[a-z]`, `[!a-z]` and `[[:digit:]]` one character
+//! of a set. A backslash escapes the next character. A `[` without a closing `]` stands for itself,
+//! and so does each `[` after it.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Whether there is anything but plain text in a pattern.
+/// Returns whether a pattern has more than plain text.
 pub(super) fn has_wildcards(pattern: &str) -> bool {
     pattern.contains(['*', '?', '[', '\\'])
 }
 
-/// The regular expression that matches all of what the pattern does.
+/// Returns the regular expression that matches the same texts, as a whole, as the pattern.
 pub(super) fn as_regex(pattern: &str) -> String {
     let mut regex = String::from(r"(?s)\A");
     let mut rest = pattern.chars().peekable();
-    // Looking for it again from every bracket would take quadratic time.
+    // A search for the closing `]` from every bracket would take quadratic time.
     let mut unclosed = false;
     while let Some(c) = rest.next() {
         match c {
-            // More of them mean the same.
+            // Several in a row mean the same as one.
             '*' => {
                 while rest.next_if_eq(&'*').is_some() {}
                 regex.push_str(".*");
@@ -48,13 +48,13 @@ pub(super) fn as_regex(pattern: &str) -> String {
     regex
 }
 
-/// What stands behind `[`, up to the `]` that closes it; nothing when none does.
+/// Converts the set after `[`, up to the closing `]`. Returns `None` if there is no `]`.
 fn set(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     let mut set = String::from("[");
     if rest.next_if(|c| matches!(c, '!' | '^')).is_some() {
         set.push('^');
     }
-    // A bracket that comes first is one of the set.
+    // A `]` at the start is a member of the set.
     let mut first = true;
     loop {
         match rest.next()? {
@@ -62,13 +62,13 @@ fn set(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
             '[' if rest.peek() == Some(&':') => match class(&mut rest.clone()) {
                 Some(class) => {
                     set.push_str(&class);
-                    // What was looked at in a copy is now behind.
+                    // `class` read a copy, so skip the same characters here.
                     _ = rest.nth(class.chars().count() - 2);
                 }
                 None => push_literal(&mut set, '['),
             },
             '\\' => push_literal(&mut set, rest.next()?),
-            // Between two of the set, a range; the last is one of the set.
+            // Between two members `-` makes a range. At the end it is a member.
             '-' if !first && rest.peek() != Some(&']') => set.push('-'),
             c => push_literal(&mut set, c),
         }
@@ -78,7 +78,7 @@ fn set(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     Some(set)
 }
 
-/// `[:name:]`, given from the colon on.
+/// Reads a class `[:name:]`, from the first colon on.
 fn class(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     rest.next_if_eq(&':')?;
     let mut class = String::from("[:");
@@ -101,7 +101,7 @@ mod tests {
     use crate::filter::pattern::{Pattern, Room};
 
     #[test]
-    fn patterns_match_as_fnmatch_does() {
+    fn patterns_match_like_fnmatch() {
         for (pattern, yes, no) in [
             ("", &[""][..], &["a"][..]),
             ("*", &["", "a/b", "a\nb"], &[]),

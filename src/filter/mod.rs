@@ -1,21 +1,19 @@
-//! Falco's condition language over an alert: text to a [`Filter`], a filter and an alert to yes or
-//! no. Pure: no IO, no clock, and neither a filter nor an alert makes it panic, recurse without
-//! bound or take more than linear time.
+//! Falco's condition language: parses text into a [`Filter`] and evaluates it on alerts. The module
+//! does no IO and reads no clock. No filter and no alert makes it panic, recurse without bound or
+//! take more than linear time.
 //!
-//! 1. [`parse`] reads the text, once from left to right, into a [`tree`].
-//! 2. Each comparison is prepared while it is read ([`test`](mod@test)): numbers, times and priorities read,
-//!    patterns compiled. What cannot be prepared is a mistake in the text, told with its column.
-//! 3. The tree is asked about an alert through a [`View`], left to right, no further than needed;
-//!    or first about its [`Labels`], which decide most alerts that are not meant.
-//! 4. [`print`](mod@print) writes the tree as text that reads as the same tree.
+//! 1. [`parse`] reads the text once, from left to right, into a [`tree`].
+//! 2. Each comparison is prepared while it is parsed ([`test`](mod@test)): numbers, times and
+//!    priorities are parsed, patterns compiled. If that fails, the error has the column.
+//! 3. The tree is evaluated on a [`View`] of an alert, from left to right, and stops when the
+//!    result is known. [`Filter::decide`] uses only the [`Labels`], which rule out most alerts.
+//! 4. [`print`](mod@print) writes the tree as text that parses to the same tree.
+//! 5. An evaluation can have a bound of [`Work`]. If it exceeds the bound, the result is undecided.
 //!
-//! 5. Whoever must not be held up asks within a bound of [`Work`]; what would take more is left
-//!    undecided.
-//!
-//! Refused, as a [`SyntaxError`]: text beyond [`MAX_TEXT`], [`MAX_DEPTH`], [`MAX_COMPARISONS`],
-//! [`MAX_VALUES`], [`MAX_REGEXES`] or [`MAX_WILDCARDS`], patterns beyond [`MAX_COMPILED`], and all
-//! that is not the grammar below. There are no macros, lists by name,
-//! transformers (`tolower()`) or `val()`: they belong to rules.
+//! Rejected, with a [`SyntaxError`]: text beyond [`MAX_TEXT`], [`MAX_DEPTH`], [`MAX_COMPARISONS`],
+//! [`MAX_VALUES`], [`MAX_REGEXES`] or [`MAX_WILDCARDS`], patterns beyond [`MAX_COMPILED`], and text
+//! outside the grammar below. Macros, named lists, transformers (`tolower()`) and `val()` are not
+//! supported, because they belong to rules.
 //!
 //! # Grammar
 //!
@@ -30,53 +28,54 @@
 //!            | field ( "in" | "intersects" | "pmatch" ) "(" [ value { "," value } ] ")"
 //! field      = bare or quoted
 //! value      = bare or quoted
-//! word       = bare or quoted                   a piece of `output`, in any case
+//! word       = bare or quoted                   a substring of `output`, in any case
 //! ```
 //!
-//! Keywords and operators are written in lower or upper case. **Bare** text goes up to white space
-//! or one of `( ) , = " '`; on the left of an operator also up to `<`, `>` or `!=`. `and`, `or` and
-//! `not` are no bare text. **Quoted** text stands in `"…"` or `'…'`; a backslash before that quote
-//! or before a backslash stands for it, and is itself before anything else, so that `'\d+'` needs
-//! no more. Control characters are refused there: `regex` finds them.
+//! Keywords and operators may be in lower or upper case. **Bare** text ends at white space or at
+//! one of `( ) , = " '`; on the left of an operator also at `<`, `>` or `!=`. `and`, `or` and `not`
+//! are not bare text. **Quoted** text is in `"…"` or `'…'`. A backslash escapes that quote and
+//! another backslash. Before any other character it stands for itself, so `'\d+'` needs no more.
+//! Quoted text must not have control characters; `regex` can find them.
 //!
 //! # Fields
 //!
-//! | field | is |
+//! | field | meaning |
 //! |---|---|
-//! | `priority` | the severity: `priority >= warning` is warning and worse; names in any case |
-//! | `time` | a point in time: `time >= 2026-01-30T10:00:00Z`, or `2026-01-30` for its midnight UTC; to text operators its text in UTC with nine digits |
+//! | `priority` | the severity, in any case: `priority >= warning` is warning and worse |
+//! | `time` | a point in time: `time >= 2026-01-30T10:00:00Z`, or `2026-01-30` for its midnight UTC; text operators see it in UTC with nine digits |
 //! | `rule`, `source`, `hostname`, `output` | the alert's own text |
 //! | `tags` | the rule's tags, a list |
 //! | anything else | the output field of that name: `proc.name`, `proc.aname[2]`, `n_drops` |
 //!
-//! A quoted field is always an output field, also one that is named like an alert's own. A bare
-//! name without a dot that is nearly one of an alert's own is taken for a slip.
+//! A quoted field is always an output field, even if it has the name of an alert's own field. A
+//! bare name without a dot is rejected as a typo if it is close to one of an alert's own.
 //!
 //! # Operators
 //!
-//! | operator | holds when |
+//! | operator | true if |
 //! |---|---|
-//! | `exists` | the field is there, and not `null` |
-//! | `=`, `==` | it is the same text; the same number where the alert has a JSON number |
-//! | `!=` | it is there, and `=` does not hold |
-//! | `<` `<=` `>` `>=` | both sides read as numbers, and compare so |
-//! | `contains`, `startswith`, `endswith` | the value is a piece, the beginning, the end of it |
-//! | `icontains` | `contains`, in any case |
-//! | `bcontains` | the bytes, given in hexadecimal, are a piece of it |
-//! | `in`, `intersects` | `=` holds for one of the values |
-//! | `glob` | `*`, `?` and `[…]` match all of it; `/` is like any other (`fnmatch`, no flags) |
-//! | `pmatch` | one of the paths is a prefix of it, by whole components; wildcards within them |
-//! | `regex` | all of it matches; RE2's kind, in linear time |
+//! | `exists` | the field exists and is not `null` |
+//! | `=`, `==` | the texts are equal; if the alert has a JSON number, the numbers are |
+//! | `!=` | the field exists and `=` is false |
+//! | `<` `<=` `>` `>=` | both sides are numbers that compare like this |
+//! | `contains`, `startswith`, `endswith` | the value is a substring, the prefix, the suffix |
+//! | `icontains` | the value is a substring in any case |
+//! | `bcontains` | the bytes, given in hexadecimal, are a substring |
+//! | `in`, `intersects` | `=` is true for one of the values |
+//! | `glob` | `*`, `?` and `[…]` match the whole field, `/` included (`fnmatch`, no flags) |
+//! | `pmatch` | one of the paths is a prefix by whole components, which may have wildcards |
+//! | `regex` | the pattern, in RE2's syntax, matches the whole field |
 //!
-//! A field that is missing makes every comparison false, `!=` too (libsinsp does the same), so
-//! `not proc.name = cat` holds for an alert without `proc.name`. Missing are also `null`, an alert's
-//! own text when it is empty, an empty list, and tags when there are none.
+//! Every comparison with a missing field is false, `!=` too, as in libsinsp. So
+//! `not proc.name = cat` is true for an alert without `proc.name`. A field is also missing if it is
+//! `null`, an empty list, no tags, or empty text of the alert's own.
 //!
-//! A list (`tags`, a JSON array) satisfies an operator when one of its elements does, and `!=` when
-//! none is the value. (Falco's own `in` wants all of them; over tags nobody means that.)
+//! A list (`tags`, a JSON array) satisfies an operator if one of its elements does. It satisfies
+//! `!=` if no element equals the value. Falco's own `in` requires all elements to match, which is
+//! no use for tags.
 //!
-//! Numbers are compared exactly: integers as integers, through a float only where one side is
-//! written as one (`1.5`, `1e3`). Falco's reach 2^64-1.
+//! Numbers are compared exactly: integers as integers, and as floats only if one side is written as
+//! a float (`1.5`, `1e3`). Falco's numbers reach 2^64-1.
 
 mod asked;
 mod caseless;
@@ -108,40 +107,40 @@ use words::Field;
 
 use crate::event::{self, Event, Priority, Time, Value};
 
-/// The longest text that is read, in bytes: a screenful, and what fits in gRPC metadata.
+/// The maximum length of a filter's text, in bytes. It fits into gRPC metadata.
 pub const MAX_TEXT: usize = 4096;
 
-/// How many `not` and `(` may be open at once: Falco allows 100, nobody writes ten.
+/// The maximum nesting of `not` and `(`. Falco allows 100; real filters have fewer than ten.
 pub const MAX_DEPTH: usize = 64;
 
-/// How many comparisons a filter may have.
+/// The maximum number of comparisons in a filter.
 pub const MAX_COMPARISONS: usize = 256;
 
-/// How many values the lists of a filter may have together.
+/// The maximum number of values in all lists of a filter.
 pub const MAX_VALUES: usize = 1024;
 
-/// How many comparisons may be `regex`.
+/// The maximum number of `regex` comparisons in a filter.
 pub const MAX_REGEXES: usize = 8;
 
-/// How many components of `pmatch` paths may have wildcards, together: each is a pattern of its own,
-/// and a filter's text has room for thousands.
+/// The maximum number of path components with wildcards in all `pmatch` lists of a filter. Each is
+/// a pattern of its own, and a filter's text could hold thousands.
 pub const MAX_WILDCARDS: usize = 16;
 
 /// A condition on alerts.
 ///
-/// Two are equal when they are written alike but for spaces, case of keywords, and quotes.
+/// Two filters are equal if their texts differ only in spaces, case of keywords and quotes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     root: Term,
-    /// The output fields it names, sorted, each once.
+    /// The output fields in it, sorted, without duplicates.
     names: Box<[Box<str>]>,
 }
 
 impl Filter {
-    /// Reads a condition.
+    /// Parses a filter.
     ///
     /// # Errors
-    /// Where `text` is none: the first mistake, with its column.
+    /// If `text` is not valid: the first error, with its column.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let root = parse::filter(text)?;
         let mut names = Vec::new();
@@ -155,34 +154,36 @@ impl Filter {
         Ok(Self { root, names: names.into() })
     }
 
-    /// Whether the condition holds for an alert.
+    /// Returns whether an alert matches.
     #[must_use]
     pub fn matches(&self, alert: &impl View) -> bool {
         self.root.matches(alert, &Work::unbounded())
     }
 
-    /// The same; `None` when that takes more than `work` allows.
+    /// Like [`Self::matches`], but returns `None` if that takes more than `work` allows.
     #[must_use]
     pub fn matches_within(&self, alert: &impl View, work: &Work) -> Option<bool> {
         let holds = self.root.matches(alert, work);
         (!work.is_exceeded()).then_some(holds)
     }
 
-    /// What the condition comes to by an alert's labels alone; `None` when the rest has to be
-    /// read. What [`Self::matches`] says of the whole alert is the same.
+    /// Returns whether an alert matches, from its labels alone, or `None` if they do not decide.
+    /// A result is always the same as that of [`Self::matches`].
     #[must_use]
     pub fn decide(&self, alert: &impl Labels) -> Option<bool> {
         self.root.decide(alert, &Work::unbounded())
     }
 
-    /// The same; [`Work::is_exceeded`] when that takes more than `work` allows.
+    /// Like [`Self::decide`], but returns `None` if that takes more than `work` allows. Then
+    /// [`Work::is_exceeded`] is true.
     #[must_use]
     pub fn decide_within(&self, alert: &impl Labels, work: &Work) -> Option<bool> {
         let known = self.root.decide(alert, work);
         known.filter(|_| !work.is_exceeded())
     }
 
-    /// Bytes it takes in memory at most, about, with what its patterns remember.
+    /// Returns about how many bytes of memory it takes at most, the caches of its patterns
+    /// included.
     #[must_use]
     pub fn size(&self) -> usize {
         let mut size = size_of::<Self>();
@@ -190,14 +191,15 @@ impl Filter {
         size
     }
 
-    /// Whether it asks for the output field of this name.
+    /// Returns whether the filter names this output field.
     #[must_use]
     pub fn names(&self, field: &str) -> bool {
         self.names.binary_search_by(|name| (**name).cmp(field)).is_ok()
     }
 
-    /// Where the parts that `and` joins at the top stand in the text that was read, in bytes; the
-    /// whole when none does. A part keeps its meaning alone.
+    /// Returns the parts that `and` joins at the top level, as byte ranges of the parsed text. If
+    /// there is no such `and`, the whole is one part. Each part is a valid filter with the same
+    /// meaning.
     #[must_use]
     pub fn parts(&self) -> Vec<Range<usize>> {
         match &self.root.kind {
@@ -215,30 +217,30 @@ impl FromStr for Filter {
     }
 }
 
-/// What a filter asks of an alert that a log may know without reading it again.
+/// The parts of an alert that the log keeps decoded.
 pub trait Labels {
-    /// How severe it is.
+    /// Returns the severity.
     fn priority(&self) -> Priority;
-    /// When it happened.
+    /// Returns the time of the event.
     fn time(&self) -> Time;
-    /// The rule's name; empty when there is none.
+    /// Returns the rule's name, empty if there is none.
     fn rule(&self) -> &str;
-    /// The event source's name.
+    /// Returns the event source's name.
     fn source(&self) -> &str;
-    /// The machine, where it is known.
+    /// Returns the host, if it is known.
     fn hostname(&self) -> Option<&str>;
-    /// The rule's tags.
+    /// Returns the rule's tags.
     fn tags(&self) -> impl Iterator<Item = &str>;
 }
 
-/// All that a filter asks of an alert. A filter asks for what it names and no more, so an
-/// implementation may read a part when it is asked for.
+/// An alert as a filter sees it. A filter calls only for the parts that it names, so an
+/// implementation may decode a part when it is called for.
 pub trait View {
-    /// What a log may know of it.
+    /// Returns the parts that the log keeps decoded.
     fn labels(&self) -> &impl Labels;
-    /// The alert as a line of text; empty when there is none.
+    /// Returns the alert as a line of text, empty if there is none.
     fn output(&self) -> &str;
-    /// The output field of this name.
+    /// Returns the output field of this name.
     fn field(&self, name: &str) -> Option<&Value<'_>>;
 }
 

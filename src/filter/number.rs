@@ -1,18 +1,18 @@
-//! Numbers as filters and alerts write them, compared exactly. Pure.
+//! Numbers in filters and alerts, compared exactly. Pure.
 //!
-//! 1. Digits, with a sign or not, are an integer, up to 128 bits; so are hexadecimal ones after
-//!    `0x` (libsinsp takes both).
-//! 2. With a point or an exponent they are a float, of 64 bits.
-//! 3. Anything else is no number: words such as `inf`, and what is too large for either.
+//! 1. Digits, with or without a sign, are an integer of up to 128 bits. So are hexadecimal digits
+//!    after `0x`. libsinsp accepts both.
+//! 2. Digits with a point or an exponent are a float of 64 bits.
+//! 3. Anything else is no number: words such as `inf`, and numbers too large for either.
 
 use std::cmp::Ordering;
 
-/// A number, the way it is written.
+/// A number. The variant follows the notation.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Number {
-    /// All of `u64` and `i64`, and more.
+    /// Covers all of `u64` and `i64`.
     Integer(i128),
-    /// Finite.
+    /// A finite float.
     Float(f64),
 }
 
@@ -45,10 +45,10 @@ impl Number {
     }
 }
 
-/// Exactly: the integer is not put through a float, but the float's whole part through an integer.
+/// Compares exactly: the float's whole part becomes an integer, not the integer a float.
 #[allow(clippy::cast_possible_truncation, reason = "within bounds, and whole")]
 fn integer_to_float(integer: i128, float: f64) -> Ordering {
-    /// The first power of two that is no `i128`.
+    /// The first power of two beyond `i128`.
     const BEYOND: f64 = (1_u128 << 127) as f64;
     if float >= BEYOND {
         return Ordering::Less;

@@ -1,14 +1,16 @@
-//! A filter's text to its tree. By recursive descent: one function for each line of the grammar.
+//! Parses a filter's text into a tree, by recursive descent: one function for each line of the
+//! grammar.
 //!
-//! 1. Text that is too long is refused before it is looked at.
-//! 2. [`Parser::or`], [`Parser::and`], [`Parser::not`] follow the grammar; each `not` and `(` goes
-//!    a step deeper, and there are at most [`MAX_DEPTH`] of them.
-//! 3. [`Parser::comparison`] reads a name; what follows decides whether it is a field or a word.
-//! 4. A comparison is prepared at once, so that a value that is no priority, time, pattern is told
-//!    where it stands.
-//! 5. What would be too long when printed is refused too, so that every filter's text is a filter.
+//! 1. Text that is too long is rejected at once.
+//! 2. [`Parser::or`], [`Parser::and`] and [`Parser::not`] follow the grammar. Each `not` and `(` is
+//!    a level of recursion, and there are at most [`MAX_DEPTH`] levels.
+//! 3. [`Parser::comparison`] reads a name. The next token decides whether it is a field or a word.
+//! 4. A comparison is prepared at once, so that an invalid priority, time or pattern is reported
+//!    with its position.
+//! 5. A filter that would be too long when printed is rejected, so that every printed filter
+//!    parses.
 //!
-//! No text is read more often than a fixed number of times.
+//! Each part of the text is read at most a fixed number of times.
 
 use super::error::{SyntaxError, nearest};
 use super::pattern::Room;
@@ -19,16 +21,16 @@ use super::{MAX_COMPARISONS, MAX_DEPTH, MAX_REGEXES, MAX_TEXT, MAX_VALUES, MAX_W
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
-/// What joins terms, and is no bare text.
+/// Words that are not bare text.
 pub(super) const KEYWORDS: [&str; 3] = ["and", "or", "not"];
 
-/// What may follow a term.
+/// What may follow a term outside parentheses.
 const FOLLOWS: &str = "`and`, `or` or the end";
 
-/// Reads a filter.
+/// Parses a filter.
 ///
 /// # Errors
-/// The first mistake.
+/// The first error in the text.
 pub(super) fn filter(text: &str) -> Result<Term> {
     within_bound(text, text.len(), "bytes")?;
     let mut parser = Parser {
@@ -58,7 +60,7 @@ fn within_bound(text: &str, length: usize, unit: &str) -> Result<()> {
     Err(SyntaxError { found, expected, ..error })
 }
 
-/// Bare text ends sooner on the left of an operator.
+/// The side of an operator. Bare text ends at more characters on the left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Left,
@@ -66,7 +68,7 @@ pub(super) enum Side {
 }
 
 impl Side {
-    /// The bare text that `text` begins with.
+    /// Returns the bare text at the beginning of `text`.
     pub(super) fn bare(self, text: &str) -> &str {
         let ends = |(at, c): &(usize, char)| match c {
             '(' | ')' | ',' | '=' | '"' | '\'' => true,
@@ -79,14 +81,15 @@ impl Side {
     }
 }
 
-/// Bare or quoted text, and where it begins.
+/// Bare or quoted text, and its position.
 struct Word {
     at: usize,
     text: String,
     quoted: bool,
 }
 
-/// What a name without a dot is among an alert's own fields: one of them, or nearly one.
+/// Looks a name up among an alert's own fields. Returns the field, or as an error the field that
+/// the name is close to.
 pub(super) fn own_or_slip(name: &str) -> Option<std::result::Result<Own, &'static str>> {
     if let Some(own) = Own::ALL.iter().find(|own| own.name() == name) {
         return Some(Ok(*own));
@@ -141,7 +144,7 @@ impl<'t> Parser<'t> {
 
     fn deeper(&mut self, at: usize, inner: fn(&mut Self) -> Result<Term>) -> Result<Term> {
         if self.depth == MAX_DEPTH {
-            let expected = format!("at most {MAX_DEPTH} of `not` and `(` within each other");
+            let expected = format!("at most {MAX_DEPTH} nested `not` and `(`");
             return Err(self.error(at, "one more", expected));
         }
         self.depth += 1;
@@ -161,7 +164,7 @@ impl<'t> Parser<'t> {
             return Err(self.error(name.at, "one more", expected));
         }
         let Some((operator, at)) = self.operator()? else {
-            // A word alone is looked for in the output.
+            // A word without an operator is searched for in the output.
             let field = Field::Own(Own::Output);
             return self.prepare(field, (Operator::Icontains, name.at), vec![name]);
         };
@@ -178,7 +181,7 @@ impl<'t> Parser<'t> {
         match own_or_slip(&name.text) {
             Some(Ok(own)) if !name.quoted => Ok(Field::Own(own)),
             Some(Err(_)) if !name.quoted => {
-                let expected = "a field (in quotes: an output field of that name)";
+                let expected = "a field (quote the name of an output field)";
                 let error = SyntaxError::new(self.text, name.at, &name.text, expected);
                 Err(error.near(&name.text, Own::names()))
             }
@@ -186,7 +189,8 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The operator behind a name, and where it stands; nothing where a term may end.
+    /// Reads the operator after a name. Returns it with its position, or `None` if the term ends
+    /// here.
     fn operator(&mut self) -> Result<Option<(Operator, usize)>> {
         let before = self.at;
         self.space();
@@ -219,7 +223,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Values in parentheses.
+    /// Reads values in parentheses.
     fn list(&mut self, operator: Operator) -> Result<Vec<Word>> {
         if !self.take("(") {
             return Err(
@@ -256,14 +260,14 @@ impl<'t> Parser<'t> {
         if operator == Operator::Regex {
             self.regexes += 1;
             if self.regexes > MAX_REGEXES {
-                let expected = format!("at most {MAX_REGEXES} comparisons by `regex`");
+                let expected = format!("at most {MAX_REGEXES} `regex` comparisons");
                 return Err(self.error(at, "one more", expected));
             }
         }
         if operator == Operator::Pmatch {
             self.wildcards += words.iter().map(|word| path::wildcards(&word.text)).sum::<usize>();
             if self.wildcards > MAX_WILDCARDS {
-                let expected = format!("at most {MAX_WILDCARDS} components with wildcards");
+                let expected = format!("at most {MAX_WILDCARDS} path components with wildcards");
                 return Err(self.error(at, &self.wildcards.to_string(), expected));
             }
         }
@@ -277,18 +281,18 @@ impl<'t> Parser<'t> {
             Err(Unfit::Value { number, expected, known }) => {
                 let value = values.get(number).map_or("", String::as_str);
                 let at = places.get(number).copied().unwrap_or(at);
-                // An empty value is not the end of the text.
+                // `SyntaxError::new` would show an empty value as the end of the text.
                 let mut error = SyntaxError::new(self.text, at, "", expected);
                 error.found = SyntaxError::new("", 0, value, "").found;
                 if value.is_empty() {
-                    error.found = "nothing in quotes".to_owned();
+                    error.found = "empty quotes".to_owned();
                 }
                 Err(error.near(value, known.iter().copied()))
             }
         }
     }
 
-    /// Bare or quoted text; nothing where there is neither.
+    /// Reads bare or quoted text. Returns `None` if there is neither.
     fn word(&mut self, side: Side) -> Result<Option<Word>> {
         self.space();
         let at = self.at;
@@ -303,7 +307,7 @@ impl<'t> Parser<'t> {
         if KEYWORDS.iter().any(|keyword| bare.eq_ignore_ascii_case(keyword)) {
             let expected = match side {
                 Side::Left => "a field, a word, `not` or `(`",
-                Side::Right => "a value (in quotes if it is this)",
+                Side::Right => "a value (quote it if it is this word)",
             };
             return Err(self.error_at(bare, expected));
         }
@@ -311,7 +315,7 @@ impl<'t> Parser<'t> {
         Ok(Some(Word { at, text: bare.to_owned(), quoted: false }))
     }
 
-    /// The text in quotes, from the opening one on.
+    /// Reads quoted text, from the opening quote on.
     fn quoted(&mut self, quote: char) -> Result<String> {
         let mut text = String::new();
         let mut escaped = false;
@@ -340,7 +344,7 @@ impl<'t> Parser<'t> {
         Err(self.error_at("", format!("the closing {quote}")))
     }
 
-    /// Steps over a keyword, if there is one.
+    /// Skips a keyword, if it is next.
     fn keyword(&mut self, keyword: &str) -> bool {
         self.space();
         let word = Side::Left.bare(self.rest());
@@ -349,7 +353,7 @@ impl<'t> Parser<'t> {
         there
     }
 
-    /// Steps over a symbol and the white space before it, if there is one.
+    /// Skips a symbol and the white space before it, if it is next.
     fn take(&mut self, symbol: &str) -> bool {
         self.space();
         let there = self.rest().starts_with(symbol);
@@ -366,7 +370,7 @@ impl<'t> Parser<'t> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// What stands here, up to the next space, is not what is expected.
+    /// Returns the error that the next word or character is not what is `expected`.
     fn unexpected(&mut self, expected: &str) -> SyntaxError {
         self.space();
         let rest = self.rest();
@@ -380,13 +384,13 @@ impl<'t> Parser<'t> {
         SyntaxError::new(self.text, self.at, found, expected)
     }
 
-    /// One more of what is bounded.
+    /// Returns the error that a limit is exceeded.
     fn error(&self, at: usize, found: &str, expected: String) -> SyntaxError {
         SyntaxError { found: found.to_owned(), ..SyntaxError::new(self.text, at, "", expected) }
     }
 }
 
-/// Symbols, each before those it begins with.
+/// The operator symbols. A symbol comes before its own prefixes: `==` before `=`.
 const SYMBOLS: [(&str, Operator); 7] = [
     ("==", Operator::Equal),
     ("=", Operator::Equal),
@@ -397,7 +401,7 @@ const SYMBOLS: [(&str, Operator); 7] = [
     (">", Operator::Greater),
 ];
 
-/// One term is itself.
+/// Joins terms. A single term stays as it is.
 fn join(mut terms: Vec<Term>, kind: fn(Vec<Term>) -> Kind) -> Term {
     let first = terms.first().map_or(0, |term| term.span.start);
     let last = terms.last().map_or(0, |term| term.span.end);

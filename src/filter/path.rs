@@ -1,12 +1,12 @@
-//! Path prefixes, compared component by component, as libsinsp's `pmatch` does: `/tmp/hello` is a
-//! prefix of `/tmp/hello/world`, not of `/tmp/hello_world`. Pure.
+//! Path prefixes, compared by components, as in libsinsp's `pmatch`: `/tmp/hello` is a prefix of
+//! `/tmp/hello/world`, but not of `/tmp/hello_world`. Pure.
 //!
 //! Slashes in a row count as one. Wildcards match within a component, never across a slash.
 
 use super::glob;
 use super::pattern::Pattern;
 
-/// The beginning of paths.
+/// A path prefix.
 #[derive(Debug, Clone)]
 pub(super) struct Prefix {
     absolute: bool,
@@ -20,10 +20,10 @@ enum Component {
 }
 
 impl Prefix {
-    /// `compile` makes a pattern of its text.
+    /// Parses a prefix. `compile` compiles a regular expression.
     ///
     /// # Errors
-    /// Those of `compile`.
+    /// If `compile` fails.
     pub(super) fn new<E>(
         path: &str,
         mut compile: impl FnMut(&str) -> Result<Pattern, E>,
@@ -39,7 +39,7 @@ impl Prefix {
         Ok(Self { absolute: is_absolute(path), components })
     }
 
-    /// Whether it is the beginning of `path`, or all of it.
+    /// Returns whether `path` begins with this prefix.
     pub(super) fn begins(&self, path: &str) -> bool {
         let mut there = components(path);
         self.absolute == is_absolute(path)
@@ -50,13 +50,13 @@ impl Prefix {
             })
     }
 
-    /// Steps that a byte of a path costs at worst.
+    /// Returns how many steps a byte of a path costs at worst.
     pub(super) fn steps(&self) -> u64 {
-        // Each byte of the path is in one component only.
+        // Each byte of the path is in one component only, so only one pattern sees it.
         self.patterns().map(|pattern| pattern.steps()).max().unwrap_or_default() + 1
     }
 
-    /// Bytes it takes in memory at most, about.
+    /// Returns about how many bytes of memory it takes at most.
     pub(super) fn size(&self) -> usize {
         let texts = self.components.iter().map(|component| match component {
             Component::Text(text) => text.len(),
@@ -73,7 +73,7 @@ impl Prefix {
     }
 }
 
-/// How many components of a path have wildcards.
+/// Returns how many components of a path have wildcards.
 pub(super) fn wildcards(path: &str) -> usize {
     components(path).filter(|component| glob::has_wildcards(component)).count()
 }
@@ -92,7 +92,7 @@ mod tests {
     use crate::filter::pattern::Room;
 
     #[test]
-    fn prefixes_are_whole_components() {
+    fn prefixes_match_whole_components() {
         for (prefix, yes, no) in [
             (
                 "/tmp/hello",

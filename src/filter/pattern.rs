@@ -1,12 +1,12 @@
-//! Regular expressions: compiled to a bounded size, matched in linear time. Pure.
+//! Regular expressions, compiled to a bounded size and matched in linear time. Pure.
 //!
-//! The engine is the `regex` crate's own, asked by its lower door: only there it tells how large a
-//! pattern became, which is what it costs in memory and, for texts made to be slow, in time.
+//! The engine is regex-automata, the layer below the `regex` crate, because only there a compiled
+//! pattern reports its size. The size is the cost in memory and, for texts made to be slow, in
+//! time.
 //!
-//! 1. All patterns of a filter share [`MAX_COMPILED`]; the one that exceeds it is refused, with
-//!    what is left of it.
-//! 2. What a search remembers (states of a lazy automaton) is bounded by [`REMEMBERED`] and kept
-//!    once a pattern, not once a thread; a search beside another one begins with nothing.
+//! 1. All patterns of a filter share [`MAX_COMPILED`]. The pattern that exceeds it is rejected.
+//! 2. The cache of a search (states of a lazy automaton) is bounded by [`REMEMBERED`]. Each pattern
+//!    keeps one cache, not one per thread. A concurrent search starts with an empty cache.
 
 use std::fmt::Display;
 use std::sync::Mutex;
@@ -15,15 +15,15 @@ use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::syntax;
 use regex_automata::{Input, PatternID};
 
-/// How large the compiled patterns of a filter may be together, in bytes: four of the largest
-/// classes (`\w`), or some twenty ordinary patterns.
+/// The maximum size of all compiled patterns of a filter, in bytes. It fits four of the largest
+/// classes (`\w`), or about twenty ordinary patterns.
 pub const MAX_COMPILED: usize = 256 << 10;
 
-/// What a pattern may remember while it searches, in bytes.
+/// The maximum size of a pattern's search cache, in bytes.
 pub(super) const REMEMBERED: usize = 128 << 10;
 
-/// Bytes of a compiled pattern that make a step of [`Work`](super::Work). Measured: a text that
-/// defeats the lazy automaton takes 8 µs a byte with a pattern of 43 KB.
+/// How many bytes of a compiled pattern count as one step of [`Work`](super::Work). Measured: a
+/// text that defeats the lazy automaton takes 8 µs per byte with a pattern of 43 KB.
 const STEP: usize = 8;
 
 /// A compiled pattern.
@@ -34,7 +34,7 @@ pub(super) struct Pattern {
     cache: Mutex<Option<Cache>>,
 }
 
-/// Room for the patterns of one filter.
+/// The bytes left for the patterns of one filter.
 #[derive(Debug)]
 pub(super) struct Room(usize);
 
@@ -51,12 +51,12 @@ impl Clone for Pattern {
 }
 
 impl Pattern {
-    /// Compiles `pattern` into what is left of `room`. The error says what is expected.
+    /// Compiles `pattern` and takes its size from `room`. The error says what is expected.
     pub(super) fn new(pattern: &str, room: &mut Room) -> Result<Self, String> {
         let config = Regex::config()
             .nfa_size_limit(Some(room.0))
             .hybrid_cache_capacity(REMEMBERED)
-            // Neither answers anything here, and both take memory.
+            // Both take memory and do not help here.
             .onepass(false)
             .backtrack(false);
         let build = Regex::builder().configure(config).build(pattern);
@@ -66,7 +66,7 @@ impl Pattern {
         Ok(Self { regex, size, cache: Mutex::default() })
     }
 
-    /// Whether it can be one. The error says what is expected.
+    /// Checks the syntax of `pattern`. The error says what is expected.
     pub(super) fn check(pattern: &str) -> Result<(), String> {
         syntax::parse(pattern).map(drop).map_err(|error| wrong(&error))
     }
@@ -82,18 +82,18 @@ impl Pattern {
         }
     }
 
-    /// Bytes it takes in memory at most, with what it remembers.
+    /// Returns how many bytes of memory it takes at most, its cache included.
     pub(super) fn size(&self) -> usize {
         self.size + REMEMBERED
     }
 
-    /// Steps that a byte of text costs at worst.
+    /// Returns how many steps a byte of text costs at worst.
     pub(super) fn steps(&self) -> u64 {
         (self.size / STEP).max(1) as u64
     }
 }
 
-/// The last of the error's lines says what is wrong, the others show where.
+/// Takes the last line of the error, which has the reason. The lines before it show the position.
 fn wrong(error: &impl Display) -> String {
     let text = error.to_string();
     let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
@@ -102,7 +102,8 @@ fn wrong(error: &impl Display) -> String {
 
 fn too_large() -> String {
     format!(
-        "a smaller pattern: `regex`, `glob` and `pmatch` of a filter may have {MAX_COMPILED} bytes \
-         together when compiled (bounds such as {{1,50}} and classes such as \\w are large)"
+        "a smaller pattern: all `regex`, `glob` and `pmatch` patterns of a filter may take \
+         {MAX_COMPILED} bytes when compiled (repetitions such as {{1,50}} and classes such as \\w \
+         are large)"
     )
 }

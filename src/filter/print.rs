@@ -1,5 +1,6 @@
-//! A filter as text that reads as the same filter: keywords in lower case, quotes and parentheses
-//! only where they are needed. The text has no control characters, as the filter's had none.
+//! Prints a filter as text that parses to the same filter. Keywords are in lower case, quotes and
+//! parentheses only where they are needed. The text has no control characters, because the parser
+//! rejects them.
 
 use std::fmt::{Display, Formatter, Result};
 
@@ -50,7 +51,7 @@ fn grouped(formatter: &mut Formatter<'_>, term: &Term, group: bool) -> Result {
 impl Display for Comparison {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
         match &self.field {
-            // A word alone means this.
+            // A word without an operator has this meaning.
             Field::Own(Own::Output) if self.operator == Operator::Icontains => {
                 return self
                     .values
@@ -58,7 +59,7 @@ impl Display for Comparison {
                     .try_for_each(|word| text(formatter, word, Side::Left, true));
             }
             Field::Own(own) => formatter.write_str(own.name())?,
-            // A name that would be read as something else is quoted.
+            // Quote a name that the parser would take for an alert's own field, or for a typo.
             Field::Output(name) => {
                 text(formatter, name, Side::Left, own_or_slip(name).is_none())?;
             }
@@ -82,7 +83,7 @@ impl Display for Comparison {
     }
 }
 
-/// Bare where it may be and reads as itself, else quoted.
+/// Writes text bare if it may be bare and parses to itself, otherwise quoted.
 fn text(formatter: &mut Formatter<'_>, text: &str, side: Side, may_be_bare: bool) -> Result {
     let keyword = KEYWORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     if may_be_bare && !text.is_empty() && !keyword && side.bare(text) == text {

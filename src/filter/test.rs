@@ -1,11 +1,10 @@
-//! A comparison prepared for the alerts to come: values read as what the field is, patterns
-//! compiled, and the outcome for one value of an alert. Pure.
+//! Prepares a comparison once for all alerts, and evaluates it on one value of an alert. Pure.
 //!
-//! 1. `priority` becomes the set of priorities that satisfy it; `time`, points in time.
-//! 2. Everything else is text. A number is compared as one where the alert has a JSON number, and
-//!    for `<` and its kin also where its text reads as one: old alerts have numbers in quotes, but
-//!    a container's id must not equal another because both read as `1e3`.
-//! 3. `!=` is prepared as `=`; the comparison turns the outcome around.
+//! 1. A comparison with `priority` becomes a set of priorities, one with `time` has parsed times.
+//! 2. Any other value is text. `=` compares numbers only if the alert has a JSON number, because
+//!    two container ids must not be equal when both parse as `1e3`. `<`, `<=`, `>` and `>=` also
+//!    parse text, because old alerts have numbers in quotes.
+//! 3. `!=` is prepared like `=`. The caller inverts the result.
 
 use std::cmp::Ordering;
 
@@ -25,7 +24,7 @@ use crate::event::{Priority, Time};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item<'i> {
     text: &'i str,
-    /// Written without quotes: a number or a boolean.
+    /// Without quotes in JSON: a number or a boolean.
     plain: bool,
 }
 
@@ -43,13 +42,13 @@ impl<'i> Item<'i> {
     }
 }
 
-/// The elements of a JSON array that are not null: their text, and whether it is without quotes;
-/// nothing when it is an object.
+/// Returns the elements of a JSON array that are not null: their text, and whether it had no
+/// quotes. Returns `None` for an object.
 pub(super) fn elements(json: &str) -> Option<Vec<(String, bool)>> {
     let list: Vec<&RawValue> = serde_json::from_str(json).ok()?;
     let element = |raw: &RawValue| {
         let raw = raw.get();
-        // What cannot be told in Unicode (half a surrogate pair) stays as it is written.
+        // Text that is not Unicode (half a surrogate pair) stays as written.
         match serde_json::from_str(raw) {
             Ok(text) => (text, false),
             Err(_) => (raw.to_owned(), !raw.starts_with(['"', '[', '{'])),
@@ -58,14 +57,14 @@ pub(super) fn elements(json: &str) -> Option<Vec<(String, bool)>> {
     Some(list.into_iter().filter(|raw| raw.get() != "null").map(element).collect())
 }
 
-/// What makes a value of an alert one that is asked for.
+/// A prepared comparison. It accepts or rejects a value of an alert.
 #[derive(Debug, Clone)]
 pub(super) enum Test {
-    /// That it is there.
+    /// Accepts any value.
     Exists,
-    /// That it is one of these.
+    /// Accepts a value that equals one of these.
     OneOf(Vec<Literal>),
-    /// That it is a number, which compares so with this number.
+    /// Accepts a number that compares like this with the given number, if that is one.
     Ordered(Operator, Option<Number>),
     Contains(Box<Finder<'static>>),
     ContainsCaseless(Box<Caseless>),
@@ -73,25 +72,25 @@ pub(super) enum Test {
     EndsWith(String),
     Matches(Box<Pattern>),
     Begins(Vec<Prefix>),
-    /// That it is among these: one bit each.
+    /// Accepts the priorities of this set, which has one bit for each.
     Priorities(u8),
-    /// That it compares so with one of these.
+    /// Accepts a time that compares like this with one of these.
     Times(Operator, Vec<Time>),
 }
 
-/// A value to be equal to.
+/// A value of `=` and `in`.
 #[derive(Debug, Clone)]
 pub(super) struct Literal {
     text: String,
     number: Option<Number>,
 }
 
-/// Why a comparison cannot be.
+/// Why a comparison is not valid.
 #[derive(Debug)]
 pub(super) enum Unfit {
-    /// The field has no such operator.
+    /// The field does not support the operator.
     Operator { expected: &'static str },
-    /// A value is not what is compared so; `known` are those that are.
+    /// The value at index `number` is not valid; `known` lists the valid ones, if they are few.
     Value { number: usize, expected: String, known: Vec<&'static str> },
 }
 
@@ -130,7 +129,8 @@ impl Test {
         }
     }
 
-    /// No, too, where that takes more work than is allowed.
+    /// Returns whether the test accepts a value. Returns `false` if that takes more than `work`
+    /// allows.
     pub(super) fn takes(&self, item: &Item<'_>, work: &Work) -> bool {
         let text = item.text;
         if !work.take(text.len(), self.steps()) {
@@ -152,12 +152,12 @@ impl Test {
             Self::EndsWith(end) => text.ends_with(end.as_str()),
             Self::Matches(pattern) => pattern.is_match(text),
             Self::Begins(prefixes) => prefixes.iter().any(|prefix| prefix.begins(text)),
-            // Prepared for priority and time alone.
+            // Only priority and time have these tests.
             Self::Priorities(_) | Self::Times(..) => false,
         }
     }
 
-    /// Steps that a byte of text costs at worst.
+    /// Returns how many steps a byte of text costs at worst.
     pub(super) fn steps(&self) -> u64 {
         match self {
             Self::OneOf(literals) => 1 + literals.len() as u64,
@@ -168,7 +168,7 @@ impl Test {
         }
     }
 
-    /// Bytes it takes in memory at most, about.
+    /// Returns about how many bytes of memory it takes at most.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::OneOf(literals) => {
@@ -192,14 +192,14 @@ impl Literal {
     }
 }
 
-/// Operators that compare what values mean rather than their text.
+/// Returns whether an operator compares priorities and times as such, not as text.
 fn compares(operator: Operator) -> bool {
     use Operator as O;
     let ordered = matches!(operator, O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual);
     ordered || matches!(operator, O::Equal | O::NotEqual | O::In | O::Intersects)
 }
 
-/// Whether an operator holds for what compares so.
+/// Returns whether an operator is true for values that compare like this.
 fn accepts(operator: Operator, ordering: Ordering) -> bool {
     match operator {
         Operator::Less => ordering.is_lt(),
@@ -223,7 +223,8 @@ fn priorities(operator: Operator, values: &[String]) -> Result<Test> {
             return Err(Unfit::Value { number, expected, known });
         };
         for priority in Priority::ALL {
-            // The more severe is the greater, and has the smaller number.
+            // `asked` comes first because a more severe priority is greater, but has a smaller
+            // number.
             if accepts(operator, asked.cmp(&priority)) {
                 set |= 1 << priority as u8;
             }
@@ -232,7 +233,7 @@ fn priorities(operator: Operator, values: &[String]) -> Result<Test> {
     Ok(Test::Priorities(set))
 }
 
-/// As people type them.
+/// The names of the priorities in lower case, as people type them.
 const PRIORITIES: [&str; 8] =
     ["emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"];
 
@@ -244,7 +245,7 @@ fn times(operator: Operator, values: &[String]) -> Result<Test> {
     Ok(Test::Times(operator, values.iter().enumerate().map(time).collect::<Result<_>>()?))
 }
 
-/// RFC 3339 with any offset, or a date for its midnight in UTC.
+/// Parses RFC 3339 with any offset, or a date, which means its midnight in UTC.
 fn point(text: &str) -> Option<Time> {
     const DATE: usize = "2026-01-30".len();
     let midnight = (text.len() == DATE).then(|| format!("{text}T00:00:00Z"));
@@ -293,7 +294,7 @@ fn text(operator: Operator, values: &[String], room: &mut Room) -> Result<Test> 
     })
 }
 
-/// At least one byte, each in two hexadecimal digits.
+/// Parses one byte or more, each with two hexadecimal digits.
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if pairs.is_empty() || !rest.is_empty() {
@@ -303,9 +304,9 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
-/// A pattern for all of a text, as libsinsp matches them.
+/// Compiles a pattern that must match the whole text, as in libsinsp.
 fn whole(pattern: &str, room: &mut Room) -> std::result::Result<Pattern, String> {
-    // By itself first: what closes more than it opens must not close what is put around it.
+    // Check it alone first: an unopened `)` must not close the group that is put around it.
     Pattern::check(pattern)?;
     Pattern::new(&format!(r"\A(?:{pattern})\z"), room)
 }

@@ -1,4 +1,4 @@
-//! Mistakes with their columns, bounds, printing, and what holds for every filter.
+//! Tests of errors with their columns, limits, printing, and properties of every filter.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn error(text: &str) -> SyntaxError {
 }
 
 #[test]
-fn mistakes_say_column_expected_found_and_meant() {
+fn errors_have_column_expected_found_and_suggestion() {
     for (text, expected) in [
         ("", "column 1: expected a field, a word, `not` or `(`, found the end"),
         ("  ", "column 3: expected a field, a word, `not` or `(`, found the end"),
@@ -30,13 +30,13 @@ fn mistakes_say_column_expected_found_and_meant() {
         ),
         (
             "prioritty >= warning",
-            "column 1: expected a field (in quotes: an output field of that name), found \
-             \"prioritty\"; did you mean `priority`",
+            "column 1: expected a field (quote the name of an output field), found \"prioritty\"; \
+             did you mean `priority`",
         ),
         (
             "été and RULE = x",
-            "column 9: expected a field (in quotes: an output field of that name), found \
-             \"RULE\"; did you mean `rule`",
+            "column 9: expected a field (quote the name of an output field), found \"RULE\"; did \
+             you mean `rule`",
         ),
         (
             "priority >= wraning",
@@ -56,7 +56,7 @@ fn mistakes_say_column_expected_found_and_meant() {
         ("a =", "column 4: expected a value, found the end"),
         ("a = = b", "column 5: expected a value, found \"=\""),
         ("a = (b)", "column 5: expected a value, found \"(\""),
-        ("a = and b", "column 5: expected a value (in quotes if it is this), found \"and\""),
+        ("a = and b", "column 5: expected a value (quote it if it is this word), found \"and\""),
         ("a in b", "column 6: expected `(` and values, as in `in (a, b)`, found \"b\""),
         ("a in (b c)", "column 9: expected `,` or `)`, found \"c\""),
         ("a in (b,)", "column 9: expected a value, found \")\""),
@@ -86,7 +86,7 @@ fn mistakes_say_column_expected_found_and_meant() {
         ),
         (
             "a bcontains ''",
-            "column 13: expected bytes in hexadecimal, two digits each, found nothing in quotes",
+            "column 13: expected bytes in hexadecimal, two digits each, found empty quotes",
         ),
     ] {
         assert_eq!(error(text).to_string(), expected, "{text}");
@@ -94,7 +94,7 @@ fn mistakes_say_column_expected_found_and_meant() {
 }
 
 #[test]
-fn what_was_found_is_shortened_and_escaped() {
+fn found_text_is_shortened_and_escaped() {
     let text = format!("a \u{202e}{}", "é".repeat(100));
     let error = error(&text);
     assert_eq!((error.column, error.found.chars().count()), (3, 40 + 7 + 3));
@@ -102,7 +102,7 @@ fn what_was_found_is_shortened_and_escaped() {
 }
 
 #[test]
-fn everything_is_bounded() {
+fn every_limit_is_enforced() {
     let with = |count: usize, text: &str| text.repeat(count);
     let list = |count: usize| format!("a in ({}a)", with(count - 1, "a,"));
     for (most, one_more) in [
@@ -122,7 +122,7 @@ fn everything_is_bounded() {
             format!("a pmatch ({})", with(MAX_WILDCARDS, "/*/x")),
             format!("a pmatch (/*) or a pmatch ({}, /x)", with(MAX_WILDCARDS, "/*")),
         ),
-        // The longer text is within the bound until it is printed, with its spaces.
+        // The longer text exceeds the limit only when it is printed with spaces.
         (
             format!("a in ({}a)", with(1022, "aa,")),
             format!("a in ({}{})", with(1022, "aa,"), with(1000, "a")),
@@ -143,7 +143,7 @@ fn everything_is_bounded() {
 }
 
 #[test]
-fn text_prints_with_what_is_needed_and_no_more() {
+fn filters_print_with_only_the_quotes_and_parentheses_they_need() {
     for (text, printed) in [
         ("( ( A ) )", "A"),
         ("a==b", "a = b"),
@@ -169,7 +169,7 @@ fn text_prints_with_what_is_needed_and_no_more() {
 }
 
 #[test]
-fn parts_are_what_and_joins_at_the_top() {
+fn parts_are_the_terms_of_and_at_the_top_level() {
     for (text, expected) in [
         ("a ", &["a"][..]),
         (" a and (b or c ) and not d = 'e' ", &["a", "(b or c )", "not d = 'e'"]),
@@ -183,7 +183,7 @@ fn parts_are_what_and_joins_at_the_top() {
 }
 
 #[test]
-fn of_a_field_that_comes_twice_the_last_counts() {
+fn the_last_of_two_fields_with_one_name_counts() {
     let line = r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output_fields":{"a":1,"a":2}}"#;
     let matches = |text| {
         let matches = |record: event::Record<'_>| filter(text).matches(&record.event);
@@ -192,7 +192,7 @@ fn of_a_field_that_comes_twice_the_last_counts() {
     assert!(matches("a = 2") && !matches("a = 1"));
 }
 
-/// What stands on the left or the right.
+/// A field or a value.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-c](\\.[a-c])?",
@@ -242,7 +242,7 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// Which of the example lines match.
+/// Returns which of the example lines match.
 fn matching(filter: &Filter) -> Vec<bool> {
     include_str!("../../tests/data/falco-example-lines.jsonl")
         .lines()
@@ -256,7 +256,7 @@ fn matching(filter: &Filter) -> Vec<bool> {
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused(
+    fn any_text_is_parsed_or_rejected(
         text in "\\PC{0,40}",
         like in "[a-c.<>=!()'\"\\\\, \t]{0,30}",
         words in prop::collection::vec(
@@ -269,7 +269,7 @@ proptest! {
     }
 
     #[test]
-    fn any_filter_prints_as_itself(text in expression()) {
+    fn any_printed_filter_parses_to_itself(text in expression()) {
         if Filter::parse(&text).is_ok() {
             filter_text(&text);
         }

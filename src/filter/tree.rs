@@ -1,6 +1,5 @@
-//! What a filter's text becomes: terms joined by `and`, `or` and `not`, and the comparisons at
-//! their ends, each with what it was prepared to. Terms know where they stand in the text; that
-//! does not count when two are compared.
+//! The tree of a filter: terms joined by `and`, `or` and `not`, with prepared comparisons as
+//! leaves. A term has its position in the text, which does not count for equality.
 
 use std::ops::Range;
 
@@ -9,10 +8,10 @@ use super::words::{Field, Operator, Own};
 use super::{Labels, View, Work};
 use crate::event::Value;
 
-/// Steps that a byte of a list costs to be read: each element is a text of its own.
+/// How many steps it costs to parse a byte of a list, where each element becomes a string.
 const ELEMENT_STEPS: u64 = 8;
 
-/// A part of a filter, and where it stands in the text, in bytes, parentheses included.
+/// A part of a filter, and its range in the text, in bytes, parentheses included.
 #[derive(Debug, Clone)]
 pub(super) struct Term {
     pub(super) span: Range<usize>,
@@ -36,7 +35,8 @@ pub(super) enum Kind {
 }
 
 impl Term {
-    /// As deep as the filter, which is bounded by [`super::MAX_DEPTH`].
+    /// Returns whether an alert matches. Recurses as deep as the filter, at most
+    /// [`super::MAX_DEPTH`].
     pub(super) fn matches(&self, alert: &impl View, work: &Work) -> bool {
         match &self.kind {
             Kind::And(terms) => terms.iter().all(|term| term.matches(alert, work)),
@@ -55,11 +55,11 @@ impl Term {
         }
     }
 
-    /// What it comes to as far as labels tell; nothing when that is not far enough.
+    /// Returns whether an alert matches, or `None` if its labels do not decide that.
     pub(super) fn decide(&self, alert: &impl Labels, work: &Work) -> Option<bool> {
         match &self.kind {
             Kind::And(terms) => all(terms.iter().map(|term| term.decide(alert, work))),
-            // One of them holds unless all of them do not.
+            // "Any is true" is "not all are false".
             Kind::Or(terms) => {
                 all(terms.iter().map(|term| Some(!term.decide(alert, work)?))).map(|none| !none)
             }
@@ -72,7 +72,7 @@ impl Term {
     }
 }
 
-/// Whether all hold, where that is known: one that does not is enough to know.
+/// Returns whether all terms are true, or `None` if that is unknown. One false term decides.
 fn all(mut terms: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let mut known = Some(true);
     let one_fails = terms.any(|term| {
@@ -82,7 +82,7 @@ fn all(mut terms: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     if one_fails { Some(false) } else { known }
 }
 
-/// A field, an operator and its values; equal when these are, whatever they were prepared to.
+/// A field, an operator and its values. The prepared test does not count for equality.
 #[derive(Debug, Clone)]
 pub(super) struct Comparison {
     pub(super) field: Field,
@@ -98,7 +98,7 @@ impl PartialEq for Comparison {
 }
 
 impl Comparison {
-    /// Bytes it takes in memory at most, about.
+    /// Returns about how many bytes of memory it takes at most.
     pub(super) fn size(&self) -> usize {
         let values = self.values.iter().map(|value| size_of::<String>() + value.len());
         size_of::<Term>() + size_of::<Self>() + values.sum::<usize>() + self.test.size()
@@ -113,7 +113,7 @@ impl Comparison {
         }
     }
 
-    /// What it comes to for a label; nothing for `output`, which is none.
+    /// Evaluates a label. Returns `None` for `output`, which is none.
     fn label(&self, own: Own, alert: &impl Labels, work: &Work) -> Option<bool> {
         Some(match own {
             Own::Priority => self.found(self.test.takes_priority(alert.priority())),
@@ -126,7 +126,7 @@ impl Comparison {
         })
     }
 
-    /// An alert's own text: empty is missing.
+    /// Evaluates an alert's own text, which counts as missing if it is empty.
     fn text(&self, text: &str, work: &Work) -> bool {
         !text.is_empty() && self.found(self.test.takes(&Item::text(text), work))
     }
@@ -146,7 +146,7 @@ impl Comparison {
         }
     }
 
-    /// A list: one element is enough.
+    /// Evaluates a list, where one element is enough.
     fn any<'i>(&self, mut list: impl Iterator<Item = Item<'i>>, work: &Work) -> bool {
         let mut there = false;
         let found = list.any(|item| {
@@ -156,8 +156,7 @@ impl Comparison {
         there && self.found(found)
     }
 
-    /// The outcome for a field that is there, by whether its value was `found` among those asked
-    /// for.
+    /// Returns the result for a field that exists. `found` says whether the test accepted it.
     fn found(&self, found: bool) -> bool {
         found != (self.operator == Operator::NotEqual)
     }

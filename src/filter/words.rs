@@ -1,15 +1,15 @@
-//! The words of a filter that are fixed: an alert's own fields, and the operators.
+//! The fixed words of a filter: an alert's own fields, and the operators.
 
-/// What is compared.
+/// A field in a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Field {
-    /// The alert's own.
+    /// One of the alert's own fields.
     Own(Own),
     /// The output field of this name.
     Output(String),
 }
 
-/// A table of words: an enum, and how each is written.
+/// Defines an enum whose variants have a text.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($variant:ident $text:literal,)* }) => {
         $(#[$about])*
@@ -44,7 +44,7 @@ words! {
 }
 
 words! {
-    /// How it is compared.
+    /// The operators of comparisons.
     Operator {
         Equal "=",
         NotEqual "!=",
@@ -67,7 +67,7 @@ words! {
 }
 
 impl Operator {
-    /// What stands behind it.
+    /// Returns what follows the operator.
     pub(super) fn takes(self) -> Takes {
         match self {
             Self::Exists => Takes::Nothing,
@@ -77,11 +77,11 @@ impl Operator {
     }
 }
 
-/// What stands behind an operator.
+/// What follows an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
     Nothing,
     Value,
-    /// In parentheses, with commas.
+    /// Values in parentheses, with commas.
     List,
 }
