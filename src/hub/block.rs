@@ -1,8 +1,8 @@
-//! The unit the log is made of: a run of alerts, encoded, immutable and shared.
+//! Blocks, the units of the log: consecutive alerts, encoded, immutable and shared.
 //!
-//! A [`Batch`] collects alerts and cuts them into blocks of about [`BLOCK_BYTES`]; a [`Block`] is
-//! one buffer of gRPC frames, one of JSON lines and a small index; a [`Slice`] is some alerts of
-//! one block, and costs a reference count.
+//! A [`Batch`] collects alerts and cuts them into blocks of about [`BLOCK_BYTES`]. A [`Block`] is
+//! one buffer of gRPC frames, one of JSON lines and a small index. A [`Slice`] is a range of alerts
+//! of one block, and costs one reference count.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use bytes::Bytes;
 use super::labels::{LabelSet, Labelling, Labels};
 use crate::event::{self, Event, Origin, Priority, Time};
 
-/// A block is closed when its frames reach this many bytes, and small ones are merged up to it:
-/// large enough that one write carries many alerts, small enough that a reader that stalls holds
-/// little memory beyond what the log keeps anyway.
+/// The size in bytes of frames or of lines at which a block is closed, and up to which small blocks
+/// are merged. It is large enough for one write to carry many alerts, and small enough for a
+/// stalled reader to hold little memory beyond what the log retains.
 pub(super) const BLOCK_BYTES: usize = 64 << 10;
 
-/// A number for each priority, most severe first.
+/// The number of alerts of each priority, most severe first.
 pub type PriorityCounts = [u64; Priority::ALL.len()];
 
-/// Alerts on their way into the log. One that was appended is empty, and keeps its room and the labels
-/// it knows for what comes next.
+/// Alerts on their way into the log. After an append it is empty, and keeps its buffers and known
+/// labels for the next alerts.
 #[derive(Debug, Default)]
 pub struct Batch {
     closed: Vec<Block>,
@@ -36,30 +36,30 @@ struct Open {
     labels: Labelling,
 }
 
-/// Some consecutive alerts, in both encodings.
+/// Consecutive alerts in both encodings.
 #[derive(Debug)]
 pub(super) struct Block {
     /// The sequence number of the first alert.
     pub(super) first: u64,
-    /// How often it was merged.
+    /// How many times its alerts were merged.
     level: u8,
     frames: Bytes,
     lines: Bytes,
     index: Box<[Entry]>,
     labels: LabelSet,
-    /// The latest time of its alerts: looking for a time passes over blocks that end before.
+    /// The latest time of its alerts. A search for a time skips blocks that are older.
     latest: Time,
 }
 
-/// What is known of an alert without decoding it.
+/// The index entry of an alert: what is known without decoding it.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     time: Time,
-    /// Where its frame ends in the block's frames.
+    /// The end of its frame in the block's frames.
     frame_end: u32,
-    /// Where its line ends in the block's lines.
+    /// The end of its line in the block's lines.
     line_end: u32,
-    /// Which of the block's labels it has.
+    /// The index of its labels in the block's labels.
     labels: u16,
     priority: Priority,
 }
@@ -74,25 +74,25 @@ pub struct Slice {
 /// One alert of a slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Alert<'a> {
-    /// Its number in the log.
+    /// The sequence number in the log.
     pub sequence: u64,
-    /// When it happened.
+    /// The time of the event.
     pub time: Time,
-    /// How severe it is.
+    /// The severity.
     pub priority: Priority,
-    /// Its rule, source, hostname and tags.
+    /// Rule, source, hostname and tags.
     pub labels: &'a Labels,
-    /// As a gRPC frame.
+    /// The gRPC frame.
     pub frame: &'a [u8],
-    /// As the JSON line it came as.
+    /// The JSON line, as it arrived.
     pub line: &'a [u8],
 }
 
 impl Batch {
-    /// Adds an alert: its frame is encoded here, once; `line` is its native JSON; `origin`
-    /// stands in where it has none.
+    /// Adds an alert and encodes its frame, once. `line` is its JSON. An alert without a hostname
+    /// gets that of `origin`.
     pub fn push(&mut self, event: &Event<'_>, line: &str, origin: &Origin) {
-        // A frame is about as long as its line: room made once, not in a dozen small steps.
+        // A frame is about as long as its line. Reserve once, not in a dozen small steps.
         self.open.frames.reserve(line.len());
         event::encode(event, origin, &mut self.open.frames);
         self.open.lines.extend_from_slice(line.as_bytes());
@@ -108,30 +108,30 @@ impl Batch {
         }
     }
 
-    /// How many alerts are in it.
+    /// Returns the number of alerts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.closed.iter().map(Block::len).sum::<usize>() + self.open.index.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Returns whether it has no alerts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.closed.is_empty() && self.open.index.is_empty()
     }
 
-    /// Takes out what has been closed.
+    /// Takes out the closed blocks.
     pub(super) fn take_closed(&mut self) -> impl Iterator<Item = Block> {
         self.closed.drain(..)
     }
 
-    /// Makes a block of what has been collected since the last one.
+    /// Makes a block of the alerts since the last one.
     pub(super) fn close(&mut self) {
         if self.open.index.is_empty() {
             return;
         }
         let latest = self.open.latest();
-        // Copied to their exact size: a block is kept for long, its builder's spare room is not.
+        // Copy to the exact size, because a block is retained for long and spare capacity with it.
         self.closed.push(Block {
             first: 0,
             level: 0,
@@ -143,7 +143,7 @@ impl Batch {
         });
         for text in [&mut self.open.frames, &mut self.open.lines] {
             text.clear();
-            // What one very long alert needed is not kept for those after it.
+            // Free the memory that one very long alert needed.
             text.shrink_to(2 * BLOCK_BYTES);
         }
         self.open.index.clear();
@@ -156,7 +156,8 @@ impl Open {
     }
 }
 
-/// A block holds at most [`BLOCK_BYTES`] and one more alert, which a record of at most 1 MiB made.
+/// Converts an offset. It fits, because a block has at most [`BLOCK_BYTES`] and one more alert,
+/// whose record has at most 1 MiB.
 fn offset(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
@@ -166,14 +167,14 @@ impl Block {
         self.index.len()
     }
 
-    /// The sequence number after the last alert.
+    /// Returns the sequence number after the last alert.
     pub(super) fn end(&self) -> u64 {
         self.first + self.index.len() as u64
     }
 
-    /// What keeping this block costs, in bytes.
+    /// Returns the memory this block takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        /// The block itself, its reference counts and its place in the log.
+        /// The block itself, its reference counts and its entry in the log.
         const OVERHEAD: usize = size_of::<Block>() + 64;
         self.frames.len()
             + self.lines.len()
@@ -182,8 +183,8 @@ impl Block {
             + OVERHEAD
     }
 
-    /// These consecutive blocks as one of the next level; `None` when they are not all of one
-    /// level, or would be more than one block.
+    /// Merges consecutive blocks into one of the next level. Returns `None` if their levels differ,
+    /// or if they do not fit into one block.
     pub(super) fn merge<'a>(blocks: impl Iterator<Item = &'a Self> + Clone) -> Option<Self> {
         let Self { first, level, .. } = blocks.clone().next()?;
         let total = |size: fn(&Self) -> usize| blocks.clone().map(size).sum::<usize>();
@@ -222,7 +223,7 @@ impl Block {
         })
     }
 
-    /// The position of the first alert at or after `time`, if this block has one.
+    /// Returns the index of the first alert at or after `time`, if this block has one.
     pub(super) fn position_since(&self, time: Time) -> Option<usize> {
         if self.latest < time {
             return None;
@@ -230,8 +231,8 @@ impl Block {
         self.index.iter().position(|entry| entry.time >= time)
     }
 
-    /// The alerts from sequence number `from` on: as many as fit in `budget` bytes of frames, and
-    /// at least one. `None` when the block has none from there on.
+    /// Returns the alerts from sequence number `from` on: as many as fit into `budget` bytes of
+    /// frames, and at least one. Returns `None` if the block has none.
     pub(super) fn slice(self: &Arc<Self>, from: u64, budget: usize) -> Option<Slice> {
         let start = usize::try_from(from.checked_sub(self.first)?).ok()?;
         let limit = self.frame_start(start).saturating_add(budget);
@@ -240,13 +241,13 @@ impl Block {
         Some(Slice { block: self.clone(), range: start..start + fitting.max(1) })
     }
 
-    /// The alerts before sequence number `end`, and from `start` on: all that the block has.
+    /// Returns all of its alerts from sequence number `start` on and before `end`.
     pub(super) fn within(self: &Arc<Self>, start: u64, end: u64) -> Option<Slice> {
         let range = self.position(start)..self.position(end);
         (!range.is_empty()).then(|| Slice { block: self.clone(), range })
     }
 
-    /// How many alerts of each priority it has.
+    /// Adds its alerts to `counts`, by priority.
     pub(super) fn count(&self, counts: &mut PriorityCounts) {
         for entry in &self.index {
             if let Some(count) = counts.get_mut(entry.priority as usize) {
@@ -269,7 +270,7 @@ impl Block {
         })
     }
 
-    /// Where the alert with this sequence number stands, at most behind the last.
+    /// Returns the index of the alert with this sequence number, clamped to `0..=len`.
     fn position(&self, sequence: u64) -> usize {
         let position = sequence.clamp(self.first, self.end()) - self.first;
         usize::try_from(position).unwrap_or(usize::MAX)
@@ -289,37 +290,37 @@ impl Block {
 }
 
 impl Slice {
-    /// The sequence number of the first alert.
+    /// Returns the sequence number of the first alert.
     #[must_use]
     pub fn first(&self) -> u64 {
         self.block.first + self.range.start as u64
     }
 
-    /// The sequence number after the last alert.
+    /// Returns the sequence number after the last alert.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.block.first + self.range.end as u64
     }
 
-    /// The alerts as gRPC frames, one after the other, sharing the block's memory.
+    /// Returns the gRPC frames, one after the other. They share the block's memory.
     #[must_use]
     pub fn frames(&self) -> Bytes {
         let block = &self.block;
         block.frames.slice(block.frame_start(self.range.start)..block.frame_start(self.range.end))
     }
 
-    /// Each alert by itself.
+    /// Returns the alerts.
     pub fn alerts(&self) -> impl DoubleEndedIterator<Item = Alert<'_>> {
         self.range.clone().filter_map(|position| self.block.alert(position))
     }
 
-    /// The same from sequence number `from` on.
+    /// Returns the alerts from sequence number `from` on.
     pub fn alerts_from(&self, from: u64) -> impl Iterator<Item = Alert<'_>> {
         let start = self.block.position(from).clamp(self.range.start, self.range.end);
         (start..self.range.end).filter_map(|position| self.block.alert(position))
     }
 
-    /// The alert with this sequence number, if it is one of these.
+    /// Returns the alert with this sequence number, if the slice has it.
     #[must_use]
     pub fn alert(&self, sequence: u64) -> Option<Alert<'_>> {
         let position = self.block.position(sequence);
@@ -327,7 +328,7 @@ impl Slice {
         there.then(|| self.block.alert(position)).flatten()
     }
 
-    /// This slice up to, not including, sequence number `end`; `None` when nothing is left.
+    /// Cuts the slice before sequence number `end`. Returns `None` if nothing is left.
     #[must_use]
     pub fn until(mut self, end: u64) -> Option<Self> {
         let keep = usize::try_from(end.saturating_sub(self.first())).unwrap_or(usize::MAX);

@@ -1,15 +1,15 @@
-//! A place in the stream of alerts that means the same to every interface.
+//! Cursors: positions in the log, the same in every interface.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One run of the log: sequence numbers are never used twice within it. It changes with every
-/// start, so that a cursor of an earlier run is recognised instead of misread.
+/// One run of the log. Sequence numbers are unique within a run. The epoch changes with every
+/// start, so the server recognises a cursor of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epoch(u64);
 
 impl Epoch {
-    /// Makes an epoch of a number that no earlier run had, such as the start time.
+    /// Creates an epoch from a number that no earlier run had, such as the start time.
     #[must_use]
     pub fn new(number: u64) -> Self {
         Self(number)
@@ -25,9 +25,9 @@ impl fmt::Display for Epoch {
 /// Names one alert: `<epoch>.<sequence>`, opaque to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// The run of the log the sequence number belongs to.
+    /// The run of the log.
     pub epoch: Epoch,
-    /// The alert's number, from 1.
+    /// The alert's sequence number, from 1.
     pub sequence: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct NotACursor;
 impl FromStr for Cursor {
     type Err = NotACursor;
 
-    /// Reads exactly what [`fmt::Display`] writes: no signs, no spaces, no leading zeros.
+    /// Parses exactly the text that [`fmt::Display`] writes: no signs, spaces or leading zeros.
     fn from_str(text: &str) -> Result<Self, NotACursor> {
         let (epoch, sequence) = text.split_once('.').ok_or(NotACursor)?;
         let cursor = Self {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_back_and_nothing_else_does() {
+    fn only_printed_cursors_parse() {
         let cursor = Cursor { epoch: Epoch::new(0x64a5_f0c2_b1e8_0abc), sequence: u64::MAX };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
         for text in [

@@ -1,28 +1,28 @@
 //! Reader groups: one "read up to here" mark each.
 //!
-//! Falco had one queue, and what one client took no other saw. A group is that queue's read
-//! position without the taking: calls that do not say where to start begin at their group's mark
-//! and move it on as they are sent alerts. Calls without metadata belong to [`DEFAULT`].
+//! Falco had one queue, and an alert that one client took was gone for the others. A group is the
+//! read position of that queue, but removes nothing. A call that names no position begins at its
+//! group's mark and moves it as alerts are sent. Calls without metadata belong to [`DEFAULT`].
 
 use std::collections::HashMap;
 
 /// The group of calls that name none.
 pub const DEFAULT: &str = "default";
 
-/// How many groups may be named besides [`DEFAULT`]: a name costs memory, and anybody who may
-/// connect may name one.
+/// The maximum number of groups besides [`DEFAULT`]. Each costs memory, and every client can create
+/// one.
 pub const MAX_GROUPS: usize = 1024;
 
-/// The longest name of a group, in bytes.
+/// The maximum length of a group's name, in bytes.
 pub const MAX_GROUP_NAME: usize = 128;
 
-/// A call names a group it cannot have.
+/// The group that a call names cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GroupError {
-    /// Empty, too long, or with characters other than visible ASCII.
+    /// The name is empty, too long, or has characters other than visible ASCII.
     #[error("a group's name is 1 to {MAX_GROUP_NAME} visible ASCII characters")]
     Name,
-    /// All [`MAX_GROUPS`] names are taken.
+    /// There are [`MAX_GROUPS`] groups already.
     #[error("there are {MAX_GROUPS} reader groups already; use one of them, or restart the server")]
     TooMany,
 }
@@ -35,14 +35,14 @@ pub(super) struct Groups {
 
 impl Default for Groups {
     fn default() -> Self {
-        // The default group has been there from the first alert on: what was evicted before
-        // anybody came is lost to it, and it is told so.
+        // The default group exists from the first alert on. Alerts that were evicted before its
+        // first reader are lost to it, and announced.
         Self { default: 1, named: HashMap::new() }
     }
 }
 
 impl Groups {
-    /// The mark of `name`, new at `oldest` if the name is.
+    /// Returns the mark of `name`. A new group's mark is `oldest`.
     pub(super) fn mark(&mut self, name: &str, oldest: u64) -> Result<&mut u64, GroupError> {
         if name == DEFAULT {
             return Ok(&mut self.default);

@@ -1,9 +1,9 @@
-//! What of an alert stands in the index: its rule, source, hostname and tags.
+//! Labels: the rule, source, hostname and tags of an alert, as stored in a block.
 //!
-//! Most alerts of a block share theirs with others, so a block keeps each set once
-//! ([`LabelSet`]) and an alert's entry says which; blocks of one batch share what earlier ones
-//! knew. An equal set is found by its hash, among the latest ones: alerts that are all different
-//! cost little more than their own text.
+//! Most alerts of a block have the same labels as others. A block therefore stores each set once
+//! ([`LabelSet`]), an alert's index entry refers to it, and blocks of one batch share sets. An
+//! equal set is searched for by its hash among the latest ones only, so alerts that all differ cost
+//! little more than their own text.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::{Arc, LazyLock};
@@ -12,18 +12,19 @@ use foldhash::fast::RandomState;
 
 use crate::event::Event;
 
-/// Among how many sets an alert's is looked for before it is kept once more.
+/// How many of the latest sets are searched for an equal one.
 const LOOK_BACK: usize = 256;
 
-/// What is remembered of earlier blocks at most, in bytes: these labels may be in no block any more.
+/// The maximum size of the labels remembered from earlier blocks, in bytes. The blocks may have
+/// been evicted.
 const REMEMBERED: usize = 64 << 10;
 
-/// One alert's labels.
+/// The labels of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     /// Rule, source, hostname and each tag, one after the other.
     text: Box<str>,
-    /// Where each of them ends.
+    /// The end of each of them in `text`.
     ends: Box<[u32]>,
     hash: u64,
 }
@@ -34,31 +35,31 @@ impl Labels {
         let mut ends = Vec::with_capacity(parts.size_hint().0);
         for part in parts {
             text.push_str(part);
-            // A record has at most 1 MiB, so its labels have.
+            // A record has at most 1 MiB, and so have its labels.
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
         Self { text: text.into(), ends: ends.into(), hash }
     }
 
-    /// The rule's name; empty for text alerts.
+    /// Returns the rule's name, empty for most text alerts.
     #[must_use]
     pub fn rule(&self) -> &str {
         self.part(0)
     }
 
-    /// The event source's name.
+    /// Returns the event source's name.
     #[must_use]
     pub fn source(&self) -> &str {
         self.part(1)
     }
 
-    /// The alert's machine, or the one that stands in for it.
+    /// Returns the alert's hostname, or the default that was set when it arrived.
     #[must_use]
     pub fn hostname(&self) -> &str {
         self.part(2)
     }
 
-    /// The rule's tags, sorted.
+    /// Returns the rule's tags, sorted.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         (3..self.ends.len()).map(|at| self.part(at))
     }
@@ -91,17 +92,17 @@ impl LabelSet {
         self.0.iter()
     }
 
-    /// What keeping them costs, at most: what merging shares counts each time.
+    /// Returns the memory they take at most, in bytes. Sets that blocks share count for each block.
     pub(super) fn bytes(&self) -> usize {
         self.0.iter().map(|labels| labels.bytes() + size_of::<Arc<Labels>>()).sum()
     }
 }
 
-/// A [`LabelSet`] in the making.
+/// Builds a [`LabelSet`].
 #[derive(Debug, Default)]
 pub(super) struct Labelling {
     known: Known,
-    /// What earlier blocks have, and most alerts have again: shared instead of made anew.
+    /// Labels of earlier blocks. Most alerts have some of them again, and share them.
     earlier: Known,
     earlier_bytes: usize,
 }
@@ -109,12 +110,12 @@ pub(super) struct Labelling {
 #[derive(Debug, Default)]
 struct Known {
     set: LabelSet,
-    /// Of each of the set: what is looked through.
+    /// The hash of each set, for the search.
     hashes: Vec<u64>,
 }
 
 impl Labelling {
-    /// The number of these labels, which are added unless they are there.
+    /// Returns the index of an event's labels, and adds them if they are new.
     pub(super) fn of(&mut self, event: &Event<'_>, hostname: &str) -> u16 {
         let hostname = event.hostname.as_deref().unwrap_or(hostname);
         let own = [event.rule.as_ref(), event.source.as_ref(), hostname];
@@ -138,13 +139,13 @@ impl Labelling {
         self.known.add(labels)
     }
 
-    /// The number of labels that another block has.
+    /// Returns the index of labels from another block, and adds them if they are new.
     pub(super) fn adopt(&mut self, other: &Arc<Labels>) -> u16 {
         let found = self.known.find(other.hash, |labels| labels == &**other);
         found.unwrap_or_else(|| self.known.add(other.clone()))
     }
 
-    /// Hands them on, and begins anew.
+    /// Returns the set and starts a new one.
     pub(super) fn take(&mut self) -> LabelSet {
         self.known.hashes.clear();
         let mut set = std::mem::take(&mut self.known.set);
@@ -171,8 +172,8 @@ impl Known {
         self.set.get(number).is_some_and(equal).then_some(number)
     }
 
-    /// A block has fewer alerts than a `u16` can count: each has a frame of a few bytes, and a
-    /// block some tens of KiB of them.
+    /// Adds labels and returns their index. It fits into a `u16`, because a block has some tens of
+    /// KiB of frames, each of several bytes.
     fn add(&mut self, labels: Arc<Labels>) -> u16 {
         self.hashes.push(labels.hash);
         self.set.0.push(labels);
@@ -180,8 +181,8 @@ impl Known {
     }
 }
 
-/// The same in every block of this process. Equal hashes of unequal labels cost one comparison and
-/// a copy, so nobody gains by making them.
+/// Hashes labels, the same way in every block of this process. A collision costs only one
+/// comparison and a copy, so an attacker gains nothing by it.
 fn hash<'t>(parts: impl Iterator<Item = &'t str>) -> u64 {
     static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::default);
     let mut hasher = STATE.build_hasher();
@@ -207,14 +208,14 @@ mod tests {
         }
     }
 
-    /// The labels of a block with one alert of `rule`.
+    /// Returns the labels of a block with one alert of `rule`.
     fn block(labelling: &mut Labelling, rule: &str) -> Arc<Labels> {
         let number = labelling.of(&event(rule), "machine");
         labelling.take().share(number).unwrap()
     }
 
     #[test]
-    fn blocks_share_what_earlier_ones_knew() {
+    fn blocks_share_the_labels_of_earlier_ones() {
         let mut labelling = Labelling::default();
         let first = block(&mut labelling, "one");
         assert!(!Arc::ptr_eq(&first, &block(&mut labelling, "another")));
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn the_memory_of_remembered_labels_is_bounded() {
         let mut labelling = Labelling::default();
         for number in 0..10 * LOOK_BACK {
             let rule = number.to_string().repeat(number);

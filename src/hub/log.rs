@@ -1,11 +1,12 @@
-//! The blocks that are kept, oldest first, within a bound.
+//! The retained blocks, oldest first, within a bound.
 //!
-//! 1. [`Log::append`] numbers a batch's blocks and puts them at the end. Whenever there are
-//!    [`MERGED`] of a level, they become one of the next level, as long as they fit one block:
-//!    single alerts become large blocks, and each is copied two or three times on the way.
-//! 2. What exceeds the bound is evicted whole, oldest first; the newest block always stays.
-//! 3. [`Log::next`] is the reader's side: alerts from a sequence number on, or what is missing
-//!    before the oldest one kept, or nothing new.
+//! 1. [`Log::append`] numbers a batch's blocks and appends them. Whenever the last [`MERGED`]
+//!    blocks have the same level and fit into one block, they are merged into one of the next
+//!    level. So single alerts become large blocks, and each alert is copied two or three times.
+//! 2. If the log exceeds the bound, it evicts whole blocks, oldest first. It always retains the
+//!    newest block.
+//! 3. [`Log::next`] serves readers: it returns alerts from a sequence number on, or the gap before
+//!    the oldest retained alert, or that there is nothing new.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,42 +14,42 @@ use std::sync::Arc;
 use super::block::{Batch, Block, PriorityCounts, Slice};
 use crate::event::Time;
 
-/// How many blocks of a level become one of the next. More means less copying and more small blocks
-/// at the end; a reader gathers those.
+/// How many blocks of a level are merged into one. A larger number means less copying, but more
+/// small blocks at the end, which readers have to gather.
 const MERGED: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Log {
     blocks: VecDeque<Arc<Block>>,
-    /// The number the next alert gets; the first one is 1.
+    /// The sequence number of the next alert, from 1.
     next: u64,
     bytes: usize,
     retain: usize,
     counts: PriorityCounts,
 }
 
-/// What a reader finds at its place in the log.
+/// The result of reading the log from a sequence number on.
 #[derive(Debug, Clone)]
 pub enum Next {
-    /// Alerts to deliver; go on at [`Slice::end`].
+    /// Alerts to deliver; continue at [`Slice::end`].
     Alerts(Slice),
-    /// These alerts are gone; go on at [`Gap::end`].
+    /// Lost alerts; continue at [`Gap::end`].
     Lost(Gap),
-    /// Everything has been read.
+    /// There are no further alerts yet.
     CaughtUp,
 }
 
 /// Alerts that were evicted before a reader read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// The first one missed.
+    /// The sequence number of the first lost alert.
     pub first: u64,
-    /// The sequence number after the last one missed.
+    /// The sequence number after the last lost alert.
     pub end: u64,
 }
 
 impl Gap {
-    /// How many alerts were missed.
+    /// Returns the number of lost alerts.
     #[must_use]
     pub fn count(self) -> u64 {
         self.end - self.first
@@ -60,7 +61,8 @@ impl Log {
         Self { blocks: VecDeque::new(), next: 1, bytes: 0, retain: bound(retain), counts: [0; 8] }
     }
 
-    /// Appends, and hands back what was evicted: freeing memory can wait until the lock is gone.
+    /// Appends a batch. Returns the evicted blocks, so that the caller frees their memory after it
+    /// has released the lock.
     pub(super) fn append(&mut self, batch: &mut Batch) -> Vec<Arc<Block>> {
         for block in batch.take_closed() {
             self.push(block);
@@ -68,7 +70,7 @@ impl Log {
         self.evict()
     }
 
-    /// Changes the bound, and hands back what was evicted.
+    /// Changes the bound and returns the evicted blocks.
     pub(super) fn set_retain(&mut self, retain: u64) -> Vec<Arc<Block>> {
         self.retain = bound(retain);
         self.evict()
@@ -97,7 +99,7 @@ impl Log {
         }
     }
 
-    /// The last blocks as one, if they are as many as are merged, all of a level, and fit.
+    /// Merges the last [`MERGED`] blocks, if they have one level and fit into one block.
     fn merged_tail(&mut self) -> Option<Block> {
         let start = self.blocks.len().checked_sub(MERGED)?;
         let tail = || self.blocks.range(start..).map(Arc::as_ref);
@@ -107,12 +109,13 @@ impl Log {
         Some(merged)
     }
 
-    /// The number the next alert will get.
+    /// Returns the sequence number of the next alert.
     pub(super) fn head(&self) -> u64 {
         self.next
     }
 
-    /// The number of the oldest alert kept, or [`Self::head`] when there is none.
+    /// Returns the sequence number of the oldest retained alert, or [`Self::head`] if there is
+    /// none.
     pub(super) fn oldest(&self) -> u64 {
         self.blocks.front().map_or(self.next, |block| block.first)
     }
@@ -121,8 +124,8 @@ impl Log {
         self.bytes
     }
 
-    /// What there is from sequence number `from` on, at most `budget` bytes of frames (but one
-    /// alert at least).
+    /// Reads from sequence number `from` on: at most `budget` bytes of frames, but at least one
+    /// alert.
     pub(super) fn next(&self, from: u64, budget: usize) -> Next {
         if from < self.oldest() {
             return Next::Lost(Gap { first: from, end: self.oldest() });
@@ -134,35 +137,36 @@ impl Log {
             .map_or(Next::CaughtUp, Next::Alerts)
     }
 
-    /// The first alerts from sequence number `start` on and before `end`: those of one block.
+    /// Returns the first alerts from sequence number `start` on and before `end`, from one block.
     pub(super) fn first_of(&self, start: u64, end: u64) -> Option<Slice> {
         let at = self.blocks.partition_point(|block| block.end() <= start);
         self.blocks.get(at)?.within(start, end)
     }
 
-    /// The last alerts from sequence number `start` on and before `end`: those of one block.
+    /// Returns the last alerts from sequence number `start` on and before `end`, from one block.
     pub(super) fn last_of(&self, start: u64, end: u64) -> Option<Slice> {
         let at = self.blocks.partition_point(|block| block.first < end).checked_sub(1)?;
         self.blocks.get(at)?.within(start, end)
     }
 
-    /// The bound, in bytes.
+    /// Returns the bound, in bytes.
     pub(super) fn retain(&self) -> usize {
         self.retain
     }
 
-    /// How many alerts of each priority were ever appended.
+    /// Returns the number of alerts of each priority since the start.
     pub(super) fn counts(&self) -> PriorityCounts {
         self.counts
     }
 
-    /// The time of the oldest alert kept.
+    /// Returns the time of the oldest retained alert.
     pub(super) fn oldest_time(&self) -> Option<Time> {
         let slice = self.blocks.front()?.slice(self.oldest(), 0)?;
         slice.alerts().next().map(|alert| alert.time)
     }
 
-    /// The number of the first alert kept that happened at or after `time`, or the head.
+    /// Returns the sequence number of the first retained alert with this time or a later one, or
+    /// [`Self::head`] if there is none.
     pub(super) fn since(&self, time: Time) -> u64 {
         self.blocks
             .iter()

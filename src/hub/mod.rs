@@ -1,10 +1,9 @@
-//! The log everything flows through: alerts are appended once and read by anybody.
+//! The log. Inputs append alerts once, and any number of readers read them.
 //!
-//! - Appending never waits for a reader; a reader is a cursor and costs the hub nothing.
-//! - What is kept is bounded by [`Config::retain`]; a reader that comes too late for something
-//!   is told exactly which alerts those were ([`Next::Lost`]).
-//! - A reader group is one "read up to here" mark ([`groups`]), for calls that do not say where
-//!   they want to start.
+//! - Appending never waits for a reader. A reader is a cursor and costs the hub nothing.
+//! - The log retains at most [`Config::retain`] bytes. A reader that falls behind learns exactly
+//!   which alerts it lost ([`Next::Lost`]).
+//! - A reader group ([`groups`]) is one "read up to here" mark, for calls that name no position.
 //!
 //! The hub reads no clock and spawns nothing.
 
@@ -30,10 +29,10 @@ use crate::event::Time;
 use groups::Groups;
 use log::Log;
 
-/// How much the log keeps.
+/// The settings of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// Upper bound of what is kept for readers to come, in bytes: frames, JSON lines and index.
+    /// The maximum size of the log, in bytes: frames, JSON lines and index.
     pub retain: u64,
 }
 
@@ -43,10 +42,10 @@ impl Default for Config {
     }
 }
 
-/// 64 MiB: about 30,000 alerts of a kilobyte, kept twice (frame and JSON line).
+/// 64 MiB: about 30,000 alerts of a kilobyte, each stored twice (frame and JSON line).
 pub const DEFAULT_RETAIN: u64 = 64 << 20;
 
-/// The log, shared by everybody who appends or reads.
+/// The log, shared by all inputs and readers.
 #[derive(Debug)]
 pub struct Hub {
     epoch: Epoch,
@@ -61,27 +60,27 @@ struct State {
     groups: Groups,
 }
 
-/// What the log holds.
+/// Numbers about the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
     /// Alerts appended since the start.
     pub received: u64,
-    /// Alerts kept.
+    /// Alerts retained.
     pub retained: u64,
-    /// Bytes kept.
+    /// Bytes retained.
     pub retained_bytes: usize,
-    /// Bytes that may be kept.
+    /// The limit of `retained_bytes`.
     pub retain: usize,
-    /// When the oldest alert kept happened.
+    /// The time of the oldest retained alert.
     pub oldest: Option<Time>,
     /// Alerts of each priority since the start.
     pub priorities: PriorityCounts,
-    /// Alerts that readers missed because they were evicted first, summed over readers.
+    /// Alerts that were evicted before a reader read them, summed over readers.
     pub lost: u64,
 }
 
 impl Hub {
-    /// An empty log; `epoch` is a number no earlier run had.
+    /// Creates an empty log. No earlier run may have had the same `epoch`.
     #[must_use]
     pub fn new(config: Config, epoch: Epoch) -> Self {
         let log = Log::new(config.retain);
@@ -93,20 +92,20 @@ impl Hub {
         }
     }
 
-    /// Which run of the log this is.
+    /// Returns the epoch of this run.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// The cursor of the alert with this sequence number.
+    /// Returns the cursor of the alert with this sequence number.
     #[must_use]
     pub fn cursor(&self, sequence: u64) -> Cursor {
         Cursor { epoch: self.epoch, sequence }
     }
 
-    /// Appends what is in a batch, which is empty then, and wakes whoever waits for more. Returns the
-    /// sequence numbers it got.
+    /// Appends the alerts of a batch, which empties it, and wakes waiting readers. Returns the new
+    /// sequence numbers.
     pub fn append(&self, batch: &mut Batch) -> Range<u64> {
         batch.close();
         let mut state = self.state();
@@ -115,7 +114,7 @@ impl Hub {
         let head = state.log.head();
         drop(state);
         drop(evicted);
-        // Two appends may come here in either order; the head only ever grows.
+        // Two appends may get here in either order. The head must only grow.
         self.head.send_if_modified(|known| {
             let grown = head > *known;
             *known = head.max(*known);
@@ -124,14 +123,14 @@ impl Hub {
         first..head
     }
 
-    /// Keeps more or less from now on ([`Config::retain`]).
+    /// Changes [`Config::retain`].
     pub fn set_retain(&self, retain: u64) {
         let evicted = self.state().log.set_retain(retain);
         drop(evicted);
     }
 
-    /// What there is from sequence number `from` on: at most `budget` bytes of frames, but one
-    /// alert at least.
+    /// Reads from sequence number `from` on: at most `budget` bytes of frames, but at least one
+    /// alert.
     #[must_use]
     pub fn next(&self, from: u64, budget: usize) -> Next {
         let next = self.state().log.next(from, budget);
@@ -139,66 +138,68 @@ impl Hub {
         next
     }
 
-    /// Alerts kept from sequence number `start` on and before `end`: the first ones, for reading
-    /// on at [`Slice::end`]. Looking back counts as no loss: it is [`Self::next`] that does.
+    /// Returns the first retained alerts from sequence number `start` on and before `end`. To read
+    /// on, continue at [`Slice::end`]. Unlike [`Self::next`], this counts no loss.
     #[must_use]
     pub fn first_of(&self, start: u64, end: u64) -> Option<Slice> {
         self.state().log.first_of(start, end)
     }
 
-    /// The last ones, for reading backwards from [`Slice::first`].
+    /// Returns the last retained alerts from sequence number `start` on and before `end`. To read
+    /// backwards, continue before [`Slice::first`].
     #[must_use]
     pub fn last_of(&self, start: u64, end: u64) -> Option<Slice> {
         self.state().log.last_of(start, end)
     }
 
-    /// Watches the sequence number the next alert will get.
+    /// Watches the sequence number of the next alert.
     #[must_use]
     pub fn watch_head(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }
 
-    /// The sequence number the next alert will get.
+    /// Returns the sequence number of the next alert.
     #[must_use]
     pub fn head(&self) -> u64 {
         self.state().log.head()
     }
 
-    /// The sequence number of the oldest alert kept; the head when there is none.
+    /// Returns the sequence number of the oldest retained alert, or [`Self::head`] if there is
+    /// none.
     #[must_use]
     pub fn oldest(&self) -> u64 {
         self.state().log.oldest()
     }
 
-    /// The sequence number of the first alert kept that happened at or after `time`. Alerts are
-    /// kept in order of arrival, so later ones may have happened earlier.
+    /// Returns the sequence number of the first retained alert with this time or a later one, or
+    /// [`Self::head`] if there is none. The log is in order of arrival, so alerts after it may have
+    /// earlier times.
     #[must_use]
     pub fn since(&self, time: Time) -> u64 {
         self.state().log.since(time)
     }
 
-    /// Where `group` has read to. A group that is named for the first time begins with the oldest
-    /// alert kept.
+    /// Returns the mark of `group`. A new group begins with the oldest retained alert.
     ///
     /// # Errors
-    /// When the name cannot be a group's, or there are too many groups.
+    /// If the name is not valid, or there are too many groups.
     pub fn group(&self, group: &str) -> Result<u64, GroupError> {
         let mut state = self.state();
         let oldest = state.log.oldest();
         state.groups.mark(group, oldest).map(|mark| *mark)
     }
 
-    /// Notes that a reader of `group` has been sent everything before `end`. A mark never moves
-    /// back.
+    /// Moves the mark of `group` to `end`, because a reader was sent everything before. A mark
+    /// never moves back.
     pub fn advance(&self, group: &str, end: u64) {
         self.state().groups.advance(group, end);
     }
 
-    /// Takes the next alerts before sequence number `end` for one reader of `group`, so that no
-    /// other reader of it gets them.
+    /// Takes the next alerts of `group` before sequence number `end`, so that only one reader of
+    /// the group gets them.
     ///
     /// # Errors
-    /// As [`Self::group`].
+    /// Like [`Self::group`].
     pub fn claim(&self, group: &str, end: u64, budget: usize) -> Result<Next, GroupError> {
         let mut state = self.state();
         let State { log, groups } = &mut *state;
@@ -217,7 +218,7 @@ impl Hub {
         Ok(next)
     }
 
-    /// What the log holds now.
+    /// Returns the current numbers.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let state = self.state();
@@ -239,7 +240,7 @@ impl Hub {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock calls out; a poisoned one has still a whole log in it.
+        // No code under this lock leaves the log half-changed, so a poisoned lock is usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

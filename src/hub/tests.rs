@@ -1,4 +1,4 @@
-//! The log's promises: order, exact gaps, a bound that holds, marks that never move back.
+//! Tests of the log: order, exact gaps, the bound, and marks that never move back.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn hub(retain: u64) -> Hub {
     Hub::new(Config { retain }, Epoch::new(7))
 }
 
-/// A batch of alerts numbered from `first`, each with `padding` bytes of output.
+/// Returns a batch of alerts numbered from `first`, each with `padding` bytes of output.
 fn batch(first: u64, count: u64, padding: usize) -> Batch {
     let mut batch = Batch::default();
     for number in first..first + count {
@@ -30,7 +30,7 @@ fn batch(first: u64, count: u64, padding: usize) -> Batch {
     batch
 }
 
-/// The rule of each frame in `frames`.
+/// Returns the rule of each frame in `frames`.
 fn rules(mut frames: &[u8]) -> Vec<String> {
     use prost::Message;
     let mut rules = Vec::new();
@@ -43,7 +43,8 @@ fn rules(mut frames: &[u8]) -> Vec<String> {
     rules
 }
 
-/// Everything from `from` on, as sequence numbers told by the frames and the lines, and gaps.
+/// Reads everything from `from` on. Returns the numbers in the frames and lines, and how many
+/// alerts were lost.
 fn read_all(hub: &Hub, mut from: u64, budget: usize) -> (Vec<u64>, u64) {
     let (mut seen, mut lost) = (Vec::new(), 0);
     loop {
@@ -77,7 +78,7 @@ fn read_all(hub: &Hub, mut from: u64, budget: usize) -> (Vec<u64>, u64) {
 }
 
 #[test]
-fn alerts_come_back_in_order_whatever_the_batches_were() {
+fn alerts_are_read_in_order_whatever_the_batches() {
     let hub = hub(DEFAULT_RETAIN);
     let mut next = 1;
     for count in [1, 1, 1, 5, 200, 1, 1, 40, 3] {
@@ -108,7 +109,7 @@ fn single_alerts_are_merged_into_few_blocks() {
 }
 
 #[test]
-fn the_bound_holds_and_what_is_gone_is_told_exactly() {
+fn the_bound_holds_and_gaps_are_exact() {
     let retain = 1 << 20;
     let hub = hub(retain);
     for number in 1..=5_000 {
@@ -124,7 +125,7 @@ fn the_bound_holds_and_what_is_gone_is_told_exactly() {
 }
 
 #[test]
-fn one_alert_larger_than_the_bound_is_still_delivered() {
+fn an_alert_larger_than_the_bound_is_delivered() {
     let hub = hub(10_000);
     hub.append(&mut batch(1, 3, 100));
     hub.append(&mut batch(4, 1, 500_000));
@@ -132,7 +133,7 @@ fn one_alert_larger_than_the_bound_is_still_delivered() {
 }
 
 #[test]
-fn a_group_reads_on_where_it_was_and_never_goes_back() {
+fn a_group_resumes_at_its_mark_which_never_moves_back() {
     let hub = hub(DEFAULT_RETAIN);
     hub.append(&mut batch(1, 10, 10));
     assert_eq!(hub.group("default"), Ok(1));
@@ -148,7 +149,7 @@ fn a_group_reads_on_where_it_was_and_never_goes_back() {
 }
 
 #[test]
-fn the_default_group_is_told_what_went_before_it_came_and_a_new_group_is_not() {
+fn only_the_default_group_loses_alerts_evicted_before_its_first_reader() {
     let hub = hub(100_000);
     for number in 1..=500 {
         hub.append(&mut batch(number, 1, 900));
@@ -159,7 +160,7 @@ fn the_default_group_is_told_what_went_before_it_came_and_a_new_group_is_not() {
 }
 
 #[test]
-fn groups_are_bounded() {
+fn the_number_of_groups_is_limited() {
     let hub = hub(DEFAULT_RETAIN);
     for number in 0..MAX_GROUPS {
         hub.group(&format!("g{number}")).unwrap();
@@ -169,7 +170,7 @@ fn groups_are_bounded() {
 }
 
 #[test]
-fn claims_hand_each_alert_to_exactly_one_reader() {
+fn claims_give_each_alert_to_exactly_one_reader() {
     let hub = std::sync::Arc::new(hub(DEFAULT_RETAIN));
     hub.append(&mut batch(1, 2_000, 100));
     let readers: Vec<_> = (0..4)
