@@ -72,7 +72,7 @@ async fn a_filter_that_asks_in_vain_is_told() {
         told,
         [json!({
             "column": 1, "found": "rule:Terminal", "meant": "rule = Terminal",
-            "detail": "rule:Terminal means a piece of the output; for the field write rule = Terminal",
+            "detail": "rule:Terminal matches text in the output; for the field write rule = Terminal",
         })]
     );
     for well in ["proc.name = zsh", "fd.name exists", "rule = none", "shell", "tags = x"] {

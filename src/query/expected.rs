@@ -1,4 +1,4 @@
-//! Which of the latest alerts may pass a filter that readers wait with ([`super::lookout`]).
+//! The latest alerts that may match a filter, for idle readers ([`super::lookout`]).
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,18 +7,18 @@ use tokio::sync::watch;
 
 use crate::hub::Slice;
 
-/// Alerts that may pass, remembered for readers that wake up late.
+/// How many alerts that may match are remembered for readers that wake up late.
 pub(super) const REMEMBERED: usize = 256;
 
-/// What was seen of the log for one filter.
+/// The part of the log that was evaluated with one filter.
 #[derive(Debug)]
 pub(super) struct Expected {
-    /// The sequence number behind the last alert that may pass.
+    /// The sequence number after the last alert that may match.
     passing: watch::Sender<u64>,
     seen: Mutex<Seen>,
 }
 
-/// Of the alerts in `from..to` only `may` may pass.
+/// Of the alerts in `from..to`, only those in `may` may match.
 #[derive(Debug, Default)]
 struct Seen {
     from: u64,
@@ -33,7 +33,7 @@ impl Default for Expected {
 }
 
 impl Expected {
-    /// Changes with the last alert that may pass.
+    /// Watches the sequence number after the last alert that may match.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.passing.subscribe()
     }
@@ -42,7 +42,8 @@ impl Expected {
         self.passing.receiver_count() > 0
     }
 
-    /// Where a reader that has read everything before `next` goes on: nothing in between passes.
+    /// Returns where a reader that has read everything before `next` continues. No alert in between
+    /// matches.
     pub(super) fn next(&self, next: u64) -> u64 {
         let seen = self.seen();
         if next < seen.from || next >= seen.to {
@@ -52,7 +53,7 @@ impl Expected {
         seen.may.get(at).copied().unwrap_or(seen.to)
     }
 
-    /// Notes that of `slice` these alerts may pass, and wakes who waits for one.
+    /// Notes which alerts of `slice` may match, and wakes readers that wait for one.
     pub(super) fn note(&self, slice: &Slice, may: &[u64]) {
         let mut seen = self.seen();
         if seen.to != slice.first() {
@@ -71,7 +72,7 @@ impl Expected {
         }
     }
 
-    /// Wakes who waits for an alert before `end`.
+    /// Wakes readers that wait for an alert before `end`.
     pub(super) fn wake(&self, end: u64) {
         self.passing.send_replace(end);
     }

@@ -1,69 +1,70 @@
-//! What of a filter may be a slip. Such a filter is right, and finds nothing: a quiet page is then
-//! no good news. Pure.
+//! Hints about likely typos in a filter. A filter with a typo can be valid and match nothing, and
+//! an empty result then looks like good news. Pure.
 //!
-//! 1. [`Hints::of`] notes the output fields the filter names, and its bare words of the form
-//!    `NAME:VALUE`, which other tools take for a field and its value and Falco's language for a
-//!    piece of `output`.
-//! 2. [`Hints::look`] is told the names of the fields that alerts have, until all that was noted
-//!    was seen ([`Hints::is_settled`]): for most filters the first alert is enough.
-//! 3. [`Hints::told`] says what was not seen, with the nearest name that was.
+//! 1. [`Hints::of`] notes the output fields in the filter, and its bare words of the form
+//!    `NAME:VALUE`. Other tools take such a word for a field and its value, Falco's language
+//!    searches for it in `output`.
+//! 2. [`Hints::look`] takes the names of the fields that alerts have, until every noted field was
+//!    seen ([`Hints::is_settled`]). For most filters the first alert is enough.
+//! 3. [`Hints::told`] returns a hint for each field that was not seen, with the nearest name that
+//!    was, and for each such word.
 //!
-//! At most [`MAX_NAMES`] names are kept, and [`MAX_HINTS`] hints told.
+//! It remembers at most [`MAX_NAMES`] names and returns at most [`MAX_HINTS`] hints.
 
 use std::collections::HashSet;
 
 use crate::filter::{self, Asked, Filter, SyntaxError};
 
-/// Names of fields that are remembered as what may have been meant; Falco has some hundreds.
+/// The maximum number of remembered field names. Falco has some hundreds.
 const MAX_NAMES: usize = 2_000;
-/// The longest of them, in bytes.
+/// The maximum length of a remembered name, in bytes.
 const MAX_NAME: usize = 100;
-/// How many hints are told.
+/// The maximum number of hints.
 const MAX_HINTS: usize = 8;
 
-/// Something in a filter that may be a slip.
+/// A likely typo in a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
-    /// Where, in characters from 1.
+    /// The position, in characters from 1.
     pub column: usize,
-    /// What stands there.
+    /// The text at this position.
     pub found: String,
-    /// What may be put in its place.
+    /// A suggested replacement.
     pub meant: Option<String>,
-    /// All of that in words.
+    /// The hint as text.
     pub detail: String,
 }
 
-/// What of a filter may be a slip.
+/// Finds the likely typos in a filter.
 #[derive(Debug)]
 pub struct Hints {
     noted: Vec<Noted>,
-    /// How many of `noted` wait to be seen.
+    /// How many of `noted` were not seen yet.
     unseen: usize,
-    /// Names that alerts have.
+    /// Field names that alerts have.
     names: HashSet<String>,
 }
 
 #[derive(Debug)]
 struct Noted {
     column: usize,
-    /// The field's name; of a word, what stands before the colon.
+    /// The name of a field, or the part of a word before the colon.
     name: String,
-    /// What stands behind it.
+    /// The part of a word after the colon.
     value: Option<String>,
     seen: bool,
 }
 
 impl Hints {
-    /// What is to be looked at.
+    /// Parses `text` and notes the names in it.
     ///
     /// # Errors
-    /// When `text` is no filter.
+    /// If `text` is not a valid filter.
     pub fn of(text: &str) -> Result<Self, SyntaxError> {
         Ok(Self::about(&Filter::parse(text)?, text))
     }
 
-    /// The same of a filter that was read from `text`.
+    /// Notes the names in a filter that was parsed from `text`.
     #[must_use]
     pub fn about(filter: &Filter, text: &str) -> Self {
         let column = |at| text.get(..at).unwrap_or(text).chars().count() + 1;
@@ -75,7 +76,7 @@ impl Hints {
                     Asked::Field(name) => (name, None),
                     Asked::Word(word) => word.split_once(':').map(|(n, v)| (n, Some(v)))?,
                 };
-                // An alert's own field needs no alert to be known.
+                // An alert's own fields always exist.
                 let seen = value.is_some() && filter::is_own(&name.to_lowercase());
                 let value = value.map(str::to_owned);
                 Some(Noted { column: column(at), name: name.to_owned(), value, seen })
@@ -85,13 +86,13 @@ impl Hints {
         Self { noted, unseen, names: HashSet::new() }
     }
 
-    /// Whether no further alert can change what is told.
+    /// Returns whether further alerts cannot change the hints.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.unseen == 0
     }
 
-    /// An alert has an output field of this name.
+    /// Notes that an alert has an output field of this name.
     pub fn look(&mut self, name: &str) {
         if self.names.contains(name) {
             return;
@@ -105,12 +106,12 @@ impl Hints {
         }
     }
 
-    /// What may be a slip. `whose` says which alerts were looked at, as in `no alert kept`; nothing
-    /// where there were none.
+    /// Returns the hints. `whose` begins the text and says which alerts were looked at, as in
+    /// `no alert kept`. If it is `None`, no alert was, and fields get no hint.
     #[must_use]
     pub fn told(&self, whose: Option<&str>) -> Vec<Hint> {
         let told = |noted: &Noted| match &noted.value {
-            // A word is one unless it begins with the name of a field.
+            // A word gets a hint only if it begins with the name of a field.
             Some(value) => noted.seen.then(|| word(noted, value)),
             None => whose.filter(|_| !noted.seen).map(|whose| self.field(noted, whose)),
         };
@@ -128,13 +129,14 @@ impl Hints {
         Hint { column: *column, found, meant: near.and_then(filter::written), detail }
     }
 
-    /// The name nearest to another, near enough to be what was meant: a third of its letters may
-    /// differ, one always may.
+    /// Returns the nearest field name, if it is close enough: a third of its letters may differ,
+    /// and at least one.
     fn nearest(&self, written: &str) -> Option<&str> {
         let lower = written.to_lowercase();
         let near = |name: &'_ str| {
             let allowed = (name.len() / 3).max(1);
-            // Far too long a text is not worth the work of comparing.
+            // The distance is at least the difference in length. This skips the work for long
+            // texts.
             if name.len().abs_diff(lower.len()) > allowed || filter::written(name).is_none() {
                 return None;
             }
@@ -142,7 +144,7 @@ impl Hints {
             (distance <= allowed).then_some(distance)
         };
         let names = self.names.iter().filter_map(|name| Some((near(name)?, name.as_str())));
-        // By name where they are equally near: the same question has the same answer.
+        // Among equally near names the first one wins, so that the result is deterministic.
         names.min().map(|(_, name)| name)
     }
 }
@@ -155,9 +157,9 @@ fn word(Noted { column, name, .. }: &Noted, value: &str) -> Hint {
         "" | "*" => format!("{field} exists"),
         value => format!("{field} = {value}"),
     });
-    // Only what reads as a filter is put in its place.
+    // Suggest only a valid filter.
     let meant = meant.filter(|meant| Filter::parse(meant).is_ok());
-    let mut detail = format!("{found} means a piece of the output");
+    let mut detail = format!("{found} matches text in the output");
     if let Some(meant) = &meant {
         detail += "; for the field write ";
         detail += meant;
@@ -178,7 +180,7 @@ mod tests {
     const NAMES: [&str; 5] = ["proc.name", "proc.pname", "fd.name", "k8s.ns.name", "a\nb"];
 
     #[test]
-    fn a_field_no_alert_has_is_told_with_the_nearest() {
+    fn a_field_that_no_alert_has_gets_a_hint_with_the_nearest_name() {
         let [hint] = told("rule = x and ü and proc.nmae = bash", &NAMES).try_into().unwrap();
         assert_eq!((hint.column, &*hint.found), (20, "proc.nmae"));
         assert_eq!(hint.meant.as_deref(), Some("proc.name"));
@@ -186,33 +188,33 @@ mod tests {
         let [hint] = told("not (evt.arg.flags exists)", &NAMES).try_into().unwrap();
         assert_eq!((hint.column, hint.meant), (6, None));
         assert_eq!(hint.detail, "no alert kept has the field evt.arg.flags");
-        // In the wrong case it is another field.
+        // Field names are case-sensitive.
         assert_eq!(told("Proc.Name = x", &NAMES)[0].meant.as_deref(), Some("proc.name"));
     }
 
     #[test]
-    fn what_alerts_have_is_no_slip() {
+    fn fields_that_alerts_have_get_no_hint() {
         assert_eq!(told("proc.name = a or not fd.name exists and rule = b", &NAMES), []);
         assert_eq!(told("proc.nmae = a", &[]), [], "without an alert nothing is known");
         assert_eq!(told("shell and 10.0.0.1:443 and \"rule:x\"", &NAMES), []);
     }
 
     #[test]
-    fn a_word_that_looks_like_a_field_is_told() {
+    fn a_word_that_looks_like_a_field_gets_a_hint() {
         let [hint] = told("rule:Terminal", &[]).try_into().unwrap();
         assert_eq!((hint.column, hint.meant.as_deref()), (1, Some("rule = Terminal")));
-        let expected = "rule:Terminal means a piece of the output; for the field write \
+        let expected = "rule:Terminal matches text in the output; for the field write \
                         rule = Terminal";
         assert_eq!(hint.detail, expected);
         let meant = |filter| told(filter, &NAMES).pop().unwrap().meant;
         assert_eq!(meant("not Priority:warning").as_deref(), Some("priority = warning"));
         assert_eq!(meant("proc.name:bash").as_deref(), Some("proc.name = bash"));
         assert_eq!(meant("hostname:*").as_deref(), Some("hostname exists"));
-        assert_eq!(meant("priority:nothing"), None, "that is no filter");
+        assert_eq!(meant("priority:nothing"), None, "`priority = nothing` is no filter");
     }
 
     #[test]
-    fn looking_ends_when_all_was_seen() {
+    fn hints_are_settled_when_every_field_was_seen() {
         let mut hints = Hints::of("proc.name = a and fd.name = b and source:x").unwrap();
         hints.look("fd.name");
         assert!(!hints.is_settled());
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_names_nor_hints_grow_without_bound() {
+    fn names_and_hints_are_bounded() {
         let many: Vec<String> = (0..200).map(|n| format!("none.{n} exists")).collect();
         let mut hints = Hints::of(&many.join(" or ")).unwrap();
         (0..10_000).for_each(|n| hints.look(&format!("some.{n}")));

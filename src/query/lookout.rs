@@ -1,18 +1,19 @@
-//! Wakes readers that wait with a filter, only for alerts that may pass it.
+//! Wakes idle readers with a filter, and only for alerts that may match.
 //!
-//! Without it every alert wakes every reader, and ten thousand that wait for something rare cost
-//! more than one alert's delivery does.
+//! Without it every alert would wake every reader. Ten thousand readers that wait for something
+//! rare would cost more than the delivery of an alert.
 //!
-//! 1. One task ([`watch()`]) looks at what is appended, once for each filter that somebody waits with,
-//!    in turns of [`TURN`]. What it cannot decide within [`WORK`] may pass.
-//! 2. An [`super::expected::Expected`] keeps where the task is, and which of the latest alerts may pass.
-//!    Alerts that are evicted before it looks wake everybody: they are lost to who waits.
-//! 3. A reader that has read everything waits on its filter ([`Arrivals`]), and goes on at the first
-//!    alert that may pass: what is before it need not be read.
+//! 1. One task ([`watch()`]) evaluates each new alert once for each filter with idle readers, in
+//!    turns of [`TURN`]. An alert that it cannot decide within [`WORK`] counts as a match.
+//! 2. An [`Expected`](super::expected::Expected) holds the task's position for a filter, and the
+//!    latest alerts that may match. Alerts that are evicted before the task evaluates them wake all
+//!    readers, because they are lost to them.
+//! 3. An idle reader waits on its filter ([`Arrivals`]) and continues at the first alert that may
+//!    match. It skips the alerts before.
 //!
-//! Nothing is missed: a reader waits only after it found nothing behind its place, and its filter
-//! was among those in use before it looked. What the task looked at before that is in front of the
-//! reader's place.
+//! No alert is missed. A reader registers its filter, then reads to the end of the log, and only
+//! then waits. The alerts that the task evaluated before the registration are behind the reader's
+//! position.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,20 +26,20 @@ use super::selection::Selection;
 use crate::filter::Work;
 use crate::hub::{Hub, Slice};
 
-/// How long the task looks before others get their turn.
+/// How long the task evaluates before it yields.
 const TURN: Duration = Duration::from_millis(1);
 
-/// Steps that one filter may take for one alert: some tens of microseconds.
+/// How many steps one filter may take for one alert: some tens of microseconds.
 const WORK: u64 = 50_000;
 
-/// Looks at every alert that comes, for all who wait with one of `filters`, without end. It has to run
-/// for as long as anybody waits.
+/// Evaluates every new alert for the idle readers of `filters`, without end. It must run as long as
+/// there are readers.
 pub async fn watch(hub: Arc<Hub>, filters: Filters) {
     filters.watch();
     let mut head = hub.watch_head();
     let mut next = *head.borrow_and_update();
     let mut since = Instant::now();
-    // The hub outlives its readers: there is always a next change to wait for.
+    // The hub is alive as long as this task holds it, so this never fails.
     while head.changed().await.is_ok() {
         let end = *head.borrow_and_update();
         while next < end {
@@ -46,7 +47,7 @@ pub async fn watch(hub: Arc<Hub>, filters: Filters) {
             let first = slice.as_ref().map_or(end, Slice::first);
             let filters = filters.awaited();
             if first > next {
-                // Evicted before it was looked at: who waits has to find out for itself.
+                // Alerts were evicted before this task evaluated them. Readers must see the gap.
                 filters.iter().for_each(|filter| filter.expected().wake(first));
             }
             next = first;
@@ -60,7 +61,7 @@ pub async fn watch(hub: Arc<Hub>, filters: Filters) {
     }
 }
 
-/// The alerts of `slice` that may pass; others get their turn a [`TURN`] after `since`.
+/// Returns the alerts of `slice` that may match. Yields when a [`TURN`] has passed after `since`.
 async fn may_pass(filter: &Prepared, slice: &Slice, since: &mut Instant) -> Vec<u64> {
     let selection = Selection { filter: Some(filter.clone()), ..Selection::default() };
     let (mut may, mut steps) = (Vec::new(), 0);
@@ -78,7 +79,7 @@ async fn may_pass(filter: &Prepared, slice: &Slice, since: &mut Instant) -> Vec<
             }
         }
     }
-    // Many filters that cost little take their time together.
+    // Many cheap filters add up.
     if since.elapsed() > TURN {
         yield_now().await;
         *since = Instant::now();
@@ -86,7 +87,7 @@ async fn may_pass(filter: &Prepared, slice: &Slice, since: &mut Instant) -> Vec<
     may
 }
 
-/// What a reader waits on once it has read everything.
+/// Waits for new alerts, for a reader that has read everything.
 #[derive(Debug)]
 pub struct Arrivals {
     head: watch::Receiver<u64>,
@@ -94,7 +95,7 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// For a reader of `hub` that wants this selection.
+    /// Creates it for a reader of `hub` with this selection.
     #[must_use]
     pub fn new(hub: &Hub, selection: &Selection) -> Self {
         let shared = selection.filter.clone().filter(Prepared::is_watched);
@@ -105,33 +106,35 @@ impl Arrivals {
         Self { head: hub.watch_head(), filtered }
     }
 
-    /// Every alert wakes it from now on, whatever the filter.
+    /// Makes every alert wake the reader, whatever its filter.
     #[must_use]
     pub fn of_all(self) -> Self {
         Self { filtered: None, ..self }
     }
 
-    /// To be called before the reader looks: what is appended after that wakes it.
+    /// Must be called before the reader reads the log. Alerts that are appended after this call
+    /// wake the reader.
     pub fn about_to_look(&mut self) {
         self.head.mark_unchanged();
     }
 
-    /// Waits for an alert at or behind `next` that may pass.
+    /// Waits for an alert at or after `next` that may match.
     pub async fn wait(&mut self, next: u64) {
-        // Neither sender goes before its readers do.
+        // Both senders outlive the readers.
         match &mut self.filtered {
             Some((_, passing)) => drop(passing.wait_for(|end| *end > next).await),
             None => drop(self.head.changed().await),
         }
     }
 
-    /// Where a reader that has read everything before `next` goes on: nothing in between passes.
+    /// Returns where a reader that has read everything before `next` continues. No alert in between
+    /// matches.
     #[must_use]
     pub fn next(&self, next: u64) -> u64 {
         self.filtered.as_ref().map_or(next, |(filter, _)| filter.next(next))
     }
 
-    /// The filter that it is woken for.
+    /// Returns the filter that wakes the reader, if not every alert does.
     #[must_use]
     pub fn filter(&self) -> Option<&Prepared> {
         self.filtered.as_ref().map(|(filter, _)| filter)

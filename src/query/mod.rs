@@ -1,4 +1,4 @@
-//! What may be asked of the log, in the same words everywhere: gRPC metadata, HTTP parameters.
+//! Queries of the log, with the same words in gRPC metadata and HTTP parameters.
 //!
 //! | word | means | file |
 //! |---|---|---|
@@ -7,14 +7,12 @@
 //! | `last` | a number of alerts | [`position`] |
 //! | `filter` | a condition ([`crate::filter`]) | [`selection`] |
 //!
-//! What of a filter may be a slip, by the alerts there are, is told by [`hints`].
+//! A [`Selection`] is evaluated on one alert after the other. It uses the alert's labels if they
+//! decide, and decodes the alert's line only if they do not.
 //!
-//! A [`Selection`] is asked about one alert after the other. It decides by the index where that is
-//! enough, and reads the alert's line again only where it is not.
-//!
-//! A reader's filter is [`prepared`] once for all who ask for the same; what comes is looked through
-//! in turns ([`sift`]); and a reader that has read everything is woken only for what may pass its
-//! filter ([`lookout`]).
+//! A filter is compiled once for all readers with the same text ([`prepared`]). Readers take turns
+//! to evaluate it ([`sift`]). An idle reader is woken only for an alert that may match
+//! ([`lookout`]). [`hints`] finds likely typos in a filter from the retained alerts.
 
 mod expected;
 mod hints;

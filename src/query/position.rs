@@ -1,4 +1,4 @@
-//! Places in the log, as texts name them.
+//! Parses positions in the log: cursors, times, ages and numbers of alerts.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use jiff::Timestamp;
 use crate::event::Time;
 use crate::hub::{Cursor, Hub, NotACursor};
 
-/// A text names no place in the log.
+/// A text is not a position in the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PositionError {
-    /// It is none of the forms of a time.
+    /// It is neither a time nor an age.
     #[error(
         "{0:?} is neither a time such as 2026-01-30T18:00:00Z nor an age such as 90s, 10m, 24h or 7d"
     )]
     Time(String),
-    /// It is no number.
+    /// It is not a number.
     #[error("{0:?} is not a number of alerts")]
     Number(String),
-    /// It is no cursor.
+    /// It is not a cursor.
     #[error("{0:?} is {1}")]
     Cursor(String, NotACursor),
     /// The cursor is of another run.
     #[error(
         "{cursor} belongs to an earlier run of the server, whose alerts are gone; leave the key \
-         out to start with the oldest kept, {oldest}"
+         out to start with the oldest retained alert, {oldest}"
     )]
     EarlierRun {
-        /// What was asked for.
+        /// The cursor in the request.
         cursor: Cursor,
-        /// The oldest alert kept, or the next one where there is none.
+        /// The oldest retained alert, or the next alert if there is none.
         oldest: Cursor,
     },
     /// The cursor is ahead of the log.
@@ -37,10 +37,10 @@ pub enum PositionError {
     NotYet(Cursor),
 }
 
-/// The sequence number behind the alert with this cursor.
+/// Returns the sequence number after the alert with this cursor.
 ///
 /// # Errors
-/// When it is no cursor of this run, or of no alert so far.
+/// If `text` is not a cursor of this run, or is ahead of the log.
 pub fn after(text: &str, hub: &Hub) -> Result<u64, PositionError> {
     let cursor = cursor(text, hub)?;
     if cursor.sequence >= hub.head() {
@@ -49,10 +49,10 @@ pub fn after(text: &str, hub: &Hub) -> Result<u64, PositionError> {
     Ok(cursor.sequence + 1)
 }
 
-/// The sequence number of the alert with this cursor, which need not have come yet.
+/// Returns the sequence number of the alert with this cursor, which may be ahead of the log.
 ///
 /// # Errors
-/// When it is no cursor of this run.
+/// If `text` is not a cursor of this run.
 pub fn before(text: &str, hub: &Hub) -> Result<u64, PositionError> {
     cursor(text, hub).map(|cursor| cursor.sequence)
 }
@@ -66,19 +66,19 @@ fn cursor(text: &str, hub: &Hub) -> Result<Cursor, PositionError> {
     Ok(cursor)
 }
 
-/// The sequence number of the first of so many alerts, the newest ones.
+/// Returns the sequence number of the first of the newest alerts, as many as `text` says.
 ///
 /// # Errors
-/// When it is no number.
+/// If `text` is not a number.
 pub fn last(text: &str, hub: &Hub) -> Result<u64, PositionError> {
     let count: u64 = text.parse().map_err(|_| PositionError::Number(text.to_owned()))?;
     Ok(hub.head().saturating_sub(count).max(hub.oldest()))
 }
 
-/// A time, or one that is an age before `now`.
+/// Parses a time, or an age before `now`.
 ///
 /// # Errors
-/// When it is neither.
+/// If `text` is neither.
 pub fn time(text: &str, now: Time) -> Result<Time, PositionError> {
     match (age(text), text.parse::<Timestamp>()) {
         (Some(age), _) => Ok(now.before(age)),
@@ -87,7 +87,7 @@ pub fn time(text: &str, now: Time) -> Result<Time, PositionError> {
     }
 }
 
-/// `90s`, `10m`, `24h`, `7d`.
+/// Parses an age: `90s`, `10m`, `24h`, `7d`.
 fn age(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let number: u64 = text.strip_suffix(unit)?.parse().ok()?;

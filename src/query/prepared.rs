@@ -1,11 +1,11 @@
-//! Filters in use: each text compiled once, shared by all who ask for the same, and bounded in
-//! memory over all of them.
+//! The filters in use. Each is compiled once for all readers with the same text, and the memory of
+//! all of them is bounded.
 //!
-//! 1. [`Filters::prepare`] looks for the text among those in use; otherwise it is compiled away from
-//!    the threads that serve, [`COMPILED_AT_ONCE`] at a time.
-//! 2. What the filters in use take together has a bound ([`MAX_IN_USE`]); one more is refused with
-//!    the numbers.
-//! 3. A filter is forgotten with the last who uses it.
+//! 1. [`Filters::prepare`] looks for the text among the filters in use. A new one is compiled on a
+//!    blocking thread, [`COMPILED_AT_ONCE`] at a time.
+//! 2. All filters in use share a memory limit ([`MAX_IN_USE`]). A filter that would exceed it is
+//!    rejected, with the numbers.
+//! 3. A filter is removed when its last user drops it.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -19,10 +19,10 @@ use tokio::task::spawn_blocking;
 use super::expected::Expected;
 use crate::filter::{Filter, SyntaxError};
 
-/// Bytes that the filters in use may take together, with what their patterns may remember.
+/// The maximum size of all filters in use, the caches of their patterns included, in bytes.
 pub const MAX_IN_USE: usize = 64 << 20;
 
-/// Filters compiled at a time.
+/// How many filters are compiled at a time.
 const COMPILED_AT_ONCE: usize = 2;
 
 /// The filters in use.
@@ -38,7 +38,7 @@ struct Registry {
     watched: AtomicBool,
 }
 
-/// A filter, shared by all who ask for the same.
+/// A compiled filter, shared by all readers with the same text.
 #[derive(Debug, Clone)]
 pub struct Prepared(Arc<Shared>);
 
@@ -49,7 +49,7 @@ struct Shared {
     entry: Option<Entry>,
 }
 
-/// A filter's place among those in use.
+/// A filter's entry among those in use.
 #[derive(Debug)]
 struct Entry {
     registry: Arc<Registry>,
@@ -60,20 +60,20 @@ struct Entry {
 /// A filter cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unprepared {
-    /// Its text is none.
+    /// Its text is not valid.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
-    /// Others take too much memory.
+    /// The filters in use leave too little of [`MAX_IN_USE`].
     #[error(
         "this filter takes {size} bytes when compiled, and all filters in use may take {MAX_IN_USE} \
-         together; use a smaller one (patterns are large), one that others use too, or try again \
-         later"
+         together; use a smaller one (patterns are large) or one that is in use already, or try \
+         again later"
     )]
     Full {
-        /// What it would take.
+        /// The bytes that it would take.
         size: usize,
     },
-    /// The program ran out of something while compiling it.
+    /// Its compilation panicked, or the server is shutting down.
     #[error("the filter could not be compiled; try again")]
     Failed,
 }
@@ -90,12 +90,12 @@ impl Default for Registry {
 }
 
 impl Filters {
-    /// The filter that `text` says.
+    /// Returns the compiled filter of `text`.
     ///
     /// # Errors
-    /// When it says none, or there is no room for it.
+    /// If the text is not valid, or the filters in use leave too little memory.
     pub async fn prepare(&self, text: &str) -> Result<Prepared, Unprepared> {
-        // What is before it counts for the columns of mistakes.
+        // Leading space counts for the columns of errors, trailing space does not.
         let text = text.trim_end();
         if let Some(used) = self.0.used(text) {
             return Ok(used);
@@ -103,13 +103,13 @@ impl Filters {
         // The semaphore is never closed.
         let turn = self.0.compiling.clone().acquire_owned().await;
         let turn = turn.map_err(|_| Unprepared::Failed)?;
-        // Others may have asked for the same meanwhile.
+        // Another reader may have compiled the same text meanwhile.
         if let Some(used) = self.0.used(text) {
             return Ok(used);
         }
         let owned = text.to_owned();
         let compiling = spawn_blocking(move || {
-            // Held until the work has ended, whether or not anybody still waits for it.
+            // Held until the work has ended, even if the reader has left.
             let _turn = turn;
             Filter::parse(&owned)
         });
@@ -119,7 +119,7 @@ impl Filters {
 
     fn enter(&self, text: &str, filter: Filter) -> Result<Prepared, Unprepared> {
         let mut used = self.0.lock();
-        // Two may have compiled it at once: all who use it share one.
+        // Two readers may have compiled it at once. The first result is shared.
         if let Some(shared) = used.get(text).and_then(Weak::upgrade) {
             return Ok(Prepared(shared));
         }
@@ -133,19 +133,19 @@ impl Filters {
         Ok(Prepared(shared))
     }
 
-    /// Every filter that somebody waits with.
+    /// Returns the filters with idle readers.
     pub(super) fn awaited(&self) -> Vec<Prepared> {
-        // Nothing may be dropped while the table is locked: the last of a filter locks it too.
+        // Drop no filter while the table is locked, because dropping the last reference locks it.
         let used: Vec<_> = self.0.lock().values().filter_map(Weak::upgrade).collect();
         used.into_iter().filter(|filter| filter.expected.is_awaited()).map(Prepared).collect()
     }
 
-    /// Notes that somebody looks at what comes, for all who wait with a filter.
+    /// Notes that [`super::lookout::watch`] runs.
     pub(super) fn watch(&self) {
         self.0.watched.store(true, Ordering::Relaxed);
     }
 
-    /// Bytes that the filters in use take.
+    /// Returns the size of all filters in use, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.size.load(Ordering::Relaxed)
@@ -165,12 +165,12 @@ impl Registry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut used = self.registry.lock();
-        // Another of the same text may have taken the place.
+        // The entry may belong to a new filter with the same text.
         if used.get(&self.text).is_some_and(|filter| filter.strong_count() == 0) {
             used.remove(&self.text);
         }
         if used.is_empty() {
-            // After a peak the table is given back too.
+            // Free the table's memory after a peak.
             used.shrink_to_fit();
         }
         drop(used);
@@ -179,18 +179,18 @@ impl Drop for Entry {
 }
 
 impl Prepared {
-    /// What comes that may pass it.
+    /// Returns the latest alerts that may match it.
     pub(super) fn expected(&self) -> &Expected {
         &self.0.expected
     }
 
-    /// Whether those who wait with it are told of what may pass.
+    /// Returns whether [`super::lookout::watch`] wakes its idle readers.
     pub(super) fn is_watched(&self) -> bool {
         let entry = self.0.entry.as_ref();
         entry.is_some_and(|entry| entry.registry.watched.load(Ordering::Relaxed))
     }
 
-    /// Where a reader that waits with it, and has read everything before `next`, goes on.
+    /// Returns where an idle reader that has read everything before `next` continues.
     #[must_use]
     pub fn next(&self, next: u64) -> u64 {
         self.expected().next(next)
@@ -205,7 +205,7 @@ impl Deref for Prepared {
     }
 }
 
-/// A filter of one's own.
+/// Parses a filter that is not shared.
 impl FromStr for Prepared {
     type Err = SyntaxError;
 
@@ -219,13 +219,13 @@ impl FromStr for Prepared {
 mod tests {
     use super::*;
 
-    /// A filter whose pattern takes most of what one may have.
+    /// Returns a filter whose pattern takes most of the limit of one filter.
     fn large(number: usize) -> String {
         format!(r"a regex '\w\s\w\s\w{number}'")
     }
 
     #[tokio::test]
-    async fn equal_texts_share_one_filter_and_give_its_room_back() {
+    async fn equal_texts_share_one_filter_and_release_its_memory() {
         let filters = Filters::default();
         let one = filters.prepare("proc.name = cat").await.unwrap();
         let size = filters.size();
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn filters_in_use_are_bounded_together() {
+    async fn all_filters_in_use_share_a_memory_limit() {
         let filters = Filters::default();
         let mut used = Vec::new();
         let full = loop {
@@ -250,7 +250,7 @@ mod tests {
         };
         assert!(matches!(full, Unprepared::Full { size } if size > 100 << 10), "{full}");
         assert!(used.len() > 64, "{} filters", used.len());
-        // Small ones and those in use are still there for everybody.
+        // Small filters and those in use are still accepted.
         filters.prepare(&large(0)).await.unwrap();
         filters.prepare("proc.name = cat").await.unwrap();
         used.clear();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn those_who_ask_at_the_same_time_share_too() {
+    async fn concurrent_readers_share_a_filter() {
         let filters = Filters::default();
         for round in 0..50 {
             let text = format!("proc.name = cat-{round}");
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn filters_come_and_go_while_the_table_is_looked_through() {
+    async fn filters_come_and_go_while_the_table_is_scanned() {
         let filters = Filters::default();
         let looking = filters.clone();
         let looking = tokio::spawn(async move {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_filter_is_told() {
+    async fn an_invalid_filter_is_reported() {
         let wrong = Filters::default().prepare("proc.name =").await.unwrap_err();
         assert!(matches!(wrong, Unprepared::Syntax(_)));
     }

@@ -1,4 +1,4 @@
-//! Which alerts are meant.
+//! Selections: a filter and a time range.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -8,31 +8,31 @@ use crate::event::{self, Event, Part, Priority, Record, Time, Value};
 use crate::filter::{Labels, View, Work};
 use crate::hub::Alert;
 
-/// The alerts of a time that satisfy a condition; the default is all of them.
+/// Selects alerts by a filter and a time range. The default selects all.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Only alerts for which it holds.
+    /// Selects only alerts that match.
     pub filter: Option<Prepared>,
-    /// Only alerts that happened then or later.
+    /// Selects only alerts with this time or a later one.
     pub since: Option<Time>,
-    /// Only alerts that happened earlier.
+    /// Selects only alerts with an earlier time.
     pub until: Option<Time>,
 }
 
 impl Selection {
-    /// Whether there is nothing to ask.
+    /// Returns whether it selects every alert.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.filter.is_none() && self.since.is_none() && self.until.is_none()
     }
 
-    /// Whether `alert` is meant.
+    /// Returns whether it selects `alert`.
     #[must_use]
     pub fn takes(&self, alert: &Alert<'_>) -> bool {
         self.takes_within(alert, &Work::unbounded()).unwrap_or(false)
     }
 
-    /// The same; `None` when that takes more than `work` allows.
+    /// Like [`Self::takes`], but returns `None` if that takes more than `work` allows.
     #[must_use]
     pub fn takes_within(&self, alert: &Alert<'_>, work: &Work) -> Option<bool> {
         let in_time = self.since.is_none_or(|since| alert.time >= since)
@@ -44,9 +44,9 @@ impl Selection {
     }
 }
 
-/// Hands an alert of the log to `look`, read again from its line.
+/// Decodes an alert's line again and passes the alert to `look`.
 pub fn read<T>(alert: &Alert<'_>, look: impl FnOnce(&Event<'_>) -> T) -> Option<T> {
-    // Every line that is kept was read as an alert before, and has its time in full.
+    // The log has only lines that were decoded before, with a full time. So `now` is never needed.
     let now = || Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
     let completed = |Record { mut event, .. }: Record<'_>| {
         event.hostname.get_or_insert_with(|| alert.labels.hostname().to_owned().into());
@@ -55,11 +55,11 @@ pub fn read<T>(alert: &Alert<'_>, look: impl FnOnce(&Event<'_>) -> T) -> Option<
     event::read(alert.line, now, completed).ok()
 }
 
-/// An alert as far as the index knows it.
+/// An alert with its labels only.
 struct Indexed<'a>(&'a Alert<'a>);
 
 impl Indexed<'_> {
-    /// The outcome of a filter that asks for more: that is read again from the alert's line.
+    /// Evaluates a filter that the labels do not decide. It decodes the alert's line.
     fn ask(&self, filter: &Prepared, work: &Work) -> Option<bool> {
         if work.is_exceeded() {
             return None;
@@ -70,7 +70,7 @@ impl Indexed<'_> {
     }
 }
 
-/// The same with what a filter asks for besides.
+/// An alert with its labels and the decoded parts that a filter names.
 struct Reread<'a> {
     known: &'a Indexed<'a>,
     part: Part<'a>,

@@ -1,10 +1,10 @@
-//! What of a slice is meant, found without holding up the threads that serve.
+//! Finds the alerts of a slice that a selection matches, without blocking the event loop.
 //!
-//! 1. Alerts are looked at one after the other; after [`TURN`] others get theirs.
-//! 2. One that may take more than [`WORK`] is looked at elsewhere, and so is what follows it: on a
-//!    thread for what is slow, where readers take turns too, one at a time. What may take very long
-//!    ([`SLOW`]) has a turn of its own, so that it does not keep the merely slow waiting.
-//! 3. A reader that leaves ends its turn at the latest with the alert that is being looked at.
+//! 1. Alerts are evaluated one after the other. After [`TURN`] a reader yields.
+//! 2. An alert that may take more than [`WORK`] goes to the slow lane, and so do the alerts after
+//!    it: a blocking thread, one reader at a time. An alert that may take more than [`SLOW`] goes
+//!    to a lane of its own, so that it does not hold up the slow one.
+//! 3. When a reader leaves, its evaluation ends with the current turn.
 
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,19 @@ use super::selection::Selection;
 use crate::filter::Work;
 use crate::hub::{Alert, Slice};
 
-/// How long a reader looks before others get their turn.
+/// How long a reader evaluates before it yields.
 const TURN: Duration = Duration::from_millis(1);
 
-/// After how many steps of work the clock is looked at.
+/// How many steps of work pass between two looks at the clock.
 const CLOCK: u64 = 50_000;
 
-/// Steps that an alert may take on a thread that serves: 1.5 ms at worst.
+/// How many steps an alert may take on the event loop: 1.5 ms at worst.
 const WORK: u64 = 1_000_000;
 
-/// Steps above which an alert is very slow: a third of a second at worst.
+/// How many steps an alert may take in the slow lane: a third of a second at worst.
 const SLOW: u64 = 200_000_000;
 
-/// The alerts of a slice that are meant.
+/// The alerts of a slice that match.
 #[derive(Debug, Default)]
 pub struct Sifted {
     passed: Vec<u64>,
@@ -36,29 +36,29 @@ pub struct Sifted {
 static SLOW_TURNS: Semaphore = Semaphore::const_new(1);
 static VERY_SLOW_TURNS: Semaphore = Semaphore::const_new(1);
 
-/// Where alerts are looked at, by what one of them may take.
+/// Where alerts are evaluated, by the work that one may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
-    /// On a thread that serves.
+    /// On the event loop.
     Fast,
-    /// Elsewhere, in turn.
+    /// In the slow lane.
     Slow,
-    /// Elsewhere, in a turn that nobody else waits for.
+    /// In the lane for what may take longer than the slow lane allows.
     VerySlow,
 }
 
-/// How a look at some alerts ended.
+/// How the evaluation of some alerts ended.
 enum Look {
-    /// With the last of them.
+    /// All were evaluated.
     Whole,
-    /// Before this one, as it was time for others.
+    /// It stopped before this alert, because the turn was over.
     Turn(u64),
-    /// Before this one, which takes more work than was allowed.
+    /// It stopped before this alert, which needs more work than allowed.
     Costly(u64),
 }
 
 impl Pace {
-    /// Steps that an alert may take.
+    /// Returns the work that an alert may take.
     fn work(self) -> Work {
         match self {
             Self::Fast => Work::within(WORK),
@@ -67,7 +67,7 @@ impl Pace {
         }
     }
 
-    /// Where what takes more is looked at.
+    /// Returns where an alert that takes more is evaluated.
     fn slower(self) -> Self {
         match self {
             Self::Fast => Self::Slow,
@@ -77,7 +77,7 @@ impl Pace {
 }
 
 impl Selection {
-    /// Which alerts of `slice` are meant.
+    /// Returns the alerts of `slice` that match.
     pub async fn sift(&self, slice: &Slice) -> Sifted {
         let mut sifted = Sifted::default();
         if self.is_all() {
@@ -101,7 +101,7 @@ impl Selection {
         }
     }
 
-    /// Looks on a thread for what is slow.
+    /// Evaluates on a blocking thread.
     async fn look_elsewhere(
         &self,
         slice: &Slice,
@@ -115,7 +115,7 @@ impl Selection {
         let looked = spawn_blocking(move || {
             let mut found = Sifted::default();
             let look = selection.look(&slice, next, pace, &mut found);
-            // Held until the work has ended, whether or not anybody still waits for it.
+            // Held until the work has ended, even if the reader has left.
             drop(turn);
             (look, found)
         });
@@ -124,12 +124,12 @@ impl Selection {
                 sifted.passed.extend(found.passed);
                 look
             }
-            // Only when the program ends.
+            // The runtime is shutting down.
             Err(_) => Look::Whole,
         }
     }
 
-    /// Looks at the alerts from `next` on, each within what `pace` allows.
+    /// Evaluates the alerts from `next` on, each within the work that `pace` allows.
     fn look(&self, slice: &Slice, next: u64, pace: Pace, sifted: &mut Sifted) -> Look {
         let begun = Instant::now();
         let mut steps = 0;
@@ -153,13 +153,13 @@ impl Selection {
 }
 
 impl Sifted {
-    /// How many.
+    /// Returns the number of alerts.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.passed.len() as u64
     }
 
-    /// The alerts, which are some of `slice`.
+    /// Returns the alerts. `slice` must be the slice that was evaluated.
     pub fn alerts<'s>(&'s self, slice: &'s Slice) -> impl Iterator<Item = Alert<'s>> {
         self.passed.iter().filter_map(|sequence| slice.alert(*sequence))
     }
@@ -171,8 +171,8 @@ mod tests {
     use crate::event::{self, Origin};
     use crate::hub::{Batch, Config, Epoch, Hub, Next};
 
-    /// A pattern that is accepted, and slow: each byte of a text of `a` and `b` has the engine look
-    /// at all of it.
+    /// A pattern that is accepted but slow: for each byte of a text of `a` and `b`, the engine goes
+    /// through the whole pattern.
     const SLOW_PATTERN: &str = r"command regex '.*[ab](?:[abx]{0,12}.?){0,12}[^c]{0,9}'";
 
     fn slice(commands: &[String]) -> Slice {
@@ -198,14 +198,14 @@ mod tests {
         Selection { filter: Some(text.parse().unwrap()), ..Selection::default() }
     }
 
-    /// Text that no automaton gets used to.
+    /// Returns text that defeats the cache of a lazy automaton.
     fn noise(length: usize) -> String {
         let letter = |at: usize| if (at * at + at / 7).is_multiple_of(3) { 'a' } else { 'b' };
         (0..length).map(letter).collect()
     }
 
     #[test]
-    fn what_is_costly_is_not_begun_on_a_thread_that_serves() {
+    fn a_costly_alert_is_not_started_on_the_event_loop() {
         let (cheap, costly) = (slice(&["ab".to_owned()]), slice(&[noise(20_000)]));
         let slow = selection(SLOW_PATTERN);
         let look =
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_found_in_turns_is_what_a_scan_finds() {
+    async fn sifting_in_turns_finds_the_same_alerts_as_a_scan() {
         let mut commands: Vec<String> = (0..300).map(|n| noise(n % 60)).collect();
         commands.insert(100, noise(3_000));
         commands.push(noise(2_000));

@@ -101,7 +101,7 @@ export const tests = {
     await page.getByText("no alert kept has").waitFor({ state: "detached" });
     await page.locator("#filter").fill("not rule:Terminal");
     await page.keyboard.press("Enter");
-    await page.getByText("rule:Terminal means a piece of the output; for the field write rule = Terminal").waitFor();
+    await page.getByText("rule:Terminal matches text in the output; for the field write rule = Terminal").waitFor();
     await shown(page, 3);
     await page.getByRole("button", { name: "Use “rule = Terminal”" }).click();
     await page.waitForFunction(() => new URL(location.href).searchParams.get("filter") === "not rule = Terminal");

@@ -32,7 +32,7 @@ async fn settle() {
     }
 }
 
-/// What readers do: read to the head, wait, go on.
+/// Reads to the head, waits and continues, like a reader.
 async fn read_on(hub: Arc<Hub>, selection: Selection, woken: &AtomicUsize, found: &AtomicUsize) {
     let mut arrivals = Arrivals::new(&hub, &selection);
     let mut next = 1;
@@ -55,10 +55,11 @@ async fn read_on(hub: Arc<Hub>, selection: Selection, woken: &AtomicUsize, found
 }
 
 #[tokio::test]
-async fn only_what_may_pass_wakes_a_reader_and_nothing_is_missed() {
+async fn only_alerts_that_may_match_wake_a_reader_and_none_is_missed() {
     static WOKEN: AtomicUsize = AtomicUsize::new(0);
     static FOUND: AtomicUsize = AtomicUsize::new(0);
-    // Room for some alerts only: a reader that waits is not told that it missed what does not pass.
+    // The log retains only a few alerts. An idle reader must not report lost alerts that its filter
+    // does not match.
     let (hub, filters) = (hub(8 << 10), Filters::default());
     let looking = tokio::spawn(watch(hub.clone(), filters.clone()));
     settle().await;
@@ -85,7 +86,7 @@ async fn only_what_may_pass_wakes_a_reader_and_nothing_is_missed() {
 }
 
 #[tokio::test]
-async fn where_nobody_looks_every_alert_wakes() {
+async fn without_the_watch_task_every_alert_wakes() {
     let (hub, filters) = (hub(1 << 20), Filters::default());
     let selection = selection(&filters, "rule = rare").await;
     let mut arrivals = Arrivals::new(&hub, &selection);
@@ -96,7 +97,7 @@ async fn where_nobody_looks_every_alert_wakes() {
 }
 
 #[test]
-fn what_may_pass_is_remembered_within_bounds() {
+fn remembered_alerts_are_bounded() {
     let (hub, expected) = (hub(1 << 20), Expected::default());
     for number in 1..=3 * REMEMBERED as u64 {
         append(&hub, "any");
@@ -108,9 +109,9 @@ fn what_may_pass_is_remembered_within_bounds() {
     assert_eq!(expected.next(last - 1), last);
     assert_eq!(expected.next(last), last);
     assert_eq!(expected.next(last + 1), last + 1);
-    // So far back that nothing is known: it reads on from there.
+    // A position older than the remembered alerts: the reader continues there.
     assert_eq!(expected.next(1), 1);
-    // What was not looked at makes it begin anew.
+    // A gap in the evaluated alerts makes it start again.
     append(&hub, "any");
     append(&hub, "any");
     expected.note(&hub.first_of(last + 2, last + 3).unwrap(), &[]);
