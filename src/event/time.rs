@@ -41,8 +41,37 @@ impl Time {
 
     /// Parses RFC 3339. Falco's JSON has nine digits and `Z`; other producers write fewer digits
     /// and any offset.
+    ///
+    /// A time without an offset is UTC. Fraction digits after the ninth are dropped.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        text.parse::<Timestamp>().ok().and_then(Self::new)
+        let strict = text.parse::<Timestamp>().ok();
+        strict.or_else(|| rfc_3339(text)?.parse().ok()).and_then(Self::new)
+    }
+
+    /// Parses a time that a person typed or copied:
+    ///
+    /// - RFC 3339 with or without seconds, fraction and offset, with `T` or a blank between date
+    ///   and time. Without an offset it is UTC. A blank before the offset is a `+` that a URL
+    ///   decoded.
+    /// - A date, which means its midnight in UTC.
+    /// - A number of seconds, milliseconds, microseconds or nanoseconds since 1970, with 10, 13, 16
+    ///   or 19 digits. `evt.rawtime` has 19.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        const DATE: usize = "2026-01-30".len();
+        let text = text.trim();
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let zeros = match text.len() {
+                10 | 13 | 16 | 19 => 19 - text.len(),
+                _ => return None,
+            };
+            let nanoseconds = format!("{text}{}", "0".repeat(zeros)).parse().ok()?;
+            return Timestamp::from_nanosecond(nanoseconds).ok().and_then(Self::new);
+        }
+        if text.len() == DATE {
+            return Self::parse(&format!("{text}T00:00Z"));
+        }
+        Self::parse(text)
     }
 
     /// Parses `HH:MM:SS.nnnnnnnnn`, the local time at the start of Falco's text alerts. They carry
@@ -86,6 +115,23 @@ impl std::fmt::Display for Time {
     }
 }
 
+/// Adds what [`Time::parse`] does not require, and drops what it ignores.
+fn rfc_3339(text: &str) -> Option<String> {
+    const NINE: usize = ".123456789".len();
+    let (date, time) = text.split_at_checked("2026-01-30".len())?;
+    let time = time.strip_prefix(['T', 't', ' '])?;
+    let is_clock = |c: char| c.is_ascii_digit() || matches!(c, ':' | '.');
+    let (clock, offset) = time.split_at(time.find(|c| !is_clock(c)).unwrap_or(time.len()));
+    let (whole, fraction) = clock.split_at(clock.find('.').unwrap_or(clock.len()));
+    let fraction = fraction.get(..NINE).unwrap_or(fraction);
+    let offset = match offset.strip_prefix(' ') {
+        Some(ahead) => format!("+{ahead}"),
+        None if offset.is_empty() => "Z".to_owned(),
+        None => offset.to_owned(),
+    };
+    Some(format!("{date}T{whole}{fraction}{offset}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +148,37 @@ mod tests {
             ("9999-12-30T21:59:59Z", 253_402_207_199, 0),
         ] {
             assert_eq!(Time::parse(text), Some(Time { seconds, nanos }), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_that_people_have_at_hand_are_read() {
+        let (seconds, nanos) = (1_769_767_200, 0);
+        for (text, expected) in [
+            ("2026-01-30T10:00:00", (seconds, nanos)),
+            ("2026-01-30T10:00", (seconds, nanos)),
+            ("2026-01-30 10:00:00", (seconds, nanos)),
+            (" 2026-01-30 10:00Z ", (seconds, nanos)),
+            ("2026-01-30t10:00:00z", (seconds, nanos)),
+            ("2026-01-30T12:00:00 02:00", (seconds, nanos)),
+            ("2026-01-30T12:00:00 0200", (seconds, nanos)),
+            ("2026-01-30 12:00:00+02:00", (seconds, nanos)),
+            ("2026-01-30T12:00+02", (seconds, nanos)),
+            ("2026-01-30T10:00:00.123456789123Z", (seconds, 123_456_789)),
+            ("2026-01-30", (seconds - 36_000, nanos)),
+            ("1769767200", (seconds, nanos)),
+            ("1769767200123", (seconds, 123_000_000)),
+            ("1769767200123456", (seconds, 123_456_000)),
+            ("1769767200123456789", (seconds, 123_456_789)),
+        ] {
+            let got = Time::read(text).map(|time| (time.seconds, time.nanos));
+            assert_eq!(got, Some(expected), "{text}");
+        }
+        let none = ["", "now", "10:00", "2026-13-01", "2026-01-30T", "17697672001", "-2026-01-30"];
+        let none =
+            none.into_iter().chain(["2026-01-30T25:00", "2026-01-30T10:00:00 x", "\u{2460}"]);
+        for text in none {
+            assert_eq!(Time::read(text), None, "{text}");
         }
     }
 

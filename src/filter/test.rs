@@ -240,17 +240,9 @@ const PRIORITIES: [&str; 8] =
 fn times(operator: Operator, values: &[String]) -> Result<Test> {
     let time = |(number, value): (usize, &String)| {
         let expected = "a time such as 2026-01-30T10:00:00Z or 2026-01-30".to_owned();
-        point(value).ok_or(Unfit::Value { number, expected, known: Vec::new() })
+        Time::read(value).ok_or(Unfit::Value { number, expected, known: Vec::new() })
     };
     Ok(Test::Times(operator, values.iter().enumerate().map(time).collect::<Result<_>>()?))
-}
-
-/// Parses RFC 3339 with any offset, or a date, which means its midnight in UTC.
-fn point(text: &str) -> Option<Time> {
-    const DATE: usize = "2026-01-30".len();
-    let midnight = (text.len() == DATE).then(|| format!("{text}T00:00:00Z"));
-    let timestamp = midnight.as_deref().unwrap_or(text).parse::<jiff::Timestamp>();
-    timestamp.ok().map(Time::from)
 }
 
 fn text(operator: Operator, values: &[String], room: &mut Room) -> Result<Test> {

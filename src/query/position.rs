@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::event::Time;
 use crate::hub::{Cursor, Hub, NotACursor};
 
@@ -75,16 +73,13 @@ pub fn last(text: &str, hub: &Hub) -> Result<u64, PositionError> {
     Ok(hub.head().saturating_sub(count).max(hub.oldest()))
 }
 
-/// Parses a time, or an age before `now`.
+/// Parses a time, as [`Time::read`] does, or an age before `now`.
 ///
 /// # Errors
 /// If `text` is neither.
 pub fn time(text: &str, now: Time) -> Result<Time, PositionError> {
-    match (age(text), text.parse::<Timestamp>()) {
-        (Some(age), _) => Ok(now.before(age)),
-        (None, Ok(time)) => Ok(Time::from(time)),
-        (None, Err(_)) => Err(PositionError::Time(text.to_owned())),
-    }
+    let time = age(text).map(|age| now.before(age)).or_else(|| Time::read(text));
+    time.ok_or_else(|| PositionError::Time(text.to_owned()))
 }
 
 /// Parses an age: `90s`, `10m`, `24h`, `7d`.
