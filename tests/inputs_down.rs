@@ -169,14 +169,14 @@ async fn whatever_is_wrong_with_a_file_is_said_and_passes() {
         until(text, async || why(path).await.filter(|why| why.contains(text))).await
     };
     // Never there.
-    said(&path, "is not there yet; Falco makes it with its first alert").await;
-    said(&at("folder/alerts"), "neither is its folder").await;
-    down(&gateway, "is not there yet").await;
+    said(&path, "does not exist yet; Falco creates it with its first alert").await;
+    said(&at("folder/alerts"), "neither does its directory").await;
+    down(&gateway, "does not exist yet").await;
     fs::create_dir(at("folder")).unwrap();
-    said(&at("folder/alerts"), "is not there yet").await;
+    said(&at("folder/alerts"), "does not exist yet").await;
     fs::write(at("folder/alerts"), "").unwrap();
     symlink(at("nowhere"), &path).unwrap();
-    said(&path, "a link to nothing").await;
+    said(&path, "a link to a missing file").await;
     // Before any was followed a directory is no reason to end, once it runs.
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
@@ -217,7 +217,7 @@ async fn a_pattern_is_taken_for_a_name_and_told_so() {
     let pattern = dir.path().join("*.json");
     let gateway = follow(&[&pattern]);
     gateway.server.wait_for_log("patterns are not read; name each file");
-    down(&gateway, "is not there yet").await;
+    down(&gateway, "does not exist yet").await;
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn two_names_of_one_file_give_its_alerts_once() {
 async fn a_program_that_closed_its_output_is_down() {
     let dir = tempfile::tempdir().unwrap();
     let gateway = run(&dir, "exec >&-\nwhile true; do sleep 0.1; done");
-    down(&gateway, "input command: Falco has closed its standard output and lives on").await;
+    down(&gateway, "input command: Falco has closed its standard output but still runs").await;
 }
 
 #[tokio::test]

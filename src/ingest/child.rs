@@ -1,19 +1,19 @@
-//! A program that ends with us, also when we are killed.
+//! Starts a program that ends with us, even if we are killed.
 //!
-//! Linux kills a process whose parent has died if that process asked for it (`PR_SET_PDEATHSIG`),
-//! which a program that knows nothing of us does not. So:
+//! When a parent dies, Linux kills those child processes that asked for it (`PR_SET_PDEATHSIG`).
+//! Falco does not ask. So:
 //!
-//! 1. We start ourselves once more ([`become_program`]): that process asks, makes sure that its
-//!    parent has not died before it did, and becomes the program (`exec`), which keeps what was
-//!    asked.
-//! 2. By parent Linux means the *thread* that started it. A thread of a runtime may end earlier
-//!    than the process, so a [`Starter`] is a thread by itself, there for as long as the program
-//!    may run.
-//! 3. Why the program cannot be had comes back over a socket, which is standard input until the
-//!    program has the place; when it could be had, the socket closes without a word.
+//! 1. We start ourselves once more ([`become_program`]). That process asks, checks that its parent
+//!    did not die before it asked, and becomes the program by `exec`, which preserves the setting.
+//! 2. For Linux the parent is the *thread* that started the process. A thread of the runtime may
+//!    end earlier than the server. A [`Starter`] is therefore a thread of its own, which lives as
+//!    long as the program may run.
+//! 3. If the program cannot be started, the error comes back over a socket, which is standard input
+//!    until the `exec`. If it can, the socket closes without data.
 //!
-//! What it cannot do: end a program that becomes another user on its way (sudo, a setuid file, one
-//! with capabilities), for which Linux forgets what was asked; or end what the program started.
+//! This does not end a program that changes its user on the way (sudo, a setuid file, one with
+//! capabilities), because Linux then clears the setting. It does not end the program's children
+//! either.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -33,28 +33,28 @@ use nix::unistd::getppid;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
-/// The first argument of a process that is to become a program; then come our process and the
-/// program with its arguments. It is for nobody else, so that no help names it.
+/// The first argument of a process that becomes a program. Our process id and the program with its
+/// arguments follow. The help omits it, because it is for internal use.
 const BECOME: &str = "@become";
 
-/// This program, also when another one has taken its path since.
+/// This executable, even if its path was replaced since.
 const OURSELVES: &str = "/proc/self/exe";
 
-/// How long the program may take to be found. Its file may be on another machine.
+/// The timeout of the `exec`. The program's file may be on a network file system.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts programs that end with us, and while it is there.
+/// Starts programs that end with us. Dropping the starter ends them, too.
 #[derive(Debug)]
 pub struct Starter(SyncSender<Order>);
 
-/// A command, program first, and where the answer goes.
+/// A command, program first, and the channel for the result.
 type Order = (Vec<String>, SyncSender<io::Result<Child>>);
 
 impl Starter {
-    /// A starter for programs of a tokio runtime, which is to be entered.
+    /// Starts the thread. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// If the thread cannot be started.
     pub fn new() -> io::Result<Self> {
         let (orders, taken) = sync_channel(1);
         let runtime = Handle::current();
@@ -66,10 +66,10 @@ impl Starter {
         Ok(Self(orders))
     }
 
-    /// Starts `command`. Takes some milliseconds.
+    /// Starts `command`. This blocks for some milliseconds.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub fn start(&self, command: &[String]) -> io::Result<Child> {
         let gone = || io::Error::other("the thread that starts programs has ended");
         let (sender, answer) = sync_channel(1);
@@ -80,14 +80,14 @@ impl Starter {
 
 fn serve(orders: &Receiver<Order>) {
     while let Ok((command, answer)) = orders.recv() {
-        // Whoever asked waits for it.
+        // The receiver waits for the result.
         let _ = answer.send(spawn(&command));
     }
 }
 
 fn spawn(command: &[String]) -> io::Result<Child> {
     if command.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program is named"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command names no program"));
     }
     let (mut ours, theirs) = UnixStream::pair()?;
     ours.set_read_timeout(Some(PATIENCE))?;
@@ -95,18 +95,18 @@ fn spawn(command: &[String]) -> io::Result<Child> {
     process.arg(BECOME).arg(std::process::id().to_string()).args(command);
     process.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let child = process.kill_on_drop(true).spawn()?;
-    // Our copy of their end.
+    // Close our copy of the child's end.
     drop(process);
     let mut error = [0; 4];
     match ours.read_exact(&mut error) {
         Ok(()) => Err(io::Error::from_raw_os_error(i32::from_le_bytes(error))),
-        // It is the program by now, or takes its time.
+        // The socket has closed, or timed out: it is the program by now, or `exec` is slow.
         Err(_) => Ok(child),
     }
 }
 
-/// Becomes another program, if that is what this process was started for: to be called before
-/// anything else. Returns when it cannot, with what to exit with.
+/// Becomes another program, if this process was started for that. Must be called before anything
+/// else. If it fails, it returns the exit code. If this is a normal start, it returns `None`.
 #[must_use]
 pub fn become_program() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
@@ -120,10 +120,10 @@ pub fn become_program() -> Option<ExitCode> {
 }
 
 fn exec(parent: i32, program: &OsString, arguments: impl Iterator<Item = OsString>) {
-    // The program gets another standard input, before it is known whether there is a program.
+    // Standard input is replaced before `exec`, so duplicate the socket to report an error.
     let told = io::stdin().as_fd().try_clone_to_owned();
     let asked = prctl::set_pdeathsig(Signal::SIGKILL);
-    // A parent that died before we asked is not told of; a new one has another number.
+    // If the parent died before we asked, there is no signal. A new parent has another id.
     if getppid().as_raw() != parent {
         return;
     }
@@ -133,7 +133,7 @@ fn exec(parent: i32, program: &OsString, arguments: impl Iterator<Item = OsStrin
     };
     if let Ok(told) = told {
         let number = error.raw_os_error().unwrap_or(Errno::EINVAL as i32);
-        // Nobody may be there to read it.
+        // The reader may be gone.
         let _ = File::from(told).write_all(&number.to_le_bytes());
     }
 }

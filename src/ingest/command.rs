@@ -1,15 +1,13 @@
-//! A Falco of our own: started, read, restarted, and ended with us.
+//! Runs Falco as a child process: starts it, reads its alerts, restarts it, and ends it.
 //!
-//! 1. The program runs with its standard output read for alerts and its standard error passed
-//!    through, so that its log stays where its operator looks for it.
-//! 2. When it ends by itself it is started again, after a pause that doubles from
-//!    [`FIRST_PAUSE`] to [`LONGEST_PAUSE`] and begins anew once it has run for
-//!    [`LONGEST_PAUSE`].
-//! 3. At shutdown it gets SIGTERM, and SIGKILL after [`STOP_GRACE`]. What it printed meanwhile is
-//!    still read. When we are killed, it is killed too ([`super::child`]).
+//! 1. Its standard output is read for alerts. Its standard error is passed through, so that its log
+//!    is where the operator expects it.
+//! 2. If it exits, it is restarted after a pause. The pause doubles from [`FIRST_PAUSE`] to
+//!    [`LONGEST_PAUSE`], and is reset when the program has run for [`LONGEST_PAUSE`].
+//! 3. At shutdown it gets SIGTERM, and SIGKILL after [`STOP_GRACE`]. Its last output is still read.
+//!    When we are killed, it is killed too ([`super::child`]).
 //! 4. The input is down while the program does not run, is stopped, or has closed its standard
-//!    output, from which nothing can come again. Only the program itself is looked at, not what it
-//!    started.
+//!    output. Only the program itself is checked, not its children.
 
 use std::convert::Infallible;
 use std::io;
@@ -31,19 +29,19 @@ use super::{Input, Intake, stream};
 /// The pause before the first restart.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest pause between restarts.
+/// The longest pause before a restart.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How long Falco may take to stop before it is killed.
+/// How long Falco may take to exit after SIGTERM before it is killed.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// How often is looked whether Falco is stopped.
+/// How often to check whether Falco is stopped (SIGSTOP).
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long a program may take to end after it has closed its standard output.
+/// How long a program may take to exit after it has closed its standard output.
 const CLOSED_GRACE: Duration = Duration::from_secs(1);
 
-/// A program that runs, and what it was started by and can be started with again.
+/// A running program, with what is needed to restart it.
 #[derive(Debug)]
 pub struct Program {
     command: Vec<String>,
@@ -55,8 +53,8 @@ impl Program {
     /// Starts `command`, program first. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When it cannot be started. The first time that is a mistake in the command line, and
-    /// waiting would not mend it.
+    /// If it cannot be started. At the first start this is an error in the command line, so there
+    /// is no retry.
     pub fn start(command: Vec<String>) -> io::Result<Self> {
         let starter = Arc::new(Starter::new()?);
         let child = start(&starter, &command)?;
@@ -84,7 +82,7 @@ pub async fn keep_running(intake: &Intake, program: Program, stop: CancellationT
         if started.elapsed() >= LONGEST_PAUSE {
             pause = FIRST_PAUSE;
         }
-        intake.presence().down(&asked, "Falco has ended and is going to be started again");
+        intake.presence().down(&asked, "Falco has exited and will be restarted");
         child = loop {
             let (ended, seconds) = (Ended(&ended), pause.as_secs());
             tracing::warn!(program = ?command.first(), %ended, seconds, "restarting Falco");
@@ -108,7 +106,7 @@ pub async fn keep_running(intake: &Intake, program: Program, stop: CancellationT
     }
 }
 
-/// Reads `child` until it has ended, ending it at `stop`.
+/// Reads the output of `child` until it exits. Ends it at `stop`.
 async fn run(
     intake: &Intake,
     child: &mut Child,
@@ -117,7 +115,7 @@ async fn run(
     let stdout = child.stdout.take();
     let read = async {
         match stdout {
-            // It is read to its end: that is what ends with the program.
+            // Read to the end of the output, which comes when the program exits.
             Some(stdout) => {
                 let never = CancellationToken::new();
                 stream::read(intake, Input::Command, stdout, &never).await
@@ -153,8 +151,8 @@ async fn run(
             }
         }
         ended = &mut end => {
-            // Whatever it printed last is in the pipe; a grandchild that holds the pipe open is
-            // not waited for.
+            // Read the last output from the pipe, but do not wait long for a grandchild that holds
+            // it open.
             let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
             ended
         }
@@ -162,17 +160,17 @@ async fn run(
     }
 }
 
-/// Tells that a program whose output has ended lives on, unless it ends soon.
+/// Reports a program that has closed its output but does not exit soon.
 async fn closed(intake: &Intake, stop: &CancellationToken) {
     sleep(CLOSED_GRACE).await;
     if !stop.is_cancelled() {
-        let why = "Falco has closed its standard output and lives on; restart it";
+        let why = "Falco has closed its standard output but still runs; restart it";
         tracing::warn!("{why}");
         intake.presence().down(&Asked::from(Input::Command), why);
     }
 }
 
-/// Tells whether the program is stopped, for as long as it is awaited.
+/// Reports whether the program is stopped, without end.
 async fn watch(intake: &Intake, pid: Option<u32>) -> Infallible {
     let asked = Asked::from(Input::Command);
     let mut was = false;
@@ -181,12 +179,12 @@ async fn watch(intake: &Intake, pid: Option<u32>) -> Infallible {
         let stopped = pid.is_some_and(is_stopped);
         match (was, stopped) {
             (false, true) => {
-                tracing::warn!(pid, "Falco is stopped (SIGSTOP); let it go on with kill -CONT");
-                let why = "Falco is stopped (SIGSTOP); let it go on with kill -CONT";
+                tracing::warn!(pid, "Falco is stopped (SIGSTOP); continue it with kill -CONT");
+                let why = "Falco is stopped (SIGSTOP); continue it with kill -CONT";
                 intake.presence().down(&asked, why);
             }
             (true, false) => {
-                tracing::info!(pid, "Falco goes on");
+                tracing::info!(pid, "Falco continues");
                 intake.presence().up(&asked);
             }
             _ => {}
@@ -195,12 +193,13 @@ async fn watch(intake: &Intake, pid: Option<u32>) -> Infallible {
     }
 }
 
-/// Whether a process is stopped, or held by a debugger.
+/// Returns whether a process is stopped, by a signal or a debugger.
 fn is_stopped(pid: u32) -> bool {
     std::fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| matches!(state(&stat), b'T' | b't'))
 }
 
-/// The state in `/proc/PID/stat`: behind the name, which stands in parentheses and may have some.
+/// Returns the state in `/proc/PID/stat`. It follows the name, which is in parentheses and may
+/// contain some.
 fn state(stat: &[u8]) -> u8 {
     let after = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
     after.iter().copied().find(|byte| *byte != b' ').unwrap_or_default()
@@ -208,7 +207,7 @@ fn state(stat: &[u8]) -> u8 {
 
 fn terminate(child: &Child) {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-        // It may have ended just now; then there is nobody to tell.
+        // This fails if it has just exited, which is fine.
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     }
 }
@@ -229,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_is_behind_the_name() {
+    fn the_state_follows_the_name() {
         assert_eq!(state(b"12 (falco) T 1 12 12 0"), b'T');
         assert_eq!(state(b"12 (a) T (b)) S 1 12 12 0"), b'S');
         assert_eq!(state(b""), 0);

@@ -1,6 +1,6 @@
-//! Invented alerts of the shapes Falco's stable rules make, for a first look without Falco.
+//! Demo alerts with the layout of Falco's stable rules, for a first look without Falco.
 //!
-//! Deterministic but for the time: alert number `n` is always of the same rule on the same host,
+//! They are deterministic except for the time: alert number `n` always has the same rule and host,
 //! so that a demonstration, a test and a screenshot look alike.
 
 use std::time::Duration;
@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Input, Intake, Line, now};
 use crate::event::Time;
 
-/// Feeds `rate` alerts a second to `intake` until `stop`, or as many as this machine can make.
+/// Feeds `rate` alerts a second to `intake` until `stop`. If the machine is too slow for that, it
+/// feeds fewer.
 pub async fn run(intake: &Intake, rate: u32, stop: CancellationToken) {
-    /// Alerts are made this often, as many as are due.
+    /// How often the alerts that are due are made.
     const TICK: Duration = Duration::from_millis(50);
-    /// And never more at once: a rate that cannot be kept must not keep everything else waiting.
+    /// The maximum number of alerts per tick, so that a too high rate does not block other tasks.
     const MOST: u64 = 5_000;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -38,13 +39,13 @@ pub async fn run(intake: &Intake, rate: u32, stop: CancellationToken) {
             (number, made, owed) = (number + 1, made + 1, owed - 1.0);
         }
         delivery.finish();
-        // What is behind by more than one delivery is not made up for.
+        // Do not make up for more than a second of alerts.
         owed = owed.min(f64::from(rate));
         tokio::task::yield_now().await;
     }
 }
 
-/// Alert number `number` as a line of Falco's JSON (the layout of 0.39 and later).
+/// Returns alert number `number` as a line of Falco's JSON (the layout of 0.39 and later).
 #[must_use]
 pub fn alert(number: u64, time: Time) -> String {
     let scene = at(&SCENES, number).unwrap_or(&SHELL);
@@ -52,7 +53,7 @@ pub fn alert(number: u64, time: Time) -> String {
     let details: Vec<_> =
         fields.iter().filter(|(name, _)| *name != "evt.time").map(shown).collect();
     let stamp = time.to_string();
-    // Falco's text begins with the clock of `2026-01-30T10:00:00.000000000Z`.
+    // Falco's text begins with the time of day, without the date and `Z`.
     let clock = stamp.get(11..29).unwrap_or_default();
     let Scene { rule, priority, source, message, tags, .. } = scene;
     json!({
@@ -70,7 +71,7 @@ pub fn alert(number: u64, time: Time) -> String {
 
 fn fields(number: u64, time: Time, scene: &Scene) -> Map<String, Value> {
     let images = ["docker.io/library/alpine", "docker.io/library/nginx", "quay.io/acme/api"];
-    // Now and then Falco does not know the image: JSON's null, `<NA>` in text.
+    // Sometimes Falco does not know the image. It writes null in JSON and `<NA>` in text.
     let image =
         if number.is_multiple_of(5) { Value::Null } else { pick(number, 1, &images).into() };
     let common = [
@@ -87,7 +88,7 @@ fn fields(number: u64, time: Time, scene: &Scene) -> Map<String, Value> {
     common.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A field as the text of an alert shows it.
+/// Formats a field as in the text of an alert.
 fn shown((name, value): (&String, &Value)) -> String {
     match value {
         Value::String(text) => format!("{name}={text}"),
@@ -96,13 +97,13 @@ fn shown((name, value): (&String, &Value)) -> String {
     }
 }
 
-/// One of `choices`, each about as often as the others, independent for each `salt`.
+/// Picks one of `choices`, all with about the same frequency. Each `salt` gives another sequence.
 fn pick(number: u64, salt: u32, choices: &[&'static str]) -> &'static str {
     let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * salt + 11);
     at(choices, mixed).copied().unwrap_or_default()
 }
 
-/// `list`'s element at `number`, counted round and round.
+/// Returns the element of `list` at `number` modulo its length.
 fn at<T>(list: &[T], number: u64) -> Option<&T> {
     let length = u64::try_from(list.len()).ok().filter(|length| *length > 0)?;
     list.get(usize::try_from(number % length).ok()?)
@@ -191,7 +192,7 @@ mod tests {
     use crate::hub::{self, Epoch, Hub};
 
     #[tokio::test]
-    async fn a_rate_that_cannot_be_kept_still_delivers_and_stops() {
+    async fn a_too_high_rate_still_delivers_and_stops() {
         let hub = Arc::new(Hub::new(hub::Config { retain: 1 << 20 }, Epoch::new(1)));
         let intake = Intake::new(hub.clone(), Origin::utc(""));
         let stop = CancellationToken::new();
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn invented_alerts_are_read_as_alerts() {
+    fn demo_alerts_decode_as_alerts() {
         for number in 0..50 {
             let line = alert(number, now());
             event::read(

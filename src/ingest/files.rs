@@ -1,4 +1,4 @@
-//! Records from a file that Falco writes, followed across rotation ([`super::follow`]).
+//! Reads records from a file that Falco writes, and follows it across rotation ([`super::follow`]).
 
 use std::io;
 use std::path::Path;
@@ -7,11 +7,10 @@ use super::follow::{Follower, Piece};
 use super::presence::Asked;
 use super::{Input, Intake, Lines};
 
-/// Reads lines from the file at `path` for as long as it is awaited, and notes whether it can be
-/// read.
+/// Reads lines from the file at `path`, without end, and reports whether it is down.
 ///
 /// # Errors
-/// When the path names at first something that cannot be followed, such as a directory.
+/// If the path at first names something that cannot be followed, such as a directory.
 pub async fn read(intake: &Intake, path: &Path) -> io::Result<()> {
     tracing::info!(path = %path.display(), "following a file from its beginning");
     let (presence, asked) = (intake.presence().clone(), Asked::file(path));
@@ -26,7 +25,7 @@ pub async fn read(intake: &Intake, path: &Path) -> io::Result<()> {
         let piece = follower.next(&mut chunk).await?;
         match piece {
             Piece::Data => lines.push(&chunk, |line| delivery.line(line)),
-            // A line that was never finished may still be a whole alert.
+            // An unfinished line may still be a whole alert.
             Piece::Restart => lines.end(|line| delivery.line(line)),
         }
         delivery.finish();

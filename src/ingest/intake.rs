@@ -1,7 +1,7 @@
-//! The one way into the hub: records in, a batch of alerts out, everything counted.
+//! The one way into the log: decodes records, appends alerts in batches, and counts both.
 //!
-//! A record that is no alert never stops the stream. It is counted by input and kind, and the
-//! first few of each are shown in the log with every control character made visible.
+//! A record that is no alert never stops the stream. It is counted by input and kind. The first few
+//! of each are logged, with control characters escaped.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,17 +14,17 @@ use super::presence::Presence;
 use crate::event::{self, Event, Origin, Record, Reject, Time};
 use crate::hub::{Batch, Hub};
 
-/// How many records of a kind are shown in the log; the rest are only counted.
+/// How many rejected records of a kind are logged. The rest are only counted.
 const SAMPLES: u64 = 3;
 
-/// How much of a record is shown, in characters.
+/// How much of a rejected record is logged, in characters.
 const SAMPLE_LENGTH: usize = 200;
 
-/// How many batches wait for the next delivery: posts are taken by a few threads. Each has a few
-/// hundred KiB at most.
+/// How many empty batches are kept for later deliveries. Only a few threads take posts at a time. A
+/// batch has a few hundred KiB at most.
 const SPARES: usize = 4;
 
-/// The rule of Falco's metrics snapshots, and the field in it that tells Falco's version.
+/// The rule of Falco's metrics snapshots, and the field in it with Falco's version.
 const METRICS_RULE: &str = "Falco internal: metrics snapshot";
 const VERSION_FIELD: &str = "falco.version";
 
@@ -36,30 +36,30 @@ pub struct Intake {
     counts: Mutex<Counts>,
     latest: Mutex<BTreeMap<Input, Timestamp>>,
     presence: Presence,
-    /// Which files are being read.
+    /// The files that followers read.
     pub(super) claims: Claims,
     falco_version: OnceLock<String>,
-    /// Empty batches with the room and the labels of deliveries that have ended.
+    /// Empty batches with the buffers and labels of earlier deliveries.
     spare: Mutex<Vec<Batch>>,
 }
 
-/// Where a record came from: the words used in logs and metrics.
+/// The kind of input that a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Input {
     /// Standard input.
     Stdin,
-    /// The standard output of a Falco we started.
+    /// The standard output of a Falco that we started.
     Command,
     /// A file that Falco writes.
     File,
-    /// What was posted to the gateway.
+    /// Posts to the gateway.
     Http,
-    /// Invented alerts.
+    /// Demo alerts.
     Demo,
 }
 
 impl Input {
-    /// The input's name.
+    /// Returns the name, as in logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,14 +72,14 @@ impl Input {
     }
 }
 
-/// How many records came in, by input and status: `accepted`, or the kind of [`Reject`].
+/// The number of records by input and status: `accepted`, `refused`, or the kind of [`Reject`].
 pub type Counts = BTreeMap<(Input, &'static str), u64>;
 
 /// The status of records that are alerts.
 pub const ACCEPTED: &str = "accepted";
 
 impl Intake {
-    /// An intake to `hub`; `origin` stands in for what an alert does not say.
+    /// Creates an intake to `hub`. `origin` has the defaults for what an alert does not say.
     #[must_use]
     pub fn new(hub: Arc<Hub>, origin: Origin) -> Self {
         Self {
@@ -94,31 +94,31 @@ impl Intake {
         }
     }
 
-    /// Which inputs were asked for, and which of them give nothing.
+    /// Returns the configured inputs and whether they are down.
     #[must_use]
     pub fn presence(&self) -> &Presence {
         &self.presence
     }
 
-    /// When each input last gave an alert.
+    /// Returns the time of arrival of the latest alert of each input.
     #[must_use]
     pub fn latest(&self) -> BTreeMap<Input, Timestamp> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many records came in.
+    /// Returns the number of records.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Falco's version, once a metrics snapshot has told it.
+    /// Returns Falco's version, once a metrics snapshot has arrived.
     #[must_use]
     pub fn falco_version(&self) -> Option<&str> {
         self.falco_version.get().map(String::as_str)
     }
 
-    /// Begins a delivery of records from `input`, appended together by each [`Delivery::finish`].
+    /// Begins a delivery of records from `input`. [`Delivery::finish`] appends them together.
     #[must_use]
     pub fn begin(&self, input: Input) -> Delivery<'_> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -126,10 +126,10 @@ impl Intake {
         Delivery { intake: self, input, batch, accepted: 0, rejected: BTreeMap::new() }
     }
 
-    /// Takes a body of one JSON object, however it is laid out, or of one record a line.
+    /// Takes a body of one JSON object in any layout, or of one record a line.
     pub fn body(&self, input: Input, body: &[u8]) {
         let mut delivery = self.begin(input);
-        // Falco posts one object without a line end; it may be pretty-printed by others.
+        // Falco posts one object without a line end. Other clients may pretty-print it.
         if !delivery.is_record(body) {
             for line in body.split(|byte| *byte == b'\n') {
                 delivery.line(Line::Whole(line));
@@ -138,7 +138,7 @@ impl Intake {
         delivery.end();
     }
 
-    /// Counts something that was turned away before it could be read.
+    /// Counts a request that was refused before its body was read.
     pub fn refused(&self, input: Input) {
         self.count(input, "refused", 1);
     }
@@ -149,7 +149,7 @@ impl Intake {
             let text = String::from_utf8_lossy(record.get(..4 * SAMPLE_LENGTH).unwrap_or(record));
             let sample: String = text.chars().take(SAMPLE_LENGTH).collect();
             let hint = hint(reject);
-            // As `Debug`, whatever is no plain character is shown as its number.
+            // `?sample`, because `Debug` escapes control characters.
             tracing::warn!(input = input.name(), %reject, ?sample, hint, "not an alert");
         }
     }
@@ -166,7 +166,7 @@ impl Intake {
             && let Some((_, version)) = event.fields.iter().find(|(name, _)| name == VERSION_FIELD)
             && let event::Value::Text(version) = version
         {
-            // The first snapshot tells; another Falco's version is told after the next start.
+            // The first snapshot counts. A later version shows only after a restart.
             let _ = self.falco_version.set(version.clone().into_owned());
         }
     }
@@ -174,12 +174,12 @@ impl Intake {
 
 fn hint(reject: &Reject) -> &'static str {
     match reject {
-        Reject::NotAnAlert => "Falco's own log lines are expected here; alerts need json_output",
+        Reject::NotAnAlert => "Falco's log lines are normal here; for alerts set json_output: true",
         Reject::NotAnObject { .. } => {
-            "send the object itself, not the text of it and no array around it; several, one a line"
+            "send the object itself, not in a string or an array; send several as one per line"
         }
         Reject::Malformed { .. } => "each record must be one whole JSON object",
-        Reject::Incomplete { .. } => "an alert has rule, priority and time",
+        Reject::Incomplete { .. } => "an alert needs rule, priority and time",
         Reject::TooLarge => "shorten the rule's output",
         Reject::Empty => "",
     }
@@ -192,8 +192,8 @@ pub struct Delivery<'a> {
     input: Input,
     batch: Batch,
     accepted: u64,
-    /// Records that were no alerts, by kind, beyond the first few of each: they are counted
-    /// together, since a body may be made of nothing else.
+    /// Rejected records by kind: how many were logged, and how many more there are. The latter are
+    /// counted together, because a body may consist of nothing else.
     rejected: BTreeMap<&'static str, (u64, u64)>,
 }
 
@@ -223,7 +223,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// Appends what has been taken, and nothing follows.
+    /// Appends the alerts and ends the delivery.
     fn end(mut self) {
         self.finish();
         let mut spare = self.intake.spare.lock().unwrap_or_else(PoisonError::into_inner);
@@ -232,7 +232,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// Appends what has been taken; readers see it all at once. More may follow.
+    /// Appends the alerts so far. Readers see them all at once. More records may follow.
     pub fn finish(&mut self) {
         for (kind, (_, more)) in std::mem::take(&mut self.rejected) {
             if more > 0 {
@@ -256,11 +256,11 @@ impl Delivery<'_> {
         );
     }
 
-    /// Takes `body` if it is one record as a whole.
+    /// Takes `body` as one record. Returns `false` if it must be split into lines.
     fn is_record(&mut self, body: &[u8]) -> bool {
         match self.read(body) {
             Ok(()) => true,
-            // Several lines: each is judged for itself. One line, or one array: this is its verdict.
+            // An array, a string or a single invalid line is rejected as a whole.
             Err(Reject::NotAnObject { what }) => {
                 self.intake.reject(self.input, &Reject::NotAnObject { what }, body);
                 true
@@ -283,7 +283,7 @@ impl Delivery<'_> {
     }
 }
 
-/// The time now, as an alert has it.
+/// Returns the current time.
 #[must_use]
 pub fn now() -> Time {
     Timestamp::now().into()

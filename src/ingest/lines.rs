@@ -1,31 +1,30 @@
-//! Lines out of a stream of bytes, cut anywhere, at most [`MAX_RECORD`] long.
+//! Splits chunks of bytes into lines of at most [`MAX_RECORD`].
 //!
-//! 1. A line that is whole within a chunk is handed on without being copied.
-//! 2. The rest of a chunk waits for the next one, bounded by [`MAX_RECORD`].
-//! 3. A line longer than that is given up: what was kept of it is forgotten, the rest is skipped
-//!    up to its end, and it is reported once.
+//! 1. A line that is whole within a chunk is passed on without a copy.
+//! 2. The rest of a chunk is buffered for the next one, up to [`MAX_RECORD`].
+//! 3. A longer line is reported once, dropped, and skipped to its end.
 
 use crate::event::MAX_RECORD;
 
-/// Cuts chunks into lines.
+/// Splits chunks into lines.
 #[derive(Debug, Default)]
 pub struct Lines {
     partial: Vec<u8>,
-    /// Within a line that is too long.
+    /// Whether the current line is too long.
     skipping: bool,
 }
 
-/// What a line came to.
+/// A line, if it is not too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// A line, without its end.
+    /// A line, without its line end.
     Whole(&'a [u8]),
     /// A line that was longer than [`MAX_RECORD`].
     TooLong,
 }
 
 impl Lines {
-    /// Takes a chunk and hands on every line that ends in it.
+    /// Takes a chunk and passes every line that ends in it to `each`.
     pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(Line<'_>)) {
         let mut rest = chunk;
         while let Some((line, after)) = split_line(rest) {
@@ -53,7 +52,7 @@ impl Lines {
         }
     }
 
-    /// Hands on what was left without an end, as the last line of a stream that is over.
+    /// Ends the stream. An unfinished line is passed on as the last one.
     pub fn end(&mut self, mut each: impl FnMut(Line<'_>)) {
         if !self.partial.is_empty() {
             each(judge(&self.partial));
@@ -61,9 +60,9 @@ impl Lines {
         *self = Self::default();
     }
 
-    /// Empties the partial line and gives back the memory of a long one.
+    /// Empties the partial line and frees the memory of a long one.
     fn forget(&mut self) {
-        /// What is worth keeping for the next line.
+        /// The capacity in bytes that stays for the next line.
         const KEPT: usize = 16 << 10;
         self.partial.clear();
         self.partial.shrink_to(KEPT);
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_too_long_are_reported_once_and_the_next_is_read() {
+    fn too_long_lines_are_reported_once_and_the_next_is_read() {
         let long = [vec![b'x'; MAX_RECORD + 1], b"\nnext\n".to_vec()].concat();
         for size in [1 << 10, MAX_RECORD, usize::MAX] {
             let seen = lines_of(long.chunks(size));
@@ -114,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_chunks_give_the_lines_of_the_whole(
+        fn any_chunks_give_the_same_lines_as_the_whole(
             text in "[a\n]{0,60}",
             cuts in prop::collection::vec(0_usize..60, 0..8),
         ) {

@@ -1,18 +1,17 @@
-//! Alerts come in: one file per source, one way into the hub.
+//! Takes in alerts: one file per source, and one way into the log.
 //!
 //! | source | file |
 //! |---|---|
 //! | standard input | [`stream`] |
-//! | a Falco we start | [`command`]; how it is made to end with us is in [`child`] |
-//! | files | [`files`]; following them across rotation is [`follow`]'s work |
-//! | invented alerts | [`demo`] |
+//! | a Falco that we start | [`command`]; [`child`] makes it end with us |
+//! | files | [`files`]; [`follow`] follows them across rotation |
+//! | demo alerts | [`demo`] |
 //! | HTTP, through the gateway | [`Intake::body`] |
 //!
-//! [`source`] has the list of those that are configured, and reads them; which of them give nothing
-//! is in [`presence`].
+//! [`source`] lists and reads the configured sources. [`presence`] tracks which of them are down.
 //!
-//! Every source hands on as many records as are there at once; [`Intake`] decodes them and
-//! appends them together.
+//! Every source passes on as many records as it has at once. [`Intake`] decodes them and appends
+//! them together.
 
 pub mod child;
 pub mod command;
@@ -30,16 +29,16 @@ use std::path::PathBuf;
 pub use intake::{ACCEPTED, Counts, Delivery, Input, Intake, now};
 pub use lines::{Line, Lines};
 
-/// Where alerts come from.
+/// The settings of the inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Read JSON lines from standard input.
+    /// Whether to read JSON lines from standard input.
     pub stdin: bool,
-    /// Take what Falco's `http_output` posts to the gateway.
+    /// Whether the gateway accepts alerts that Falco's `http_output` posts.
     pub http: bool,
     /// Files that Falco's `file_output` writes, followed across rotation.
     pub files: Vec<PathBuf>,
-    /// A Falco to start, program first; empty starts none.
+    /// The command of a Falco to start, program first; empty for none.
     pub command: Vec<String>,
 }
 

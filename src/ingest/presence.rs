@@ -1,8 +1,8 @@
-//! Which inputs were asked for, and which of them give nothing: since when, and why.
+//! The state of each configured input: up, or down since a time and for a cause.
 //!
 //! An input is *down* when nothing can come from it, whatever Falco does: its file cannot be
-//! opened, standard input has ended, the program is stopped. One that is only quiet is up. Health,
-//! `/readyz`, status, page and metrics all tell what stands here.
+//! opened, standard input has ended, the program is stopped. An input that is only quiet is up.
+//! Health, `/readyz`, status, page and metrics read this state.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,17 +13,17 @@ use tokio::sync::watch;
 
 use super::Input;
 
-/// An input that was asked for.
+/// A configured input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
-    /// What kind it is.
+    /// The kind.
     pub input: Input,
-    /// Which one, where there may be several.
+    /// The path of a file.
     pub path: Option<PathBuf>,
 }
 
 impl Asked {
-    /// The file at `path`.
+    /// Returns the input for the file at `path`.
     #[must_use]
     pub fn file(path: &Path) -> Self {
         Self { input: Input::File, path: Some(path.into()) }
@@ -43,16 +43,16 @@ impl fmt::Display for Asked {
     }
 }
 
-/// That an input gives nothing.
+/// Why and since when an input is down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Down {
-    /// Why; names no path.
+    /// The cause, without a path.
     pub why: String,
-    /// Since when.
+    /// The time since which it is down.
     pub since: Timestamp,
 }
 
-/// Every input that was asked for; `None` where all is well.
+/// Every configured input. `None` means up.
 pub type States = BTreeMap<Asked, Option<Down>>;
 
 /// The states of a server's inputs. Clones share them.
@@ -66,7 +66,7 @@ impl Default for Presence {
 }
 
 impl Presence {
-    /// Notes that an input is asked for, and is up unless there is a reason.
+    /// Adds a configured input. It is down if `why` gives a cause, otherwise up.
     pub fn expect(&self, asked: &Asked, why: Option<&str>) {
         let down = why.map(|why| Down { why: why.into(), since: Timestamp::now() });
         self.0.send_modify(|states| {
@@ -74,19 +74,19 @@ impl Presence {
         });
     }
 
-    /// Notes that an input is no longer asked for.
+    /// Removes an input that is no longer configured.
     pub fn forget(&self, asked: &Asked) {
         self.0.send_if_modified(|states| states.remove(asked).is_some());
     }
 
-    /// Notes that an input may give alerts. One that nobody asks for stays forgotten.
+    /// Marks an input as up. An input that is not configured is ignored.
     pub fn up(&self, asked: &Asked) {
         self.0.send_if_modified(|states| {
             states.get_mut(asked).is_some_and(|state| state.take().is_some())
         });
     }
 
-    /// Notes why nothing comes from an input. The time it went down stays when the reason changes.
+    /// Marks an input as down with a cause. If it was down before, `since` does not change.
     pub fn down(&self, asked: &Asked, why: &str) {
         self.0.send_if_modified(|states| {
             let Some(state) = states.get_mut(asked) else { return false };
@@ -99,13 +99,13 @@ impl Presence {
         });
     }
 
-    /// How they are now.
+    /// Returns the current states.
     #[must_use]
     pub fn states(&self) -> States {
         self.0.borrow().clone()
     }
 
-    /// How they are, and how they change.
+    /// Watches the states.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<States> {
         self.0.subscribe()
@@ -117,10 +117,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_asked_for_is_told_and_since_the_first_reason() {
+    fn only_configured_inputs_are_reported_since_their_first_cause() {
         let presence = Presence::default();
         let (file, stdin) = (Asked::file(Path::new("/a")), Asked::from(Input::Stdin));
-        presence.down(&file, "nobody asked");
+        presence.down(&file, "not configured");
         assert!(presence.states().is_empty());
         presence.expect(&file, Some("not yet"));
         presence.expect(&stdin, None);
@@ -132,7 +132,7 @@ mod tests {
         seen.mark_unchanged();
         presence.down(&file, "forbidden");
         presence.up(&stdin);
-        assert!(!seen.has_changed().unwrap(), "nothing is new");
+        assert!(!seen.has_changed().unwrap(), "no state has changed");
         presence.up(&file);
         assert!(seen.has_changed().unwrap());
         presence.forget(&file);

@@ -1,9 +1,9 @@
-//! What Falconer reads alerts from, as the settings name it, and the reading of it.
+//! The configured sources of alerts: lists, starts and reads them.
 //!
-//! 1. [`Source::all`] lists what is configured. The server compares that list with the one before.
-//! 2. [`Source::start`] starts what has to be started; what cannot be is told at once.
-//! 3. [`Started::read`] hands on its alerts until it ends or is stopped. [`super::presence`] is told
-//!    whenever it can give none.
+//! 1. [`Source::all`] lists the configured sources. At a reload the server compares the lists.
+//! 2. [`Source::start`] starts a source, and fails at once if that is not possible.
+//! 3. [`Started::read`] reads its alerts until it ends or is stopped, and reports to
+//!    [`super::presence`] when it is down.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,40 +16,40 @@ use super::command::{self, Program};
 use super::presence::Asked;
 use super::{Config, Input, Intake, files, stream};
 
-/// What an input reads.
+/// A configured source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// Standard input.
     Stdin,
     /// The file at this path, followed across rotation.
     File(PathBuf),
-    /// What this program, a Falco as a rule, writes to its standard output; it is started, and
-    /// started again when it ends.
+    /// The standard output of this command, usually Falco. It is started, and restarted if it
+    /// exits.
     Command(Vec<String>),
 }
 
-/// A source that can be read.
+/// A source that is ready to be read.
 #[derive(Debug)]
 pub enum Started {
     /// Standard input.
     Stdin,
     /// A file.
     File(PathBuf),
-    /// The program, which runs.
+    /// A running program.
     Command(Program),
 }
 
-/// A source that cannot be read.
+/// A source cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The program to start cannot be started.
+    /// The program cannot be started.
     #[error(
         "cannot start {program:?}: {error}; check its path, after -- or in falconer.inputs.command"
     )]
     Command {
         /// The program.
         program: String,
-        /// Why not.
+        /// The reason.
         error: io::Error,
     },
     /// A file cannot be followed.
@@ -57,13 +57,14 @@ pub enum SourceError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         error: io::Error,
     },
 }
 
 impl Source {
-    /// The sources that `config` names; posts come through the gateway, which is none of these.
+    /// Returns the sources in `config`. HTTP is not one of them, because posts come through the
+    /// gateway.
     #[must_use]
     pub fn all(config: &Config) -> Vec<Self> {
         let command = (!config.command.is_empty()).then(|| Self::Command(config.command.clone()));
@@ -72,7 +73,7 @@ impl Source {
         command.into_iter().chain(stdin).chain(files).collect()
     }
 
-    /// What [`super::presence`] calls it.
+    /// Returns its key in [`super::presence`].
     pub fn asked(&self) -> Asked {
         match self {
             Self::Stdin => Input::Stdin.into(),
@@ -81,7 +82,7 @@ impl Source {
         }
     }
 
-    /// Why it gives nothing before it is started.
+    /// Returns why it is down before it is started, if it is.
     pub fn not_yet(&self) -> Option<&'static str> {
         match self {
             Self::Stdin => None,
@@ -90,10 +91,10 @@ impl Source {
         }
     }
 
-    /// Makes it ready to be read.
+    /// Starts its program, if it has one.
     ///
     /// # Errors
-    /// When its program cannot be started.
+    /// If the program cannot be started.
     pub fn start(self, intake: &Intake) -> Result<Started, SourceError> {
         let asked = self.asked();
         Ok(match self {
@@ -111,10 +112,11 @@ impl Source {
         })
     }
 
-    /// Starts and reads it beside a server that runs; a file system that hangs holds up nothing else.
+    /// Starts and reads it while the server runs. It starts on a blocking thread, so that a hanging
+    /// file system does not block the event loop.
     ///
     /// # Errors
-    /// When it cannot be started or read.
+    /// If it cannot be started or read.
     pub async fn start_late(
         self,
         intake: &Arc<Intake>,
@@ -126,17 +128,17 @@ impl Source {
         let starting = intake.clone();
         match spawn_blocking(move || self.start(&starting)).await {
             Ok(started) => started?.read(intake, stop).await,
-            // It panicked, which was logged, or the process ends.
+            // It panicked, which was logged, or the runtime is shutting down.
             Err(_) => Ok(()),
         }
     }
 }
 
 impl Started {
-    /// Hands on its alerts until it ends, or until `stop`.
+    /// Reads its alerts until it ends, or until `stop`.
     ///
     /// # Errors
-    /// When a file cannot be followed.
+    /// If a file cannot be followed.
     pub async fn read(
         self,
         intake: &Arc<Intake>,
@@ -152,10 +154,10 @@ impl Started {
                 match read {
                     Ok(()) => {
                         down("standard input has ended");
-                        tracing::info!("standard input has ended; serving what is kept");
+                        tracing::info!("standard input has ended; still serving retained alerts");
                     }
                     Err(error) => {
-                        down(&format!("standard input cannot be read: {error}"));
+                        down(&format!("cannot read standard input: {error}"));
                         tracing::error!(%error, "cannot read standard input");
                     }
                 }

@@ -1,8 +1,8 @@
-//! Records from a stream of bytes: standard input, a child's standard output.
+//! Reads records from a stream of bytes: standard input or a child's standard output.
 //!
-//! Standard input is nearly always a pipe. It is opened a second time, without blocking, and read
-//! like a socket; whoever shares the first one is not affected. Anything else (a terminal, a file)
-//! is read, and decoded, on a thread of its own.
+//! Standard input is nearly always a pipe. It is opened a second time, in non-blocking mode, and
+//! read like a socket. The first descriptor, which other processes may share, stays unchanged.
+//! Anything else (a terminal, a file) is read and decoded on a thread of its own.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -17,27 +17,27 @@ use tokio_util::sync::CancellationToken;
 use super::intake::Delivery;
 use super::{Input, Intake, Lines};
 
-/// What the pipe of standard input is to hold, in bytes: what Linux grants to anybody. With its own
-/// 64 KiB a Falco that has a hundred alerts to write waits for us.
+/// The capacity to set for the pipe of standard input, in bytes: the maximum that Linux grants to
+/// any process. With the default of 64 KiB, a Falco that writes a hundred alerts waits for us.
 const PIPE_BYTES: i32 = 1 << 20;
 
-/// How much is read at once, in bytes: what is decoded and appended before anybody reads it.
+/// The maximum size of a read, in bytes. Its alerts are decoded and appended together.
 const READ_BYTES: usize = 256 << 10;
 
-/// How often more is read at `stop`, so that a writer who never pauses does not hold up the end.
+/// How many reads follow `stop`, so that a writer that never pauses does not hold up the shutdown.
 const LAST_READS: u32 = 32;
 
-/// Reads lines to the end of standard input, or to `stop`.
+/// Reads lines from standard input, to its end or until `stop`.
 ///
 /// # Errors
-/// As [`read`].
+/// Like [`read`].
 pub async fn read_stdin(intake: Arc<Intake>, stop: &CancellationToken) -> io::Result<()> {
     if let Ok(pipe) = pipe::OpenOptions::new().open_receiver("/dev/stdin") {
-        // Where the system does not grant it, the pipe is as long as it was.
+        // If the system refuses, the capacity stays as it was.
         let _ = fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
         return read(&intake, Input::Stdin, pipe, stop).await;
     }
-    // Such a read cannot be interrupted: when the server ends first, its thread is left behind.
+    // Such a read cannot be interrupted. If the server stops first, it abandons the thread.
     let stopped = stop.clone();
     let reading = move || read_blocking(&intake, Input::Stdin, io::stdin().lock(), &stopped);
     match stop.run_until_cancelled(spawn_blocking(reading)).await {
@@ -46,11 +46,11 @@ pub async fn read_stdin(intake: Arc<Intake>, stop: &CancellationToken) -> io::Re
     }
 }
 
-/// Reads lines to the end of `stream`, handing on what each read brought in one append. At `stop`
-/// what has been written so far is still read.
+/// Reads lines to the end of `stream` and appends the alerts of each read together. At `stop` it
+/// still reads what has been written so far.
 ///
 /// # Errors
-/// When reading fails; what came before has been taken.
+/// If a read fails. The alerts before were appended.
 pub async fn read(
     intake: &Intake,
     input: Input,
@@ -67,7 +67,7 @@ pub async fn read(
         cutter.take(&chunk);
         chunk.clear();
     }
-    // Only after this does the runtime know what is there to be read.
+    // Let the runtime poll for readiness, so that it knows of data that has arrived.
     tokio::task::yield_now().await;
     for _ in 0..LAST_READS {
         match stream.read_buf(&mut chunk).now_or_never() {
@@ -81,7 +81,7 @@ pub async fn read(
     Ok(())
 }
 
-/// The same for what cannot be awaited.
+/// Like [`read`], for a stream that can only be read by blocking.
 fn read_blocking(
     intake: &Intake,
     input: Input,
@@ -92,7 +92,7 @@ fn read_blocking(
     let mut chunk = vec![0; READ_BYTES];
     loop {
         match stream.read(&mut chunk) {
-            // Left behind, it is nobody's input any more.
+            // The server has abandoned this thread.
             Ok(_) if stop.is_cancelled() => return Ok(()),
             Ok(0) => break,
             Ok(length) => cutter.take(chunk.get(..length).unwrap_or_default()),
@@ -104,7 +104,7 @@ fn read_blocking(
     Ok(())
 }
 
-/// Cuts chunks into lines and appends what each chunk brought.
+/// Splits chunks into lines and appends the alerts of each chunk together.
 struct Cutter<'a> {
     lines: Lines,
     delivery: Delivery<'a>,
@@ -120,7 +120,7 @@ impl<'a> Cutter<'a> {
         self.delivery.finish();
     }
 
-    /// What is left is the last line, though nothing ends it.
+    /// Takes the rest as the last line, even without a line end.
     fn end(mut self) {
         self.lines.end(|line| self.delivery.line(line));
         self.delivery.finish();

@@ -1,12 +1,12 @@
-//! One file under two names is read once: which follower reads which open file.
+//! Claims on open files, so that a file with two followed names is read once.
 //!
-//! 1. A follower takes a file, by device and inode, before it reads it. What another one has is
-//!    left to that one.
-//! 2. What was left to another stays so after that one has read it to its end and dropped it,
-//!    for as long as the name leads there: it is no new file.
-//! 3. When a name whose file was left to another leads to a new file, the other one is waited
-//!    for a while: it most likely follows the same rotation, and has the old file to end first.
-//! 4. When the other follower ends, its files are free.
+//! 1. A follower claims a file, by device and inode, before it reads it. If another follower has
+//!    claimed the file, it leaves the file to that one.
+//! 2. It still does so after the other one has read the file to its end and closed it, as long as
+//!    its own path names that file: it is not a new file.
+//! 3. When its path then names a new file, it waits for a while before it claims that one. The
+//!    other follower most likely sees the same rotation, and must finish the old file first.
+//! 4. When a follower ends, its claims end.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,11 @@ use tokio::time::Instant;
 /// Device and inode.
 pub(super) type Identity = (u64, u64);
 
-/// How long the follower that read the file before a rotation comes first: it looks at least every
-/// second.
+/// How long the follower that read the file before a rotation has precedence. It looks at least
+/// every second.
 const PRECEDENCE: Duration = Duration::from_secs(3);
 
-/// What all followers of a server read.
+/// The claims of all followers of a server.
 #[derive(Debug, Clone, Default)]
 pub(in crate::ingest) struct Claims(Arc<Mutex<Readers>>);
 
@@ -39,7 +39,7 @@ struct Reader {
 }
 
 impl Claims {
-    /// A follower of `path` among them, with no file yet.
+    /// Adds a follower of `path`, without a file yet.
     pub(super) fn enter(&self, path: &Path) -> Claim {
         let mut readers = self.readers();
         let number = readers.next;
@@ -49,17 +49,17 @@ impl Claims {
     }
 
     fn readers(&self) -> MutexGuard<'_, Readers> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One follower's files. Dropping it frees them.
+/// The claims of one follower. Dropping it ends them.
 #[derive(Debug)]
 pub(super) struct Claim {
     claims: Claims,
     number: u64,
-    /// What was left to another.
+    /// The file that was left to another follower.
     left: Option<Left>,
 }
 
@@ -67,21 +67,21 @@ pub(super) struct Claim {
 struct Left {
     file: Identity,
     to: u64,
-    /// When the name first led to another file than that.
+    /// The time when the path first named another file.
     elsewhere: Option<Instant>,
 }
 
-/// Why a file may not be read.
+/// Another follower reads the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// The name under which it is read.
+    /// The path of the other follower.
     pub(super) by: PathBuf,
-    /// Whether this was not known.
+    /// Whether this follower learns it for the first time.
     pub(super) news: bool,
 }
 
 impl Claim {
-    /// Takes `file`, to which the name leads at `now`.
+    /// Claims `file`, which the path names at `now`.
     pub(super) fn take(&mut self, file: Identity, now: Instant) -> Result<(), Taken> {
         let mut readers = self.claims.readers();
         let held = |reader: &Reader| reader.files.contains(&file);
@@ -112,7 +112,7 @@ impl Claim {
         Ok(())
     }
 
-    /// Gives `file` up, read to its end.
+    /// Ends the claim on `file`, which was read to its end.
     pub(super) fn release(&mut self, file: Identity) {
         let mut readers = self.claims.readers();
         if let Some(own) = readers.by_number.get_mut(&self.number) {
@@ -142,17 +142,17 @@ mod tests {
         let taken = |news| Err(Taken { by: "/1".into(), news });
         assert_eq!(two.take(OLD, now), taken(true));
         assert_eq!(two.take(OLD, now), taken(false));
-        // Both names lead to a new file, and the other one looks first.
+        // Both paths name a new file, and the second follower looks first.
         assert_eq!(two.take(NEW, now), taken(false));
         assert_eq!(one.take(NEW, now), Ok(()));
         one.release(OLD);
         assert_eq!(two.take(NEW, now + 2 * PRECEDENCE), taken(false));
-        // A hard link still leads to the old one, which has been read.
+        // A hard link still names the old file, which has been read.
         assert_eq!(two.take(OLD, now + 2 * PRECEDENCE), taken(false));
     }
 
     #[test]
-    fn names_that_part_are_two_files_and_one_follower_ends() {
+    fn claims_end_when_paths_diverge_or_the_other_follower_ends() {
         let (claims, now) = (Claims::default(), Instant::now());
         let (mut one, mut two) = (claims.enter(Path::new("/1")), claims.enter(Path::new("/2")));
         one.take(OLD, now).unwrap();
@@ -164,6 +164,6 @@ mod tests {
         one.release(OLD);
         three.take(OLD, now).unwrap_err();
         drop(one);
-        assert_eq!(three.take(OLD, now), Ok(()), "nobody reads it any more");
+        assert_eq!(three.take(OLD, now), Ok(()), "no follower claims it any more");
     }
 }

@@ -1,57 +1,60 @@
 //! Follows the file that Falco's `file_output` appends to, across rotation.
 //!
-//! Bytes in the order they were written, and a mark where one file ends and the next begins.
-//! Lines are somebody else's business, and so is what becomes of an unfinished one. Nothing is
-//! stored between runs: a follower starts at the **beginning** of the file that is there, so that
-//! nothing written before it came is lost, and a second follower reads it all again. Files that
-//! were rotated away before it started are not looked for.
+//! A follower returns the bytes in the order they were written, and a mark where one file ends and
+//! the next begins. The caller splits them into lines and handles an unfinished one. A follower
+//! starts at the **beginning** of the file, so that no earlier alert is lost. It stores nothing, so
+//! a second follower reads everything again. It does not look for files that were rotated before it
+//! started.
 //!
 //! # The algorithm
 //!
-//! The open files are a queue, oldest first. The first is read; every later one was, when it was
-//! found, what the path named instead. An empty queue waits for a file; more than one file is a
-//! rotation under way. One *look*, in this order:
+//! The open files are a queue, oldest first. The first file is read. Each later file replaced the
+//! one before it under the path. If the queue is empty, the follower waits for a file. If it has
+//! more than one file, a rotation is in progress. One *look* does this, in this order:
 //!
 //! 1. Stat the path (following symbolic links). If it names a file that is not in the queue, open
-//!    it and append it. That it names nothing, or cannot be opened, changes nothing: the first file
-//!    is read on.
-//! 2. Note whether a later file has bytes in it.
-//! 3. Read the first file from where we are, starting `GUARD_BYTES` early.
-//! 4. If it is shorter than it was, or those early bytes are not the ones read before, it was
-//!    truncated (`copytruncate`): go on from its beginning, after [`Piece::Restart`].
-//! 5. If it has new bytes, hand them on.
-//! 6. If it has none, and step 2 found bytes in a later file, drop it and go on with the next,
-//!    after [`Piece::Restart`].
+//!    the file and append it. If it names nothing or cannot be opened, continue with the first
+//!    file.
+//! 2. Note whether a later file has bytes.
+//! 3. Read the first file from our position, starting `GUARD_BYTES` early.
+//! 4. If the file is shorter than our position, or the early bytes have changed, it was truncated
+//!    (`copytruncate`): return [`Piece::Restart`] and continue at its beginning.
+//! 5. If it has new bytes, return them.
+//! 6. If it has none, and step 2 found bytes in a later file, close it, return [`Piece::Restart`]
+//!    and continue with the next file.
 //!
-//! Step 6 needs no time limit. Falco has one writer, which closes the old file (and with that
-//! flushes it) before it writes into the new one. So a byte in the new file, seen *before* a read
-//! of the old one that returned nothing, proves that the old one is complete. It holds in either
-//! order: when the new file appears with SIGUSR1, and when logrotate's `create` makes it long
-//! before Falco is told. The price: a rotated file stays open until the next alert is written.
+//! Step 6 needs no timeout. Falco has one writer, which closes the old file, and so flushes it,
+//! before it writes to the new one. So a byte in the new file, seen *before* a read of the old one
+//! that returned nothing, proves that the old one is complete. This holds both when SIGUSR1 makes
+//! Falco create the new file, and when logrotate's `create` does so long before Falco reopens it.
+//! The price: a rotated file stays open until the next alert is written.
 //!
 //! # Why polling
 //!
-//! A look costs two system calls on a thread of the blocking pool, at most a hundred times a second
-//! while alerts come and twenty when none do. That needs no watch limit and no dependency, and sees
-//! the same on overlays, on network file systems and through Kubernetes' chain of links, where
-//! inotify sees part or nothing. While there is more to read nothing sleeps.
+//! A look takes two system calls on a thread of the blocking pool, at most a hundred times a second
+//! while alerts come, and twenty times if none do. Polling needs no watch limit and no dependency.
+//! It works on overlays, on network file systems and through Kubernetes' chain of links, where
+//! inotify sees part or nothing. While there is more to read, nothing sleeps.
 //!
-//! # What it cannot do
+//! # Limitations
 //!
-//! - Read what was written between the last look and a `copytruncate`: it is in the copy, which has
-//!   a name we do not know. Rotation by renaming has no such hole.
-//! - See a file that was put under the path and rotated away again between two looks. Looks are
-//!   taken only while somebody waits for [`Follower::next`].
-//! - Hold more than `MAX_FILES` at once, should that many rotations pass while the first is read.
-//! - Know that two programs write: what a second writer adds to a file already left is not read.
-//! - Tell an edit before our place from a truncation: the file is read again from its beginning.
-//! - Leave a file that was bind-mounted by itself: its name never names another. Mount its folder.
+//! - Alerts that were written between the last look and a `copytruncate` are not read. They are in
+//!   the copy, whose name is unknown. Rotation by renaming loses none.
+//! - A file that appears and is rotated away between two looks is not seen. Looks take place only
+//!   while a caller awaits [`Follower::next`].
+//! - At most `MAX_FILES` files are open at once. More rotations while the first file is read are
+//!   not seen.
+//! - If a second program writes to a file that was closed in step 6, its bytes are not read.
+//! - An edit before our position looks like a truncation. The file is read again from its
+//!   beginning.
+//! - The path of a file that is bind-mounted by itself never names another file. Mount its
+//!   directory.
 //!
-//! It refuses anything but a regular file: a directory is a mistake (container runtimes make one
-//! where a mounted file is missing), and a FIFO belongs to standard input (opening and closing
-//! it to have a look could kill its writer with SIGPIPE). All other errors are logged when they
-//! change, and waited out. What is on is told to whoever made the follower: a file that cannot be
-//! opened or read, that was never there, or that is gone for longer than a rotation takes.
+//! A follower rejects anything but a regular file. A directory is a mistake: container runtimes
+//! create one if a mounted file is missing. A FIFO must be standard input: opening and closing it
+//! for a look could kill its writer with SIGPIPE. Other errors are logged when they change, and
+//! retried. The owner of the follower is told the cause while a file cannot be opened or read, does
+//! not exist yet, or is gone for longer than a rotation takes.
 //!
 //! A file with two names that are both followed is read under one of them ([`claims`]).
 //!
@@ -72,20 +75,20 @@ use tokio::time::{Instant, sleep_until};
 pub(in crate::ingest) use claims::Claims;
 use tail::{ERROR_PAUSE, Sight, Tail};
 
-/// The pause after the end of a file was reached with new bytes: a busy writer is read in batches
-/// instead of line by line. It doubles with each look that finds nothing.
+/// The pause after a read that reached the end of the file, so that a busy writer is read in
+/// batches instead of line by line. It doubles with each look that finds nothing.
 const SHORT_PAUSE: Duration = Duration::from_millis(10);
 
-/// The longest pause between two looks: what an alert waits at most when none came before it.
+/// The longest pause between two looks, and so the longest delay of an alert after a quiet time.
 const LONG_PAUSE: Duration = Duration::from_millis(50);
 
-/// What [`Follower::next`] found.
+/// The result of [`Follower::next`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece {
     /// Bytes were appended to the buffer.
     Data,
-    /// Nothing was appended. What follows is from another file, or from the same one truncated: an
-    /// unfinished line before it will never be completed.
+    /// The following bytes are from another file, or from the same file after a truncation. An
+    /// unfinished line will never be completed. The buffer is unchanged.
     Restart,
 }
 
@@ -93,26 +96,27 @@ pub(crate) enum Piece {
 pub(crate) struct Follower {
     path: PathBuf,
     tail: Hold,
-    /// When the next look is due; `None` is at once.
+    /// The time of the next look; `None` means at once.
     rest: Option<Instant>,
-    /// How long the next rest will be.
+    /// The duration of the next rest.
     pause: Duration,
-    /// Told when it changes: why nothing comes, or that something may.
+    /// Called when the cause of being down changes.
     tell: Tell,
     told: Option<Option<String>>,
 }
 
-/// Whom to tell why nothing comes, or that something may.
+/// Takes the cause why the file is down, or `None` if it is up.
 type Tell = Box<dyn FnMut(Option<&str>) + Send>;
 
 impl Follower {
-    /// A follower of `path`, by itself.
+    /// Creates a follower of `path` that shares no claims.
     pub(crate) fn new(path: PathBuf) -> Self {
         Self::among(&Claims::default(), path, |_| {})
     }
 
-    /// A follower of `path` among others, that tells when nothing can come any more, and why, and
-    /// when something can. Nothing is opened before the first [`next`](Self::next).
+    /// Creates a follower of `path` that shares `claims` with others. It calls `tell` with the
+    /// cause when it goes down, and with `None` when it is up again. It opens no file before the
+    /// first [`next`](Self::next).
     pub(in crate::ingest) fn among(
         claims: &Claims,
         path: PathBuf,
@@ -124,15 +128,13 @@ impl Follower {
 
     /// Waits until there is more to read, then appends up to [`tail::READ_BYTES`] to `buffer`.
     ///
-    /// Cancel-safe: a look that was under way is finished by the next call, and the buffer is
-    /// touched only when the call returns. A dropped follower leaves at most one look to end by
-    /// itself.
+    /// Cancel-safe: the next call finishes a look in progress, and the buffer changes only when the
+    /// call returns. After a follower is dropped, at most one look still finishes.
     ///
     /// # Errors
     ///
-    /// When the path names something that is not a regular file at the first look, which is a
-    /// mistake in the settings, and when the runtime ends. Both are for the operator; nothing is
-    /// gained by calling again.
+    /// If the path names something other than a regular file at the first look, which is an error
+    /// in the settings, or if the runtime shuts down. A retry does not help.
     pub(crate) async fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Piece> {
         loop {
             if let Some(until) = self.rest.filter(|until| Instant::now() < *until) {
@@ -162,7 +164,7 @@ impl Follower {
         }
     }
 
-    /// One look on a blocking thread, started here or by a call that was cancelled.
+    /// Runs one look on a blocking thread, or waits for the look of a call that was cancelled.
     async fn look(&mut self, buffer: &mut Vec<u8>) -> io::Result<Sight> {
         self.tail = match mem::replace(&mut self.tail, Hold::Lost) {
             Hold::Ours(mut tail) => Hold::Looking(spawn_blocking(move || {
@@ -174,7 +176,7 @@ impl Follower {
         let Hold::Looking(looking) = &mut self.tail else {
             return Err(io::Error::other("the file's reader has ended"));
         };
-        // The only place where a call can be cancelled; the handle stays where it is.
+        // Only here a call can be cancelled. The handle then stays in `self.tail`.
         match looking.await {
             Ok((tail, sight)) => {
                 if let Sight::Data { .. } = sight {
@@ -206,11 +208,11 @@ impl fmt::Debug for Follower {
     }
 }
 
-/// Who has the tail.
+/// The owner of the tail.
 enum Hold {
     Ours(Box<Tail>),
-    /// A blocking thread has it and brings it back.
+    /// A blocking thread has it and will return it.
     Looking(JoinHandle<(Box<Tail>, Sight)>),
-    /// The blocking thread did not bring it back; this is final.
+    /// The blocking thread did not return it. This is final.
     Lost,
 }

@@ -1,5 +1,5 @@
-//! One file after another, without clock and threads: looks at the path, reads, tells what it saw.
-//! The head of [`super`] has the algorithm.
+//! The algorithm of a follower without clock and threads: looks at the path, reads, and returns the
+//! result. The head of [`super`] describes it.
 
 use std::collections::VecDeque;
 use std::fs::{File, FileType, Metadata, OpenOptions};
@@ -15,58 +15,59 @@ use tracing::{info, warn};
 
 use super::claims::{Claim, Identity, Taken};
 
-/// How much one call of [`super::Follower::next`] reads at most. Large enough that the hop to a blocking
-/// thread is small beside the read.
+/// The maximum size in bytes of one read. It is large enough that switching to a blocking thread
+/// costs little in comparison.
 pub(super) const READ_BYTES: usize = 256 * 1024;
 
-/// How many bytes before our place are read again and compared, to notice a file that was truncated
-/// and has already grown past our place. Enough to hold the time in nanoseconds that every alert
-/// line has at its end (Falco 0.39 on) or among its fields (before): two tails do not agree by
-/// chance.
+/// How many bytes before our position are read again and compared, to detect a file that was
+/// truncated and has already grown past our position. They include the time in nanoseconds that
+/// every alert line has at its end (Falco 0.39 and later) or among its fields (before), so they do
+/// not match by chance.
 pub(super) const GUARD_BYTES: usize = 256;
 
-/// How many files are held open at once. Only a rotation every few seconds while gigabytes are
-/// being caught up with comes near it.
+/// The maximum number of open files. Only rotations every few seconds, while gigabytes are still
+/// unread, come near it.
 pub(super) const MAX_FILES: usize = 16;
 
-/// The pause after an error other than a missing file. Each attempt may be an audit record.
+/// The pause after an error other than a missing file. Each attempt may be logged by the system's
+/// audit.
 pub(super) const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the path may name nothing, and nothing may come from the file it named, before that
-/// counts as gone: a rotation takes seconds at most.
+/// The time after which a missing file counts as gone, if the old file gets no bytes either. A
+/// rotation takes seconds at most.
 pub(super) const GONE_PAUSE: Duration = Duration::from_secs(60);
 
-/// What one look came to.
+/// The result of one look.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// There are fresh bytes; `more` when the read was full, so there may be more at once.
+    /// There are new bytes. If `more`, the read was full, so there may be more at once.
     Data {
         more: bool,
     },
     Restart,
     Nothing,
-    /// Nothing can be read because of an error, which was logged.
+    /// An error, which was logged, prevents reading.
     Failing,
-    /// There is no file yet, and what the path names can never be one.
+    /// There is no file yet, and the path names something that cannot be followed.
     Refused(&'static str),
 }
 
-/// The algorithm without its clock and threads.
+/// The state of a follower without clock and threads.
 pub(super) struct Tail {
     path: PathBuf,
     claim: Claim,
     /// Oldest first; see the head of [`super`].
     files: VecDeque<Source>,
-    /// Since when the path names nothing and nothing comes.
+    /// The time since which the path names nothing and no bytes come.
     gone: Option<Instant>,
-    /// Why nothing comes, if nothing can.
+    /// The cause, if the file is down.
     down: Option<String>,
-    /// Before this the path is not looked at again.
+    /// The time before which the path is not checked again.
     path_due: Option<Instant>,
     path_trouble: Trouble,
     read_trouble: Trouble,
     chunk: Vec<u8>,
-    /// What is fresh in the chunk: from, to.
+    /// The range of the new bytes in the chunk: from, to.
     fresh: (usize, usize),
 }
 
@@ -86,28 +87,28 @@ impl Tail {
         }
     }
 
-    /// The bytes the last look read, if it came to [`Sight::Data`].
+    /// Returns the bytes that the last look read, if it returned [`Sight::Data`].
     pub(super) fn fresh(&self) -> &[u8] {
         let (from, to) = self.fresh;
         self.chunk.get(from..to).unwrap_or_default()
     }
 
     pub(super) fn look(&mut self, now: Instant) -> Sight {
-        // In this order: bytes ahead prove the first file complete only if the read comes after.
+        // Bytes in a later file prove that the first one is complete only if this order is kept.
         let ahead = self.look_ahead(now);
         let sight = self.read_on(&ahead);
         self.judge(&sight, now);
         sight
     }
 
-    /// Why nothing can come, as of the last look.
+    /// Returns the cause, if the file was down at the last look.
     pub(super) fn down(&self) -> Option<&str> {
         self.down.as_deref()
     }
 
     fn judge(&mut self, sight: &Sight, now: Instant) {
         let missing = self.path_trouble.is(ErrorKind::NotFound);
-        // A rotation that is under way, and a Falco that still writes into the old file.
+        // A rotation may be in progress, or Falco may still write to the old file.
         let resting = missing && !self.files.is_empty();
         let gone = match sight {
             Sight::Nothing if resting => now >= *self.gone.get_or_insert(now) + GONE_PAUSE,
@@ -119,7 +120,7 @@ impl Tail {
         let path_trouble = self.path_trouble.text.as_deref().filter(|_| !resting);
         self.down = match self.read_trouble.text.as_deref().or(path_trouble) {
             None if gone => Some(
-                "is gone, and nothing comes from the file that was there; have it made again"
+                "is gone, and nothing was written to the old file since; create it again"
                     .to_owned(),
             ),
             why => why.map(str::to_owned),
@@ -162,7 +163,7 @@ impl Tail {
                 Sight::Restart
             }
             (Read::Failed(error), true) => {
-                warn!(path = ?self.path, %error, "rotated alert file left before its end");
+                warn!(path = ?self.path, %error, "skipped the rest of a rotated alert file");
                 self.leave_first();
                 Sight::Restart
             }
@@ -181,7 +182,8 @@ impl Tail {
         }
     }
 
-    /// Appends the file that the path names, if it is a new one. Says why, if it never can be.
+    /// Appends the file that the path names, if it is new. Returns the reason if the path names
+    /// something that cannot be followed.
     fn look_at_path(&mut self, now: Instant) -> Option<&'static str> {
         if self.path_due.is_some_and(|due| now < due) || self.files.len() >= MAX_FILES {
             return None;
@@ -191,11 +193,11 @@ impl Tail {
         match self.open_new(now) {
             Ok(found) => {
                 if self.path_trouble.end() {
-                    info!(path = ?self.path, "alert file is there");
+                    info!(path = ?self.path, "found the alert file");
                 }
                 self.files.extend(found);
                 if self.files.len() >= MAX_FILES {
-                    warn!(path = ?self.path, files = MAX_FILES, "too many rotations to follow");
+                    warn!(path = ?self.path, files = MAX_FILES, "too many rotated files are open");
                 }
             }
             Err(Unopened::Taken(Taken { by, news })) => {
@@ -221,7 +223,7 @@ impl Tail {
                 if self.path_trouble.is_new(&error, || why.to_owned()) {
                     info!(path = ?self.path, why, "waiting for the alert file");
                 }
-                // The folder may have come in the meantime.
+                // The directory may exist by now, which changes the text but not the error.
                 self.path_trouble.text = Some(why.to_owned());
             }
             Err(Unopened::Io(error)) => {
@@ -236,13 +238,14 @@ impl Tail {
     }
 
     fn open_new(&mut self, now: Instant) -> Result<Option<Source>, Unopened> {
-        // Stat comes first: it is the cheap answer, and opening a FIFO would already be noticed.
+        // Stat first: it is cheap, and opening a FIFO would affect its writer.
         let metadata = std::fs::metadata(&self.path)?;
         if self.has(&metadata) {
             return Ok(None);
         }
         regular(metadata.file_type())?;
-        // Should a FIFO or a terminal have taken the path in between: neither block nor adopt it.
+        // The path may name a FIFO or a terminal by now. Do not block on it or make it our
+        // terminal.
         let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&self.path)?;
         let metadata = file.metadata()?;
@@ -254,17 +257,17 @@ impl Tail {
         Ok(Some(Source::new(file, &metadata)))
     }
 
-    /// An open file keeps its number, so a file of the queue is never taken for a new one, nor a
-    /// new one for it.
+    /// Returns whether the file is in the queue. An open file keeps its inode number, so the result
+    /// is reliable.
     fn has(&self, metadata: &Metadata) -> bool {
         self.files.iter().any(|file| file.id == identity(metadata))
     }
 }
 
-/// What is known of the path and the later files before the first one is read.
+/// The state of the path and the later files before the first one is read.
 struct Ahead {
     refused: Option<&'static str>,
-    /// A later file has bytes in it.
+    /// Whether a later file has bytes.
     written: bool,
 }
 
@@ -272,7 +275,7 @@ fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
-/// Why the path gave no file.
+/// Why the path's file was not opened.
 #[derive(Debug)]
 enum Unopened {
     Unfit(&'static str),
@@ -287,16 +290,16 @@ impl From<io::Error> for Unopened {
     }
 }
 
-/// In what way a path names nothing.
+/// Returns how a path names nothing.
 fn missing(path: &Path) -> &'static str {
     let folder =
         path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
     if path.is_symlink() {
-        "is a link to nothing; mend it, or have the file made"
+        "is a link to a missing file; correct the link or create the file"
     } else if folder {
-        "is not there yet; Falco makes it with its first alert, or make an empty one"
+        "does not exist yet; Falco creates it with its first alert, or create an empty one"
     } else {
-        "is not there, and neither is its folder; make the folder, or name another file"
+        "does not exist, and neither does its directory; create the directory or set another path"
     }
 }
 
@@ -312,26 +315,26 @@ fn regular(kind: FileType) -> Result<(), Unopened> {
     }
 }
 
-/// One open file and our place in it.
+/// An open file and our position in it.
 struct Source {
     file: File,
     id: Identity,
     place: u64,
-    /// The last bytes before our place, [`GUARD_BYTES`] or as many as there were.
+    /// The last bytes before our position, at most [`GUARD_BYTES`].
     guard: Vec<u8>,
     written: bool,
 }
 
-/// What reading a [`Source`] came to.
+/// The result of reading a [`Source`].
 enum Read {
-    /// Where the fresh bytes are in the chunk.
+    /// The range of the new bytes in the chunk.
     Bytes {
         from: usize,
         to: usize,
     },
-    /// All has been read that is there.
+    /// Everything was read.
     End,
-    /// Nothing came, although there may be more.
+    /// Nothing was read, but there may be more.
     Again,
     Truncated,
     Failed(io::Error),
@@ -343,7 +346,7 @@ impl Source {
         Self { file, id: identity(metadata), place: 0, guard: Vec::new(), written }
     }
 
-    /// Whether the file had bytes in it, ever.
+    /// Returns whether the file has or ever had bytes.
     fn is_written(&mut self) -> bool {
         self.written |= self.file.metadata().is_ok_and(|metadata| metadata.len() > 0);
         self.written
@@ -360,7 +363,8 @@ impl Source {
         let seen = chunk.get(..to).unwrap_or_default();
         match seen.split_at_checked(from) {
             Some((before, _)) if before != self.guard => Read::Truncated,
-            // Network file systems may read short in the middle of a file: ask for its size.
+            // On a network file system a read can be short in the middle of a file, so check its
+            // size.
             None | Some((_, [])) => match self.file.metadata().map(|metadata| metadata.len()) {
                 Ok(length) if length < self.place => Read::Truncated,
                 Ok(length) if length > self.place || to < from => Read::Again,
@@ -383,12 +387,11 @@ impl Source {
     }
 }
 
-/// The error that is on, if one is, so that it is logged when it changes and not each time it is
-/// met.
+/// The current error, if any, so that it is logged only when it changes.
 #[derive(Debug, Default)]
 struct Trouble {
     error: Option<(ErrorKind, Option<i32>)>,
-    /// The same in words.
+    /// The error as text.
     text: Option<String>,
 }
 
@@ -410,7 +413,7 @@ impl Trouble {
         self.error.is_some_and(|(is, _)| is == kind)
     }
 
-    /// Whether one was on.
+    /// Clears the error. Returns whether there was one.
     fn end(&mut self) -> bool {
         self.text = None;
         self.error.take().is_some()

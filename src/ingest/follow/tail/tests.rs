@@ -1,4 +1,4 @@
-//! The follower on real files: most tests look with a clock of their own, without threads.
+//! Tests of the follower on real files. Most have a clock of their own and no threads.
 
 use std::fs;
 use std::io::Write;
@@ -13,10 +13,10 @@ use tokio::time::timeout;
 use super::super::*;
 use super::*;
 
-/// How long a test waits for what must come.
+/// The timeout of a test.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A tail with a clock of its own, and what it gave: a `|` is a restart.
+/// A tail with a clock of its own, and what it returned. A `|` is a restart.
 struct Scene {
     dir: TempDir,
     tail: Tail,
@@ -40,7 +40,7 @@ impl Scene {
         fs::rename(self.at(from), self.at(to)).unwrap();
     }
 
-    /// One look, when all pauses are over.
+    /// Takes one look after all pauses are over.
     fn look(&mut self) -> Sight {
         self.now += 2 * ERROR_PAUSE;
         let sight = self.tail.look(self.now);
@@ -54,7 +54,7 @@ impl Scene {
         sight
     }
 
-    /// Looks until there has been nothing for many seconds, and gives what came.
+    /// Looks until nothing has come for 10 looks, and returns what came before.
     fn settle(&mut self) -> String {
         let mut quiet = 0;
         for _ in 0..1000 {
@@ -63,7 +63,7 @@ impl Scene {
                 return mem::take(&mut self.got);
             }
         }
-        panic!("no end of it: {:?}", self.look());
+        panic!("still not quiet after 1000 looks: {:?}", self.look());
     }
 }
 
@@ -77,7 +77,7 @@ fn truncate(path: impl AsRef<Path>) {
 }
 
 #[test]
-fn gives_what_was_there_and_what_is_appended() {
+fn reads_existing_and_appended_bytes() {
     let mut s = Scene::new();
     append(s.at("alerts"), "one\ntwo\n");
     assert_eq!(s.settle(), "one\ntwo\n");
@@ -128,9 +128,10 @@ fn new_file_made_long_before_the_old_one_is_left() {
     assert_eq!(s.settle(), "three\n|four\n");
 }
 
-/// A new file with bytes and a look that still saw it empty: the old one is not left yet.
+/// If a look saw the new file still empty, it does not leave the old one, even if bytes come before
+/// its read.
 #[test]
-fn an_old_sight_of_the_new_file_does_not_end_the_old_one() {
+fn the_old_file_stays_open_if_the_new_one_was_seen_empty() {
     let mut s = Scene::new();
     append(s.at("alerts"), "one\n");
     assert_eq!(s.settle(), "one\n");
@@ -145,7 +146,7 @@ fn an_old_sight_of_the_new_file_does_not_end_the_old_one() {
 }
 
 #[test]
-fn removed_and_made_again() {
+fn a_file_that_is_removed_and_created_again_is_read() {
     let mut s = Scene::new();
     append(s.at("alerts"), "one\n");
     assert_eq!(s.settle(), "one\n");
@@ -160,7 +161,7 @@ fn removed_and_made_again() {
 }
 
 #[test]
-fn renamed_back_is_read_on() {
+fn a_file_that_is_renamed_back_is_continued() {
     let mut s = Scene::new();
     append(s.at("alerts"), "one\n");
     assert_eq!(s.settle(), "one\n");
@@ -173,7 +174,7 @@ fn renamed_back_is_read_on() {
 }
 
 #[test]
-fn rotations_during_a_long_read_are_kept_in_order() {
+fn rotations_during_a_long_read_are_followed_in_order() {
     let mut s = Scene::new();
     let long = "x".repeat(3 * READ_BYTES);
     append(s.at("alerts"), &long);
@@ -184,7 +185,7 @@ fn rotations_during_a_long_read_are_kept_in_order() {
     s.rename("alerts", "alerts.2");
     append(s.at("alerts"), "");
     assert_eq!(s.look(), Sight::Data { more: true });
-    // Rotated while empty, and away for good: it must not hold up what comes after it.
+    // A file that was rotated while empty and then removed must not hold up the ones after it.
     fs::remove_file(s.at("alerts")).unwrap();
     fs::remove_file(s.at("alerts.2")).unwrap();
     append(s.at("alerts"), "three\n");
@@ -193,7 +194,7 @@ fn rotations_during_a_long_read_are_kept_in_order() {
 }
 
 #[test]
-fn files_held_open_are_bounded() {
+fn the_number_of_open_files_is_limited() {
     let mut s = Scene::new();
     append(s.at("alerts"), "start\n");
     assert_eq!(s.settle(), "start\n");
@@ -211,7 +212,7 @@ fn files_held_open_are_bounded() {
 }
 
 #[test]
-fn truncated_in_place() {
+fn a_truncated_file_is_read_again() {
     let mut s = Scene::new();
     append(s.at("alerts"), "one\ntw");
     assert_eq!(s.settle(), "one\ntw");
@@ -225,7 +226,7 @@ fn truncated_in_place() {
 }
 
 #[test]
-fn truncated_and_grown_to_our_place_or_past_it() {
+fn a_truncation_is_seen_when_the_file_has_grown_to_our_position_or_past_it() {
     for again in ["two\n", "two\nand more\n"] {
         let mut s = Scene::new();
         append(s.at("alerts"), "one\n");
@@ -237,7 +238,7 @@ fn truncated_and_grown_to_our_place_or_past_it() {
 }
 
 #[test]
-fn truncated_far_in() {
+fn a_truncation_of_a_long_file_is_seen() {
     let mut s = Scene::new();
     let long = "line\n".repeat(READ_BYTES / 3);
     append(s.at("alerts"), &long);
@@ -264,7 +265,7 @@ fn follows_a_link_that_is_swapped() {
 }
 
 #[test]
-fn refuses_what_is_not_a_file_until_one_is_followed() {
+fn rejects_anything_but_a_file_until_one_is_followed() {
     let mut s = Scene::new();
     fs::create_dir(s.at("alerts")).unwrap();
     assert!(matches!(s.look(), Sight::Refused(why) if why.contains("directory")));
@@ -281,10 +282,10 @@ fn refuses_what_is_not_a_file_until_one_is_followed() {
 }
 
 #[test]
-fn gone_is_told_after_longer_than_a_rotation_takes() {
+fn a_file_counts_as_gone_after_longer_than_a_rotation_takes() {
     let mut s = Scene::new();
     assert_eq!(s.look(), Sight::Nothing);
-    assert!(s.tail.down().unwrap().contains("is not there yet"));
+    assert!(s.tail.down().unwrap().contains("does not exist yet"));
     append(s.at("alerts"), "one\n");
     assert_eq!(s.settle(), "one\n");
     assert_eq!(s.tail.down(), None);
@@ -296,22 +297,22 @@ fn gone_is_told_after_longer_than_a_rotation_takes() {
         assert_eq!(s.look(), Sight::Nothing);
     }
     assert!(s.tail.down().unwrap().contains("is gone"));
-    // A Falco that was not told of the rotation writes into the old one.
+    // A Falco that does not know of the rotation still writes to the old file.
     append(s.at("alerts.1"), "two\n");
     assert_eq!(s.settle(), "two\n");
     assert_eq!(s.tail.down(), None);
     append(s.at("alerts"), "three\n");
     assert_eq!(s.settle(), "|three\n");
-    // What the path names is told, though the file that was there is still read.
+    // A path that names a directory is reported, though the old file is still read.
     s.rename("alerts", "alerts.1");
     fs::create_dir(s.at("alerts")).unwrap();
     s.look();
     assert!(s.tail.down().unwrap().contains("is a directory"));
 }
 
-/// A loop of links stands for every error of the path; permissions mean nothing to root.
+/// A loop of links stands for every error of the path, because permissions do not stop root.
 #[test]
-fn errors_are_logged_when_they_change_and_waited_out() {
+fn errors_are_logged_when_they_change_and_retried() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false);
     tracing::subscriber::with_default(subscriber.finish(), || {
@@ -329,12 +330,12 @@ fn errors_are_logged_when_they_change_and_waited_out() {
     });
     assert_eq!(log.count("waiting for the alert file"), 1);
     assert_eq!(log.count("alert file cannot be opened"), 1);
-    assert_eq!(log.count("alert file is there"), 1);
+    assert_eq!(log.count("found the alert file"), 1);
 }
 
-/// A directory opened behind the follower's back: every read of it fails.
+/// Every read of a directory fails, so the test puts one into the queue.
 #[test]
-fn unreadable_file_is_kept_until_there_is_another() {
+fn an_unreadable_file_stays_open_until_there_is_another() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false);
     tracing::subscriber::with_default(subscriber.finish(), || {
@@ -354,7 +355,7 @@ fn unreadable_file_is_kept_until_there_is_another() {
 }
 
 #[tokio::test]
-async fn an_alert_is_there_soon() {
+async fn an_alert_is_read_within_100_ms() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("alerts");
     append(&path, "");
@@ -362,7 +363,7 @@ async fn an_alert_is_there_soon() {
     let mut buffer = Vec::new();
     let mut best = DEADLINE;
     for _ in 0..5 {
-        // Long enough for the pauses to have become as long as they get.
+        // Long enough for the pauses to reach their maximum.
         assert!(timeout(4 * LONG_PAUSE, follower.next(&mut buffer)).await.is_err());
         let wrote = Instant::now();
         append(&path, "line\n");
@@ -395,7 +396,7 @@ async fn a_cancelled_call_loses_nothing() {
     let mut cancelled = 0;
     let end = Instant::now() + DEADLINE;
     while buffer.len() < text.len() && Instant::now() < end {
-        // Polled once and dropped.
+        // The call is polled once and then dropped.
         tokio::select! {
             biased;
             piece = follower.next(&mut buffer) => assert_eq!(piece.unwrap(), Piece::Data),
@@ -412,7 +413,7 @@ async fn a_cancelled_call_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_directory_is_an_error_that_says_so() {
+async fn a_directory_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut follower = Follower::new(dir.path().to_path_buf());
     let mut buffer = Vec::new();
@@ -421,7 +422,7 @@ async fn a_directory_is_an_error_that_says_so() {
     assert!(error.to_string().contains("is a directory"));
 }
 
-/// A writer that behaves as Falco and logrotate do, in every way they can be set up.
+/// The writer rotates like Falco and logrotate, in every way that they can be configured.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_lines_across_twenty_rotations() {
     const LINES: usize = 10_000;
@@ -480,7 +481,7 @@ fn write_and_rotate(path: &Path, lines: usize, rotations: usize, read: &AtomicUs
     };
     let mut file = open();
     let mut rotated = 0;
-    // The line from which on the file is written anew, after it lost its name.
+    // The first line for a new file, after the old one was renamed or removed.
     let mut reopen_at = usize::MAX;
     let mut first_of_file = 0;
     for n in 0..lines {
@@ -501,7 +502,7 @@ fn write_and_rotate(path: &Path, lines: usize, rotations: usize, read: &AtomicUs
         if rotated == rotations || n < share * (rotated + 1) || reopen_at != usize::MAX {
             continue;
         }
-        // Two rotations between two looks are one too many; see the head of this file.
+        // The follower misses a file if two rotations happen between two looks.
         wait_for(first_of_file + 1);
         let old = path.with_extension(rotated.to_string());
         match below(4) {
@@ -520,7 +521,7 @@ fn write_and_rotate(path: &Path, lines: usize, rotations: usize, read: &AtomicUs
                 fs::remove_file(path).unwrap();
                 reopen_at = n + 1;
             }
-            // What is not read by then is lost by design, so all of it is.
+            // A truncation loses unread lines by design, so wait until all are read.
             _ => {
                 wait_for(n + 1);
                 truncate(path);
@@ -531,7 +532,7 @@ fn write_and_rotate(path: &Path, lines: usize, rotations: usize, read: &AtomicUs
     }
 }
 
-/// What was logged.
+/// The log output.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
