@@ -218,7 +218,6 @@ fn what_is_no_alert_says_why() {
         ("{}", "incomplete"),
         (r#"{"output_fields":{"falco.num_evts":1},"sample":1}"#, "incomplete"),
         (r#"{"rule":"r","priority":"x","time":"2026-01-30T10:00:00Z"}"#, "incomplete"),
-        (r#"{"rule":"r","priority":"Error","time":"yesterday"}"#, "incomplete"),
         (r#"{"rule":7,"priority":"Error","time":"2026-01-30T10:00:00Z"}"#, "incomplete"),
         (
             r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output_fields":[]}"#,
@@ -357,4 +356,61 @@ fn times_are_shown_in_the_zone_of_falco() {
     let expected =
         [("evt.latency.ns", "000000003"), ("evt.reltime", "1500000000000"), ("evt.rawtime", "7")];
     assert_eq!(got, fields(&expected));
+}
+
+#[test]
+fn what_a_producer_left_out_or_renamed_is_repaired_in_the_line_too() {
+    let read = |record: &str| {
+        event::read(record.as_bytes(), now, |record| {
+            let fields: Vec<_> = record.event.fields.iter().map(|(name, _)| name.clone()).collect();
+            (record.event.time.to_string(), fields.join(" "), record.line.into_owned())
+        })
+        .unwrap()
+    };
+    let (arrival, event) = ("2026-01-30T15:00:00.000000000Z", "2026-01-30T10:00:00.000000007Z");
+    let nanos = 1_769_767_200_000_000_007_u64;
+    for (rest, time, fields, mark) in [
+        (r#""output":"x""#.to_owned(), arrival, "", true),
+        (r#""time":"yesterday""#.to_owned(), arrival, "", true),
+        (r#""time":null,"output_fields":null"#.to_owned(), arrival, "", true),
+        (format!(r#""output_fields":{{"evt.time":{nanos}}}"#), event, "evt.time", false),
+        (
+            format!(r#""time":7,"outputFields":{{"evt.time.iso8601":{nanos},"a":"outputFields"}}"#),
+            event,
+            "evt.time.iso8601 a",
+            false,
+        ),
+        (format!(r#""output_fields":{{"evt.time":"{nanos}"}}"#), arrival, "evt.time", true),
+        (
+            format!(r#""x":{{"outputFields":1}}, "outputFields" : {{"a":"b"}},"time":"{event}""#),
+            event,
+            "a",
+            false,
+        ),
+        // Without an offset it is UTC.
+        (r#""time":"2026-01-30T10:00:00.00000000712""#.to_owned(), event, "", false),
+    ] {
+        let record = format!(r#"{{"rule":"r","priority":"Error",{rest}}}"#);
+        let (got, names, line) = read(&record);
+        assert_eq!((got.as_str(), names.as_str()), (time, fields), "{record}");
+        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(json.get("time_source").is_some(), mark, "{line}");
+        assert_eq!(json.get("outputFields"), None, "{line}");
+        assert_eq!(
+            json.get("output_fields").is_some(),
+            rest.contains("put_fields") || rest.contains("putFields"),
+            "{line}"
+        );
+        // The line alone gives the same alert, and needs no repair.
+        assert_eq!(read(&line), (got, names, line));
+    }
+}
+
+#[test]
+fn protojson_can_be_posted_back() {
+    let record = r#"{"time":"2026-01-30T10:00:00.000000007Z","priority":"WARNING","source_deprecated":"SYSCALL","rule":"r","output":"o","outputFields":{"a":"1"},"hostname":"h","tags":["t"],"source":"syscall"}"#;
+    let got = response(record.as_bytes()).unwrap();
+    let fields = HashMap::from([("a".to_owned(), "1".to_owned())]);
+    assert_eq!((got.priority, got.output_fields), (4, fields));
+    assert_eq!((got.hostname.as_str(), got.tags), ("h", vec!["t".to_owned()]));
 }

@@ -9,13 +9,15 @@
 //!    name says so, `k8s_audit` if the time field is `jevt.time` of the embedded audit source
 //!    (Falco 0.31 and older), otherwise `syscall`.
 //!
-//! An alert needs `rule`, a known `priority` and a valid `time`. Everything else may be missing.
+//! An alert needs `rule` and a known `priority`. Everything else may be missing: without a usable
+//! `time` it gets one ([`super::repair`]).
 
 use std::borrow::Cow;
 
 use jiff::ZonedDateTime;
 
 use super::json::Value;
+use super::repair::{self, Repair};
 use super::scan::{Malformed, Scanner};
 use super::{Event, Fields, INTERNAL, Priority, Time, text};
 
@@ -93,7 +95,8 @@ fn repaired(record: &[u8]) -> Cow<'_, str> {
 /// Decodes one record and passes the alert to `then`.
 ///
 /// `then` is a closure because the alert borrows from the record, or from a repaired copy if the
-/// record is not UTF-8. `now` is called only for text alerts, which carry no date.
+/// record is not UTF-8. `now` is called only for text alerts, which carry no date, and for alerts
+/// without a usable time.
 ///
 /// # Errors
 /// [`Reject`] if the record is not an alert.
@@ -108,7 +111,10 @@ pub fn read<T>(
     let line = repaired(record);
     match line.as_bytes().first() {
         None => Err(Reject::Empty),
-        Some(b'{') => Ok(then(Record { event: decode(&line)?, line: one_line(&line) })),
+        Some(b'{') => {
+            let (event, repair) = decode(&line, now)?;
+            Ok(then(Record { event, line: repair.apply(one_line(&line)) }))
+        }
         Some(_) => match text::decode(&line, now) {
             Some(event) => {
                 let line = text::as_json(&event).into();
@@ -133,14 +139,17 @@ fn no_object(line: &str) -> Reject {
     }
 }
 
-pub(super) fn decode(line: &str) -> Result<Event<'_>, Reject> {
+pub(super) fn decode(
+    line: &str,
+    now: impl FnOnce() -> ZonedDateTime,
+) -> Result<(Event<'_>, Repair), Reject> {
     let mut found = Found::default();
     let mut scanner = Scanner::new(line);
     scanner
         .members(|key, scanner| found.take(&key, scanner))
         .and_then(|()| scanner.end())
         .map_err(|Malformed { at }| Reject::Malformed { column: at + 1 })?;
-    found.into_event()
+    found.into_event(now)
 }
 
 /// Decodes the output text of an alert's JSON line, and those output fields whose names are
@@ -201,11 +210,18 @@ struct Found<'a> {
     source: Option<Cow<'a, str>>,
     tags: Vec<Cow<'a, str>>,
     time: Option<Cow<'a, str>>,
+    /// The position of the value of `outputFields`.
+    renamed: Option<usize>,
 }
 
 impl<'a> Found<'a> {
     fn take(&mut self, key: &str, scanner: &mut Scanner<'a>) -> Result<(), Malformed> {
         let text = match key {
+            // As protobuf's JSON names it: our own output, and grpcurl's, can be posted back.
+            "outputFields" => {
+                self.renamed = Some(scanner.position());
+                return self.fields(scanner);
+            }
             "hostname" => &mut self.hostname,
             "message" => &mut self.message,
             "output" => &mut self.output,
@@ -249,15 +265,22 @@ impl<'a> Found<'a> {
         })
     }
 
-    fn into_event(mut self) -> Result<Event<'a>, Reject> {
+    fn into_event(
+        mut self,
+        now: impl FnOnce() -> ZonedDateTime,
+    ) -> Result<(Event<'a>, Repair), Reject> {
         let missing = |key| Reject::Incomplete { key };
         let rule = self.rule.ok_or(missing("rule"))?;
         let priority =
             self.priority.and_then(|name| Priority::parse(&name)).ok_or(missing("priority"))?;
-        let time = self.time.and_then(|time| Time::parse(&time)).ok_or(missing("time"))?;
         if self.no_fields {
             return Err(missing("output_fields"));
         }
+        let mut repair = Repair { renamed: self.renamed, time: None };
+        let time = match self.time.and_then(|time| Time::parse(&time)) {
+            Some(time) => time,
+            None => repair.time.insert(repair::Found::time(&self.output_fields, now)).time,
+        };
         let source = self
             .source
             .filter(|source| !source.is_empty())
@@ -265,7 +288,7 @@ impl<'a> Found<'a> {
         // Sorted, without duplicates, like Falco's `std::set`.
         self.tags.sort_unstable();
         self.tags.dedup();
-        Ok(Event {
+        let event = Event {
             time,
             priority,
             source,
@@ -274,7 +297,8 @@ impl<'a> Found<'a> {
             tags: self.tags,
             fields: self.output_fields,
             rule,
-        })
+        };
+        Ok((event, repair))
     }
 }
 

@@ -12,6 +12,7 @@ mod clock;
 mod decode;
 mod encode;
 mod json;
+mod repair;
 mod scan;
 mod text;
 mod time;

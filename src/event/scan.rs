@@ -47,6 +47,11 @@ impl<'a> Scanner<'a> {
         scanner
     }
 
+    /// Returns the position of the next byte, from 0.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// Returns the next byte, which tells the kind of the value.
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()

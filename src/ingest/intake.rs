@@ -179,7 +179,7 @@ fn hint(reject: &Reject) -> &'static str {
             "send the object itself, not in a string or an array; send several as one per line"
         }
         Reject::Malformed { .. } => "each record must be one whole JSON object",
-        Reject::Incomplete { .. } => "an alert needs rule, priority and time",
+        Reject::Incomplete { .. } => "an alert needs rule and priority",
         Reject::TooLarge => "shorten the rule's output",
         Reject::Empty => "",
     }
