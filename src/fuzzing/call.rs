@@ -1,5 +1,4 @@
-//! A call as its client has it, and a model of how it ends: from its head and its messages, read
-//! plainly.
+//! A call as its client sees it, and a model that predicts its end from its head and messages.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,25 +14,25 @@ use crate::grpc::frame::FrameError;
 use crate::grpc::{Code, Encoding, MAX_REQUEST};
 use crate::proto::falco::outputs::{Request as Empty, Response};
 
-/// After this a call that has not sent its one request is ended.
+/// The timeout after which the server ends a call that has not sent its one request.
 pub(super) const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// The longest a wait may be off, by the steps that are sent together.
+/// The maximum error of a wait, caused by steps that are sent together.
 pub(super) const UNSURE: Duration = Duration::from_millis(500);
 
-/// The shortest `grpc-timeout` that is not over at once.
+/// The `grpc-timeout` of [`Head::Timeout`].
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is called, and how its answer is predicted.
+/// The called method, by how the model predicts its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     /// One empty request, one reply.
     Unary(&'static str),
     Get,
     Sub,
-    /// Nothing that is there.
+    /// A method that does not exist.
     Unknown(&'static str),
-    /// Another's code: it ends with some status.
+    /// A method that is not ours. It ends with any status.
     Other(&'static str),
 }
 
@@ -59,7 +58,7 @@ impl Method {
     }
 }
 
-/// What is special about a request's head.
+/// The special feature of a request's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Head {
     Plain,
@@ -125,24 +124,25 @@ impl Head {
     }
 }
 
-/// One call, as the client has it.
+/// A call as the client sees it.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) head: Head,
     pub(super) begun: Instant,
-    /// What was sent, and when the last of it was.
+    /// The sent bytes.
     pub(super) body: Vec<u8>,
+    /// The time of the half-close.
     pub(super) finished: Option<Instant>,
     pub(super) reset: bool,
-    /// Nothing may come any more.
+    /// The server must not send anything any more.
     pub(super) silent: bool,
-    /// What may be sent to us and by us.
+    /// The flow-control windows: the server's bytes, and ours.
     pub(super) inward: i64,
     pub(super) outward: i64,
     pub(super) fields: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) replies: Vec<u8>,
-    /// How many alerts there were when its last byte was sent.
+    /// The number of alerts when its last byte was sent.
     pub(super) alerts: u64,
     pub(super) over: bool,
 }
@@ -151,7 +151,7 @@ pub(super) struct Call {
 #[derive(Debug, Default)]
 struct Expected {
     codes: Vec<u16>,
-    /// It may also go on.
+    /// Whether it may also stay open.
     open: bool,
 }
 
@@ -180,7 +180,7 @@ impl Call {
         }
         let expected = self.expected();
         if !self.over {
-            assert!(expected.open, "{expected:?} but it goes on: {self:?}");
+            assert!(expected.open, "{expected:?}, but it stays open: {self:?}");
             assert_eq!(code, None, "a status before the end");
         } else {
             assert_eq!(http, Some(200));
@@ -208,7 +208,7 @@ impl Call {
         assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "alerts in their order: {numbers:?}");
         assert!(numbers.iter().all(|number| *number < newest));
         let at_end = match (self.method, code) {
-            // What was there when its request was.
+            // The alerts that existed when its request arrived.
             (Method::Get, Some(0)) => self.alerts,
             (Method::Sub, None) => newest,
             _ => return,
@@ -258,7 +258,7 @@ impl Call {
         self.of_one_request(&messages, mistake)
     }
 
-    /// How a call of one request ends.
+    /// Returns how a call with one request may end.
     fn of_one_request(&self, messages: &[bytes::Bytes], mistake: Option<Code>) -> Expected {
         let decoded: Vec<_> =
             messages.iter().take(2).map(|message| Empty::decode(&message[..]).is_ok()).collect();
@@ -266,7 +266,7 @@ impl Call {
             (Head::Unknown, Method::Get) => Code::InvalidArgument,
             _ => Code::Ok,
         };
-        // What is known before the request has ended.
+        // Errors that end the call before the half-close.
         let early = match (&decoded[..], mistake) {
             ([false, ..] | [true, false], _) => Some(Code::Internal),
             ([true, true], _) => Some(Code::Unimplemented),
@@ -291,7 +291,7 @@ impl Call {
         } else if may_be_in_time {
             expected = expected.or(whole);
         }
-        // A reply that waits for flow control is cut short by a deadline of the client's.
+        // A reply that waits for flow control can exceed the client's deadline.
         if may_be_late || self.head == Head::Timeout {
             expected = expected.or(Code::DeadlineExceeded);
         }

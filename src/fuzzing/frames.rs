@@ -1,4 +1,4 @@
-//! HTTP/2 frames (RFC 9113, section 4.1), as far as a peer has to know them.
+//! HTTP/2 frames (RFC 9113, section 4.1), as far as the oracles need them.
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -9,7 +9,7 @@ pub(super) const GOAWAY: u8 = 7;
 pub(super) const WINDOW_UPDATE: u8 = 8;
 pub(super) const CONTINUATION: u8 = 9;
 
-/// Of DATA and HEADERS; of SETTINGS and PING it is [`ACK`].
+/// The flag of DATA and HEADERS. For SETTINGS and PING the same bit is [`ACK`].
 pub(super) const END_STREAM: u8 = 0x1;
 pub(super) const ACK: u8 = 0x1;
 pub(super) const END_HEADERS: u8 = 0x4;
@@ -29,7 +29,7 @@ pub(super) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The first frame of `bytes`, if it is whole, and what follows it.
+    /// Returns the first frame of `bytes`, if it is complete, and the bytes after it.
     pub(super) fn first(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&[a, b, c, kind, flags, s, t, u, v], rest) = bytes.split_first_chunk()?;
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
@@ -42,13 +42,13 @@ impl<'a> Frame<'a> {
         self.flags & flag != 0
     }
 
-    /// The payload without padding and priority; of what a server sends, none has any.
+    /// Returns the payload, and checks that it has no padding or priority. Our server sends none.
     pub(super) fn plain(&self) -> &'a [u8] {
         assert!(!(self.has(PADDED) || self.kind == HEADERS && self.has(PRIORITY)), "{self:?}");
         self.payload
     }
 
-    /// The settings of a SETTINGS frame.
+    /// Returns the settings of a SETTINGS frame.
     pub(super) fn settings(&self) -> impl Iterator<Item = (u16, u32)> {
         let (settings, _) = self.payload.as_chunks::<6>();
         settings.iter().map(|&[a, b, c, d, e, f]| {
@@ -56,13 +56,13 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// The number that RST_STREAM and WINDOW_UPDATE are made of.
+    /// Returns the number in RST_STREAM and WINDOW_UPDATE.
     pub(super) fn number(&self) -> u32 {
         self.payload.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes))
     }
 }
 
-/// Every whole frame of `bytes`.
+/// Returns every complete frame of `bytes`.
 pub(super) fn all(mut bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
     std::iter::from_fn(move || {
         let (frame, rest) = Frame::first(bytes)?;
@@ -80,7 +80,7 @@ pub(super) fn put(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: 
     out.extend_from_slice(payload);
 }
 
-/// Appends a field as a literal that no table keeps (RFC 7541, section 6.2.2), without Huffman.
+/// Appends a field as a literal without indexing (RFC 7541, section 6.2.2), without Huffman code.
 pub(super) fn field(block: &mut Vec<u8>, name: &str, value: &[u8]) {
     block.push(0);
     string(block, name.as_bytes());

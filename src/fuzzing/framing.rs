@@ -1,4 +1,4 @@
-//! gRPC's framing: a body is read alike however it is cut, and as the specification says.
+//! Checks gRPC's framing: a body decodes as specified, however it is cut.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use super::script::Script;
 use crate::grpc::frame::{Decoder, FrameError, PREFIX};
 use crate::grpc::{Encoding, InflateError};
 
-/// A limit, an encoding, where the body is cut, the body: what [`frame_decode`] is given.
+/// Calls [`frame_decode`] with `data`, read as a limit, an encoding, cuts and a body.
 pub fn grpc_frame_decode(data: &[u8]) {
     let mut script = Script(data);
     let limit = usize::from(script.pair());
@@ -19,12 +19,11 @@ pub fn grpc_frame_decode(data: &[u8]) {
     frame_decode(script.0, cuts, encoding, limit);
 }
 
-/// Decodes `body` cut at `cuts`, and checks what must hold of every body: the result does not
-/// depend on the cuts, equals what a plain reading of the specification gives, and no more is
-/// held than one message and one chunk.
+/// Decodes `body`, cut at `cuts`. This is the oracle of the fuzz target and of the tests.
 ///
 /// # Panics
-/// When any of that does not hold: this is the oracle of the fuzz target and of the tests.
+/// If the result depends on the cuts or differs from a plain implementation of the specification,
+/// or if the decoder buffers more than one message.
 pub fn frame_decode(body: &[u8], cuts: &[u8], encoding: Encoding, limit: usize) {
     let whole = decode_in_chunks(std::iter::once(body), encoding, limit);
     let mut rest = body;
@@ -34,9 +33,9 @@ pub fn frame_decode(body: &[u8], cuts: &[u8], encoding: Encoding, limit: usize) 
         rest = after;
         (!done || !chunk.is_empty()).then_some(chunk)
     });
-    assert_eq!(decode_in_chunks(chunks, encoding, limit), whole, "depends on the cuts");
+    assert_eq!(decode_in_chunks(chunks, encoding, limit), whole, "the result depends on the cuts");
     let bytewise = decode_in_chunks(body.chunks(1), encoding, limit);
-    assert_eq!(bytewise, whole, "depends on the cuts, byte by byte");
+    assert_eq!(bytewise, whole, "the result depends on the cuts, byte by byte");
     assert_eq!(reference(body, encoding, limit), whole, "differs from the specification");
 }
 
@@ -58,12 +57,12 @@ pub(crate) fn decode_in_chunks<'a>(
                 Err(error) => return (messages, Err(error)),
             }
         }
-        assert!(decoder.buffered() <= PREFIX + limit, "holds more than one message");
+        assert!(decoder.buffered() <= PREFIX + limit, "the decoder buffers more than one message");
     }
     (messages, decoder.end())
 }
 
-/// The specification, read plainly: the whole body at hand, no states.
+/// A plain implementation of the specification. It has the whole body and no state.
 pub(super) fn reference(mut body: &[u8], encoding: Encoding, limit: usize) -> Decoded {
     let mut messages = Vec::new();
     let end = loop {

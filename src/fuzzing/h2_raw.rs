@@ -1,13 +1,13 @@
-//! Any bytes behind HTTP/2's preface leave a connection that ends, and nothing behind it.
+//! Checks that a connection ends whatever bytes follow HTTP/2's preface, and that no call is left.
 //!
-//! The script says first how bytes are read and written, then where they are cut and what happens
-//! there, then the bytes. What must hold:
-//! 1. Nothing panics, and the connection does not wake itself for ever.
-//! 2. After the last byte the connection ends within [`END`]: at once where the peer leaves, and at
-//!    the limit of a silent or unreading one where it does not.
-//! 3. Then no `sub` is open any more.
-//! 4. What was written are frames: SETTINGS first, none too long, none on a stream that is over or was
-//!    never begun.
+//! The script first says how bytes are read and written, then where they are cut and what happens
+//! at the cuts. The rest are the bytes. What must hold:
+//! 1. Nothing panics, and the connection does not wake itself without end.
+//! 2. The connection ends within [`END`] after the last byte: at once if the peer closes it,
+//!    otherwise at the timeout of a peer that is silent or does not read.
+//! 3. No `sub` is open afterwards.
+//! 4. The server has written frames: SETTINGS first, none too long, none on a stream that has ended
+//!    or was never opened.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,14 +23,14 @@ use super::script::Script;
 use super::served::Falco;
 use crate::net::preface::PREFACE;
 
-/// The longest a connection may last after its peer's last byte: the limits of silent and unreading
-/// peers (50 s and 60 s), one after the other, and some more.
+/// The maximum time for the end of a connection after its peer's last byte: the timeouts of peers
+/// that are silent or do not read (50 s and 60 s), one after the other, and some more.
 const END: Duration = Duration::from_secs(200);
 
-/// How often a connection may be woken, beyond what its bytes are a reason for.
+/// The limit of polls of a connection, besides those for its bytes.
 const POLLS: usize = 20_000;
 
-/// Feeds a connection with what `data` says; needs a clock that is paused.
+/// Feeds a connection from the script `data`. Needs a paused clock.
 pub async fn h2_server_raw(data: &[u8]) {
     let mut script = Script(data);
     let how = script.byte();
@@ -69,13 +69,13 @@ pub async fn h2_server_raw(data: &[u8]) {
     }
     let ended = timeout(END, serving).await;
     ended.expect("the connection ends in time").expect("the connection does not panic");
-    // Its calls are tasks of their own, which learn of its end.
+    // Its calls are tasks of their own. Let them see its end.
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(falco.subscribers(), 0, "a subscriber is left behind");
+    assert_eq!(falco.subscribers(), 0, "a subscriber is still open");
     check(&pipe.take(), sent);
 }
 
-/// What is known of a stream that the server has answered on.
+/// The state of a stream on which the server has answered.
 #[derive(Debug, Default)]
 struct Answered {
     begun: bool,
@@ -98,9 +98,9 @@ fn check(written: &[u8], sent: &[u8]) {
             Some(stream) => assert_eq!((frame.kind, frame.stream), (CONTINUATION, stream)),
             None => assert_ne!(frame.kind, CONTINUATION),
         }
-        // What was skipped is over and may be reset (RFC 9113, section 5.1.1); nothing answers on it.
+        // A skipped stream is closed and may be reset (RFC 9113, section 5.1.1), but not answered.
         if matches!(frame.kind, DATA | HEADERS) {
-            assert!(begun.contains(&frame.stream), "{frame:?} on a stream nobody began");
+            assert!(begun.contains(&frame.stream), "{frame:?} on a stream that was never opened");
         }
         let stream = answered.entry(frame.stream).or_default();
         match frame.kind {

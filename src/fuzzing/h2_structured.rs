@@ -1,14 +1,15 @@
-//! A client that keeps to the rules, whatever it does, gets what a model of the server predicts.
+//! Checks that a client that keeps to HTTP/2's rules gets what a model of the server predicts.
 //!
-//! The script is a list of steps: begin a call, send whole messages or pieces of broken ones, finish,
-//! reset, give flow control, settle, ping, wait, and let alerts come in. What must hold:
+//! The script is a list of steps: begin a call, send messages or parts of broken ones, half-close,
+//! reset, open windows, change settings, ping, wait, and append alerts. What must hold:
 //! 1. The server never ends the connection, resets no call that has not been answered, and answers
 //!    every PING and SETTINGS.
-//! 2. It never sends more than flow control allows, and nothing on a stream that is reset or over.
-//! 3. A call ends with the status that its head and its messages, read plainly, have; a `sub` without
-//!    a mistake does not end.
-//! 4. The alerts of a stream follow each other in the log: none twice, none left out, none out of
-//!    order; a `get` ends with the newest, and `falconer-last` begins where it says.
+//! 2. It never sends more than flow control allows, and nothing on a stream that was reset or has
+//!    ended.
+//! 3. A call ends with the status that the model predicts from its head and messages. A `sub`
+//!    without an error does not end.
+//! 4. The alerts of a stream are consecutive alerts of the log. A `get` ends with the newest one.
+//!    With `falconer-last` it begins with the right one.
 //! 5. When the client leaves, the connection ends and no `sub` is open.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -26,13 +27,13 @@ use super::script::Script;
 use super::served::Falco;
 use crate::net::preface::PREFACE;
 
-/// Reads a field block: its client's decoder, which keeps a table.
+/// Decodes a field block, like a client. The decoder has a table.
 pub type Hpack<'h> = &'h mut (dyn FnMut(&[u8]) -> Vec<(Vec<u8>, Vec<u8>)> + 'h);
 
-/// Steps of one script: below every limit of the meter.
+/// The maximum number of steps, below every limit of the meter.
 const STEPS: usize = 80;
 
-/// Steps that may leave in one write: below the 20 resets of calls that nobody has served.
+/// The maximum number of steps in one write, below the 20 resets of calls that were not served yet.
 const TOGETHER: usize = 12;
 
 const WINDOW: i64 = 65_535;
@@ -45,7 +46,7 @@ struct Client<'h> {
     calls: BTreeMap<u32, Call>,
     inward: i64,
     outward: i64,
-    /// The window that streams begin with: as acknowledged, and as asked for since.
+    /// The initial window of streams: as acknowledged, and as sent since.
     initial: i64,
     asked: VecDeque<i64>,
     their_initial: i64,
@@ -53,7 +54,7 @@ struct Client<'h> {
     block: Option<(u32, u8, Vec<u8>)>,
 }
 
-/// Plays the steps of `data`; needs a clock that is paused.
+/// Runs the steps in `data`. Needs a paused clock.
 pub async fn h2_structured(data: &[u8], hpack: Hpack<'_>) {
     let mut script = Script(data);
     let (pipe, end) = pipe(usize::MAX, false);
@@ -78,14 +79,14 @@ pub async fn h2_structured(data: &[u8], hpack: Hpack<'_>) {
     }
     client.flush().await;
     client.open_up();
-    // Calls that nobody finishes are ended by now.
+    // Calls without a half-close have ended by then.
     client.wait(REQUEST_TIME + 2 * UNSURE).await;
     client.judge(&falco);
     client.pipe.end();
     let ended = timeout(Duration::from_secs(20), serving).await;
     ended.expect("the connection ends in time").expect("the connection does not panic");
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(falco.subscribers(), 0, "a subscriber is left behind");
+    assert_eq!(falco.subscribers(), 0, "a subscriber is still open");
 }
 
 impl<'h> Client<'h> {
@@ -108,7 +109,7 @@ impl<'h> Client<'h> {
         }
     }
 
-    /// One step; says whether it cannot be sent together with the next.
+    /// Runs one step. Returns whether it must be sent before the next one.
     async fn step(&mut self, what: u8, script: &mut Script<'_>, falco: &Falco) -> bool {
         match what {
             0 | 1 => self.begin(script),
@@ -123,12 +124,12 @@ impl<'h> Client<'h> {
                 self.send(id, &bytes[..bytes.len().min(40)], falco);
             }
             4 => {
-                // A message that says how long it is, and may be shorter.
+                // A message that may be shorter than its prefix says.
                 let (id, flag) = (script.byte(), script.byte());
                 let length = usize::from(script.pair());
                 let mut message = vec![if flag < 0x80 { 0 } else { flag & 3 }];
                 message.extend_from_slice(&(length as u32).to_be_bytes());
-                // Field 1, as long as what is left: unknown to every request, and passed over.
+                // Field 1 again and again, which no request knows and every decoder skips.
                 message.extend(std::iter::repeat_n(if flag & 4 == 0 { 0x08 } else { 0 }, length));
                 message.truncate(5 + length.min(usize::from(script.byte()) * 256));
                 self.send(id, &message, falco);
@@ -146,7 +147,7 @@ impl<'h> Client<'h> {
                 payload.extend(window.to_be_bytes());
                 frames::put(&mut self.batch, SETTINGS, 0, 0, &payload);
                 self.asked.push_back(window.into());
-                // Another that is sent before this one is acknowledged would hide a mistake.
+                // Another SETTINGS before the acknowledgement of this one would hide an error.
                 return true;
             }
             9 => {
@@ -160,7 +161,7 @@ impl<'h> Client<'h> {
                 self.wait(Duration::from_millis(millis)).await;
             }
             _ => {
-                // How many there are when a call is served must be known.
+                // The model must know the number of alerts when a call is served.
                 self.flush().await;
                 let (count, text) = (script.byte() % 64, script.byte());
                 falco.alert(count.into(), usize::from(text) * 16);
@@ -194,20 +195,20 @@ impl<'h> Client<'h> {
         self.calls.insert(id, call);
     }
 
-    /// A call to which something can still be sent.
+    /// Returns a call on which data can still be sent.
     fn open(&mut self, id: u8) -> Option<(u32, &mut Call)> {
         let count = self.calls.len().max(1);
         let (id, call) = self.calls.iter_mut().nth(usize::from(id) % count)?;
         (!call.over && !call.reset && call.finished.is_none()).then_some((*id, call))
     }
 
-    /// As much of `bytes` as may be sent.
+    /// Sends as much of `bytes` as flow control allows.
     fn send(&mut self, id: u8, bytes: &[u8], falco: &Falco) {
         let most = self.outward;
         let Some((id, call)) = self.open(id) else { return };
         let most = usize::try_from(most.min(call.outward)).unwrap_or_default();
         let bytes = &bytes[..bytes.len().min(most).min(1 << 14)];
-        // Nothing is no frame worth counting.
+        // An empty frame would only count toward the meter's limit.
         if bytes.is_empty() {
             return;
         }
@@ -234,7 +235,7 @@ impl<'h> Client<'h> {
         }
     }
 
-    /// Lets so much more come, to the connection or one call.
+    /// Opens the window of the connection or of one call by `more` bytes.
     fn give(&mut self, id: u8, more: u32) {
         let id = match id {
             0..0x40 => {
@@ -255,7 +256,7 @@ impl<'h> Client<'h> {
         frames::put(&mut self.batch, WINDOW_UPDATE, 0, id, &more.to_be_bytes());
     }
 
-    /// Lets everything come that is still to come.
+    /// Opens all windows for everything that is left.
     fn open_up(&mut self) {
         const ALL: u32 = 1 << 24;
         let ids: Vec<_> = self.calls.keys().copied().collect();
@@ -273,11 +274,11 @@ impl<'h> Client<'h> {
         }
     }
 
-    /// Sends what there is to send, and takes in what comes of it.
+    /// Sends the batch and receives the answers.
     async fn flush(&mut self) {
         loop {
             self.pipe.feed(&std::mem::take(&mut self.batch));
-            // The clock moves when nobody has anything left to do.
+            // The paused clock advances when every task is idle.
             sleep(Duration::from_millis(1)).await;
             self.inbox.extend(self.pipe.take());
             let inbox = std::mem::take(&mut self.inbox);
@@ -316,11 +317,11 @@ impl<'h> Client<'h> {
             HEADERS => self.block = Some((id, frame.flags, frame.plain().to_vec())),
             RST_STREAM => {
                 let call = self.calls.get_mut(&id).expect("a call");
-                // A call that was answered before its request was there may be cut short.
+                // The server may reset a call that it answered before the whole request arrived.
                 assert!(call.over || call.reset, "{call:?} is reset: {}", frame.number());
             }
             SETTINGS if frame.has(ACK) => {
-                let window = self.asked.pop_front().expect("SETTINGS that were asked for");
+                let window = self.asked.pop_front().expect("SETTINGS that were sent");
                 let more = window - std::mem::replace(&mut self.initial, window);
                 self.calls.values_mut().for_each(|call| call.inward += more);
             }
@@ -344,14 +345,14 @@ impl<'h> Client<'h> {
                     call.outward += i64::from(frame.number());
                 }
             }
-            GOAWAY => panic!("the server gives up: {:?}", frame.payload),
-            kind => panic!("a frame of type {kind}"),
+            GOAWAY => panic!("the server ends the connection: {:?}", frame.payload),
+            kind => panic!("an unexpected frame of type {kind}"),
         }
     }
 
     fn data(&mut self, frame: Frame<'_>) {
         let length = frame.payload.len() as i64;
-        // Windows as they were asked for may count before they are acknowledged.
+        // The server may use new windows before it acknowledges them.
         let soon = self.asked.iter().map(|window| window - self.initial).max().unwrap_or(0).max(0);
         let call = self.calls.get_mut(&frame.stream).expect("a call");
         assert!(!call.silent && !call.over, "data after the end of {call:?}");
@@ -371,10 +372,10 @@ impl<'h> Client<'h> {
         let trailers = !call.fields.is_empty();
         for (name, value) in fields {
             assert!(!trailers || !name.starts_with(b":"), "trailers with a pseudo-header");
-            assert!(call.fields.insert(name, value).is_none(), "twice the same field");
+            assert!(call.fields.insert(name, value).is_none(), "the same field twice");
         }
         call.over = flags & END_STREAM != 0;
-        assert!(!trailers || call.over, "trailers that do not end");
+        assert!(!trailers || call.over, "trailers without END_STREAM");
     }
 
     fn judge(&self, falco: &Falco) {
@@ -384,7 +385,7 @@ impl<'h> Client<'h> {
     }
 }
 
-/// A byte that [`Client::give`] takes for the call at this place.
+/// Returns a byte for which [`Client::give`] selects the call at this index.
 fn place_of(place: usize, count: usize) -> u8 {
     (0x40..=u8::MAX).find(|byte| usize::from(*byte) % count == place).expect("fewer than 192 calls")
 }

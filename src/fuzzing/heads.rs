@@ -1,4 +1,4 @@
-//! What a request's head says: its timeout, whether it is gRPC at all, and what a status says back.
+//! Checks request heads: the timeout, what is a gRPC request, and the text of a status.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tower::util::BoxCloneSyncService;
 use super::script::Script;
 use crate::grpc::{self, Code, Mounted, RequestBody, Router, Status, method, timeout};
 
-/// `^[0-9]{1,8}[HMSmun]$`, and what it stands for.
+/// Checks that a timeout is accepted exactly if it is `^[0-9]{1,8}[HMSmun]$`, with the right value.
 pub fn grpc_timeout(value: &[u8]) {
     const NANOS: [(u8, u128); 6] = [
         (b'H', 3_600_000_000_000),
@@ -44,7 +44,8 @@ pub fn grpc_timeout(value: &[u8]) {
     }
 }
 
-/// Any text as `grpc-message`: printable ASCII that decodes to the text, or to its beginning.
+/// Checks that any text becomes a `grpc-message` of printable ASCII that decodes to the text, or to
+/// its beginning.
 pub fn grpc_message(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let encoded = grpc::percent_encode(&text);
@@ -66,7 +67,7 @@ pub fn grpc_message(text: &[u8]) {
     }
     let decoded = String::from_utf8(bytes).expect("whole characters");
     assert!(text.starts_with(&decoded));
-    // Cut where the next character would be too much, and nowhere else.
+    // It is cut only where the next character would exceed the limit.
     let next = text[decoded.len()..].chars().next();
     assert!(
         decoded.len() <= 1024 && next.is_none_or(|next| decoded.len() + next.len_utf8() > 1024)
@@ -80,7 +81,7 @@ pub fn grpc_message(text: &[u8]) {
 const METHOD: &str = "/a.B/C";
 const MOUNTED: &str = "m.S";
 
-/// How often each of two services was called.
+/// The number of calls of each of two services.
 #[derive(Debug, Default)]
 struct Called {
     ours: AtomicUsize,
@@ -90,7 +91,7 @@ struct Called {
 fn router(called: &Arc<Called>) -> Router {
     let (ours, mounted) = (called.clone(), called.clone());
     let mounted: Mounted = BoxCloneSyncService::new(tower::service_fn(move |request| {
-        // It checks nothing by itself, as tonic does not.
+        // It checks nothing by itself, like tonic's services.
         let _: Request<RequestBody> = request;
         mounted.mounted.fetch_add(1, Ordering::Relaxed);
         std::future::ready(Ok::<_, Infallible>(Status::OK.into_response()))
@@ -109,8 +110,8 @@ fn router(called: &Arc<Called>) -> Router {
         .mount(MOUNTED, mounted)
 }
 
-/// Any request head: 405, 415, or a gRPC status, and only a gRPC request reaches a service. Needs a
-/// clock that is paused.
+/// Checks that any request head gets 405, 415 or a gRPC status, and that only a gRPC request
+/// reaches a service. Needs a paused clock.
 pub async fn request_head(data: &[u8]) {
     let Some(request) = read(&mut Script(data)) else { return };
     let expected = expected(&request);
@@ -179,11 +180,11 @@ struct Expected {
     http: u16,
     code: Option<u16>,
     content_type: &'static [u8],
-    /// How often our method is reached, and the mounted service.
+    /// The number of calls of our method, and of the mounted service.
     reached: (usize, usize),
 }
 
-/// The rules, read plainly.
+/// A plain implementation of the rules.
 fn expected<B>(request: &Request<B>) -> Expected {
     let answer = |http, code: Code, reached| Expected {
         http,

@@ -1,4 +1,4 @@
-//! The gateway as a service without a socket: which requests get in, and how alerts are written.
+//! Checks the gateway as a service without a socket: access, and how alerts are written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,13 +36,13 @@ fn feed(falco: &Falco) -> Feed {
     }
 }
 
-/// What the gateway is served from, with an empty log and no socket.
+/// Returns a port for the gateway with an empty log.
 #[cfg(test)]
 pub(crate) fn quiet_feed() -> Arc<Feed> {
     Arc::new(feed(&Falco::new()))
 }
 
-/// What came back, as far as it came within a second.
+/// A response, as far as it came within a second.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
@@ -68,8 +68,9 @@ async fn ask(feed: Arc<Feed>, token: bool, request: Request<Full<Bytes>>) -> Ans
     Answer { status: head.status, headers: head.headers, body: bytes }
 }
 
-/// Any request: a foreign name, or a foreign page that posts, gets nothing and leaves nothing; only
-/// a page that is named may read; nothing fails. Needs a clock that is paused.
+/// Checks any request: one with a foreign name, or a post of a foreign page, is refused and leaves
+/// no alert. Only a page of an allowed origin may read. No request causes a server error. Needs a
+/// paused clock.
 pub async fn gateway_request(data: &[u8]) {
     let mut script = Script(data);
     let token = script.byte() & 1 != 0;
@@ -93,12 +94,14 @@ pub async fn gateway_request(data: &[u8]) {
         assert_eq!(status, refused, "{described}");
         assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control-")));
     }
-    // No browser sends one of these empty; it says nothing then, as in Go's CrossOriginProtection.
+    // No browser sends these empty. An empty one counts as missing, as in Go's
+    // CrossOriginProtection.
     let told = |name| header(name).filter(|value| !value.is_empty());
     let foreign_page = match (told("sec-fetch-site"), told("origin")) {
         (Some(b"same-origin" | b"none"), _) | (None, None) => false,
         (Some(_), _) => true,
-        // Ours is another's too: it is of a server at another port or scheme, or a name's.
+        // Even the allowed origin is foreign here: its scheme, host or port differs from the
+        // server's.
         (None, Some(origin)) => {
             [b"null", ORIGIN.as_bytes(), b"https://evil.example"].contains(&origin)
         }
@@ -110,13 +113,13 @@ pub async fn gateway_request(data: &[u8]) {
     let words: [&[u8]; 2] = [b"Bearer 0123456789abcdef", b"Basic ZmFsY286MDEyMzQ1Njc4OWFiY2RlZg=="];
     let authorized = !token || header("authorization").is_some_and(|sent| words.contains(&sent));
     let may_post = welcome.is_ok() && !foreign_page && authorized && method == Method::POST;
-    assert!(taken == 0 || may_post, "alerts of {described}");
+    assert!(taken == 0 || may_post, "accepted alerts of {described}");
     match (welcome, header("origin"), given) {
         (_, _, None) => {}
         (Ok(()), Some(origin), Some(given)) => {
             assert_eq!((origin, given.as_bytes()), (ORIGIN.as_bytes(), origin), "{described}");
         }
-        _ => panic!("a page may read {described}"),
+        _ => panic!("a foreign page may read {described}"),
     }
     assert!(!answer.headers.contains_key("access-control-allow-credentials"));
     if status.is_client_error() {
@@ -128,7 +131,7 @@ pub async fn gateway_request(data: &[u8]) {
         assert_eq!(sniff, Some(&b"nosniff"[..]), "{status} {described}");
     }
     let shown = answer.body.windows(14).any(|part| part == br#""rule":"0","so"#);
-    assert!(!shown || (welcome.is_ok() && authorized), "alerts for {described}");
+    assert!(!shown || (welcome.is_ok() && authorized), "showed alerts to {described}");
 }
 
 fn read(script: &mut Script<'_>) -> Option<Request<Full<Bytes>>> {
@@ -205,7 +208,7 @@ fn read(script: &mut Script<'_>) -> Option<Request<Full<Bytes>>> {
     Some(request)
 }
 
-/// Whether a request is for us, or how it is refused: the rules, read plainly.
+/// A plain implementation of the rules for host names. Returns the status of a refusal.
 fn welcome(target: &Uri, headers: &HeaderMap) -> Result<(), StatusCode> {
     let named: Vec<_> = headers.get_all("host").iter().map(HeaderValue::to_str).collect();
     let authority = target.authority().map(|authority| authority.as_str());
@@ -244,8 +247,8 @@ fn welcome(target: &Uri, headers: &HeaderMap) -> Result<(), StatusCode> {
     if names.iter().all(ours) { Ok(()) } else { Err(StatusCode::FORBIDDEN) }
 }
 
-/// Any posted body as a live stream: each alert that was taken is one event, whose data is its JSON
-/// as it came and whose id is its cursor; nothing else is. Needs a clock that is paused.
+/// Checks the live stream of any posted body: each accepted alert is one event, its data is the
+/// JSON as it arrived, and its id is the cursor. There are no other events. Needs a paused clock.
 pub async fn sse_encode(data: &[u8]) {
     let mut script = Script(data);
     let how = script.byte();
@@ -306,7 +309,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter(|line| !line.is_empty())
 }
 
-/// Alerts in their envelopes, one a line.
+/// Reads alerts in envelopes, one per line.
 fn items(text: &str) -> Vec<(Option<String>, String)> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -320,7 +323,7 @@ fn items(text: &str) -> Vec<(Option<String>, String)> {
         .collect()
 }
 
-/// A server-sent event as a browser has it.
+/// A server-sent event as a browser sees it.
 #[derive(Debug, Default)]
 struct Sent {
     kind: String,
@@ -328,12 +331,12 @@ struct Sent {
     data: String,
 }
 
-/// The events of a stream, read as the HTML standard says.
+/// Reads the events of a stream by the rules of the HTML standard.
 fn events(text: &str) -> Vec<Sent> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut events = Vec::new();
     let (mut kind, mut id, mut data) = (String::new(), String::new(), String::new());
-    // What has no line end has not come yet.
+    // A line without an end is not complete.
     let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
     for line in whole.lines() {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));

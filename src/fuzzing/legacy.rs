@@ -1,4 +1,4 @@
-//! No bytes are a client's version 1 certificate but those that the authority signed.
+//! Checks that only the bytes that the authority signed are accepted as a version 1 certificate.
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
@@ -8,8 +8,8 @@ use super::script::Script;
 use crate::net::tls::legacy::Rule;
 use crate::net::tls::x509::{Certificate, RevocationList, Version};
 
-/// An authority and the version 1 certificate of a client that it signed, made once by OpenSSL 3.0
-/// and valid for a hundred years; nobody has the keys any more.
+/// An authority and a client's version 1 certificate signed by it, made with OpenSSL 3.0 and valid
+/// for a hundred years. The keys were deleted.
 const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----
 MIIBdTCCARugAwIBAgIUFhEQdU/GVTq0o/7/83zdeR4LgxEwCgYIKoZIzj0EAwIw
 DzENMAsGA1UEAwwEcm9vdDAgFw0yNjExMjMyMzEwMTZaGA8yMTI2MTAzMDIzMTAx
@@ -32,7 +32,7 @@ pjQ5pmV+cZksa3eToEscPjXHAznBJhmjaVDr4fM=
 /// A time at which both are valid: 2030, in seconds.
 const VALID: u64 = 1_893_456_000;
 
-/// What legacy certificates are checked against.
+/// The verifier of legacy certificates, and a valid certificate.
 #[derive(Debug)]
 pub struct Legacy {
     rule: Rule,
@@ -51,19 +51,20 @@ impl Default for Legacy {
 }
 
 impl Legacy {
-    /// Edits, then a certificate: what [`Self::check`] is given.
+    /// Calls [`Self::check`] with `data`, read as edits and a certificate.
     pub fn read(&self, data: &[u8]) -> bool {
         let mut script = Script(data);
         let edits = script.short();
         self.check(script.0, edits)
     }
 
-    /// Shows the server `der` as a client's certificate, and the one certificate that is right
-    /// with changes: each three bytes of `edits` are where and by what. What is accepted must be
-    /// the one that is right but for its signature, of which ECDSA has two; says whether it was.
+    /// Verifies `der` as a client's certificate, and then the valid certificate with `edits`. Each
+    /// three bytes of `edits` are a position and a change. Returns whether the edited one is
+    /// accepted.
     ///
     /// # Panics
-    /// When it is not, or rustls takes as version 3 what is read as version 1 here.
+    /// If an accepted certificate differs from the valid one in more than its signature, of which
+    /// ECDSA has two, or if rustls reads as version 3 a certificate that is version 1 here.
     pub fn check(&self, der: &[u8], edits: &[u8]) -> bool {
         self.check_one(der);
         let mut edited = self.client.clone();
@@ -86,13 +87,13 @@ impl Legacy {
         let _ = (read.common_name(), read.alternative_name(), read.is_authority());
         if read.version == Version::V1 {
             let der = CertificateDer::from(der);
-            assert!(webpki::EndEntityCert::try_from(&der).is_err(), "version 3 to rustls");
+            assert!(webpki::EndEntityCert::try_from(&der).is_err(), "version 3 for rustls");
         }
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(VALID));
         let accepted = self.rule.check(&read, now).is_ok();
         if accepted {
-            let right = Certificate::read(&self.client).expect("the right one");
-            assert_eq!(signed.bytes, right.signed.bytes, "nobody signed it");
+            let right = Certificate::read(&self.client).expect("the valid certificate");
+            assert_eq!(signed.bytes, right.signed.bytes, "the authority did not sign it");
             assert_eq!(signed.algorithm, right.signed.algorithm);
         }
         accepted

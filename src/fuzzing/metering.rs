@@ -1,4 +1,4 @@
-//! The meter below HTTP/2 finds every frame, however reads cut them.
+//! Checks that the meter below HTTP/2 finds every frame, however reads cut them.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,23 @@ use super::script::Script;
 use crate::net::meter::{Limit, Meter};
 use crate::net::preface::PREFACE;
 
-/// Where the bytes are cut, the bytes: what [`frame_meter`] is given.
+/// Calls [`frame_meter`] with `data`, read as cuts and bytes.
 pub fn metered(data: &[u8]) {
     let mut script = Script(data);
     let cuts = script.short();
     frame_meter(script.0, cuts);
 }
 
-/// Follows frames through `bytes` cut at `cuts`, after the preface, and checks that the meter finds
-/// the same limit exceeded, or none, as a plain reading of whole frames does.
+/// Meters `bytes` after the preface, cut at `cuts`.
 ///
 /// # Panics
-/// When it does not.
+/// If the result, an exceeded limit or none, differs from that of a plain reading of whole frames.
 pub fn frame_meter(bytes: &[u8], cuts: &[u8]) {
     fn metered<'p>(mut pieces: impl Iterator<Item = &'p [u8]>) -> Result<(), Limit> {
         let (mut meter, now) = (Meter::default(), Instant::now());
         pieces.try_for_each(|piece| meter.read(piece, now))
     }
-    // Enough of it that limits are exceeded.
+    // Repeated, so that limits are exceeded.
     let stream = [PREFACE, &bytes.repeat(100)].concat();
     let mut rest = &stream[..];
     let pieces = cuts.iter().chain(std::iter::repeat(&u8::MAX)).map_while(|cut| {
@@ -35,11 +34,11 @@ pub fn frame_meter(bytes: &[u8], cuts: &[u8]) {
         (!done).then_some(piece)
     });
     let expected = metered_by_frame(&stream[PREFACE.len()..]);
-    assert_eq!(metered(pieces), expected, "depends on the cuts");
-    assert_eq!(metered(stream.chunks(1)), expected, "depends on the cuts, byte by byte");
+    assert_eq!(metered(pieces), expected, "the result depends on the cuts");
+    assert_eq!(metered(stream.chunks(1)), expected, "the result depends on the cuts, byte by byte");
 }
 
-/// The limits as they are written down (`net::meter`), for a peer to which nothing is written.
+/// A plain implementation of the limits in `net::meter`, for a peer to which nothing is written.
 fn metered_by_frame(mut bytes: &[u8]) -> Result<(), Limit> {
     let mut counts = BTreeMap::new();
     while let Some((head, after)) = bytes.split_at_checked(9) {

@@ -1,22 +1,22 @@
-//! What the fuzz targets of `fuzz/` check; ordinary tests replay it.
+//! The oracles of the fuzz targets in `fuzz/`. Ordinary tests run them on the seeds.
 //!
-//! Always compiled, so that it cannot rot; not part of the interface. Each oracle is a function of
-//! a fuzzer's bytes that panics when what must hold does not. Those that need a clock are `async`:
-//! whoever calls them brings a runtime whose clock is paused.
+//! They are always compiled, so that they cannot rot, and are not part of the interface. Each
+//! oracle is a function of a fuzzer's bytes that panics if a rule is broken. Oracles that need a
+//! clock are `async`, and need a runtime whose clock is paused.
 //!
-//! | file | is |
+//! | file | contains or checks |
 //! |---|---|
 //! | `script` | a fuzzer's bytes, read as decisions |
-//! | `pipe`, `served`, `frames` | a connection in memory, what is served over it, HTTP/2's frames |
-//! | `h2_raw` | any bytes behind HTTP/2's preface |
-//! | `h2_structured` | a client that keeps to HTTP/2's rules, whatever it does |
+//! | `pipe`, `served`, `frames` | a connection in memory, the server on it, HTTP/2's frames |
+//! | `h2_raw` | any bytes after HTTP/2's preface |
+//! | `h2_structured` | a client that keeps to HTTP/2's rules |
 //! | `call` | its calls, and a model of how they end |
 //! | `heads` | request heads, timeouts, status messages |
 //! | `reflected` | reflection |
 //! | `pem` | TLS files |
-//! | `http` | the gateway: who gets in, and how alerts are written |
+//! | `http` | the gateway: access, and how alerts are written |
 //! | `framing` | gRPC's framing |
-//! | `metering` | the meter on what a peer sends |
+//! | `metering` | the meter of the frames that a peer sends |
 //! | `repair` | the repair of `:authority` |
 //! | `legacy` | client certificates of version 1 |
 //! | `texts` | alerts, filters, configuration |
@@ -25,7 +25,7 @@
     missing_docs,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "for the fuzz targets only: an oracle speaks by panicking"
+    reason = "for the fuzz targets only: an oracle reports by panicking"
 )]
 
 mod call;

@@ -1,7 +1,8 @@
-//! Any files are TLS files or a mistake that names one of them and repeats nothing of what is in it.
+//! Checks that any files load as TLS files, or give an error that names a file and quotes nothing
+//! of its contents.
 //!
-//! The files are real ones with changes, or whatever the script says, each with a word in it that
-//! nothing else has: where that word is said, something of a file was.
+//! The files are real ones with changes, or the script's bytes. They may contain a unique word. If
+//! an error has that word, it quotes a file.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use crate::net::tls;
 
 const WORD: &str = "Canary7f3eCanary";
 
-/// A key and its certificate, made when the first script is read: which ones does not matter.
+/// Returns a key and its certificate, which are made at the first call.
 fn real() -> &'static (String, String) {
     static REAL: OnceLock<(String, String)> = OnceLock::new();
     REAL.get_or_init(|| {
@@ -55,17 +56,18 @@ pub fn pem_load(data: &[u8]) {
         Err(error) => {
             let said = error.to_string();
             let named = files.paths().any(|path| said.contains(&*path.to_string_lossy()));
-            assert!(named, "it names no file: {said}");
+            assert!(named, "the error names no file: {said}");
             vec![said]
         }
     };
     for said in said {
-        assert!(!said.contains(WORD), "it repeats what is in a file: {said}");
-        assert!(!said.contains(char::is_control), "more than a line: {said:?}");
+        assert!(!said.contains(WORD), "the text quotes a file: {said}");
+        assert!(!said.contains(char::is_control), "the text is more than a line: {said:?}");
     }
 }
 
-/// What is in a file: the real thing, or the script's, with changes; perhaps with the word in it.
+/// Returns the contents of a file: real ones or the script's bytes, perhaps with changes and the
+/// word.
 fn contents(real: &str, script: &mut Script<'_>) -> Vec<u8> {
     let how = script.byte();
     let mut contents = match how & 3 {

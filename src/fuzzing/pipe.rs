@@ -1,8 +1,7 @@
-//! A connection in memory, of which one end is a script.
+//! A connection in memory, with a script at one end.
 //!
-//! The server's end ([`End`]) reads at most so many bytes at once, and writes as long as there is
-//! room. The script's end ([`Pipe`]) never waits: it feeds bytes, makes room, and looks at what was
-//! written.
+//! The server's end ([`End`]) limits the size of each read, and how much may be written. The
+//! script's end ([`Pipe`]) never waits: it feeds bytes, allows writes, and takes the written bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -23,10 +22,10 @@ pub(super) struct End(Pipe);
 #[derive(Debug)]
 struct State {
     unread: BytesMut,
-    /// Nothing more will be fed.
+    /// Whether the script has ended the stream.
     over: bool,
     read_size: usize,
-    /// Every other read finds nothing at first.
+    /// Whether every other read is pending first.
     stutters: bool,
     stuttered: bool,
     written: Vec<u8>,
@@ -35,7 +34,7 @@ struct State {
     writer: Option<Waker>,
 }
 
-/// Both ends; reads give `read_size` bytes at most.
+/// Returns both ends. A read returns at most `read_size` bytes.
 pub(super) fn pipe(read_size: usize, stutters: bool) -> (Pipe, End) {
     let pipe = Pipe(Arc::new(Mutex::new(State {
         unread: BytesMut::new(),
@@ -58,21 +57,21 @@ impl Pipe {
         wake(&mut state.reader);
     }
 
-    /// Ends what the server reads.
+    /// Ends the stream that the server reads.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.over = true;
         wake(&mut state.reader);
     }
 
-    /// Lets the server write so many bytes from now on.
+    /// Lets the server write `room` more bytes.
     pub(super) fn allow(&self, room: usize) {
         let mut state = self.state();
         state.room = room;
         wake(&mut state.writer);
     }
 
-    /// What the server has written since this was asked last.
+    /// Returns the bytes that the server has written since the last call.
     pub(super) fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.state().written)
     }

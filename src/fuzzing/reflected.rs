@@ -1,4 +1,4 @@
-//! Any reflection requests get bounded replies and a status.
+//! Checks that any reflection requests get bounded replies and a status.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::grpc::{self, Encoding, Router};
 use crate::proto;
 use crate::service::mounted;
 
-/// What is asked for, besides what the script says.
+/// Names in requests, besides those of the script.
 const NAMES: [&str; 8] = [
     "falco.outputs.service",
     "falco.outputs.service.sub",
@@ -27,10 +27,10 @@ const NAMES: [&str; 8] = [
     "",
 ];
 
-/// Room in a reply beyond the descriptors it is made of and the request it repeats.
+/// The overhead of a reply in bytes, besides the descriptors and the request that it repeats.
 const ROOM: usize = 4 << 10;
 
-/// Asks what `data` says; needs a clock that is paused.
+/// Sends the requests in `data`. Needs a paused clock.
 pub async fn reflection_stream(data: &[u8]) {
     static ROUTER: OnceLock<Router> = OnceLock::new();
     let router = ROUTER.get_or_init(|| {
@@ -44,7 +44,7 @@ pub async fn reflection_stream(data: &[u8]) {
     let mut body = Vec::new();
     while !script.0.is_empty() {
         let message = match script.byte() % 8 {
-            // Raw: not even a frame.
+            // Raw bytes without framing.
             0 => {
                 body.extend_from_slice(script.short());
                 continue;
@@ -68,7 +68,7 @@ pub async fn reflection_stream(data: &[u8]) {
         (head, body)
     };
     let answered = tokio::time::timeout(Duration::from_secs(60), answering).await;
-    let (head, body) = answered.expect("it ends");
+    let (head, body) = answered.expect("the call ends in time");
     assert_eq!(head.status, 200);
     let trailers = body.trailers().cloned().unwrap_or_default();
     let status = head.headers.get("grpc-status").or(trailers.get("grpc-status"));
@@ -82,17 +82,17 @@ pub async fn reflection_stream(data: &[u8]) {
         + tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET.len()
         + sent
         + ROOM;
-    assert!(replies.iter().all(|reply| reply.len() <= longest), "a reply that is too long");
+    assert!(replies.iter().all(|reply| reply.len() <= longest), "a reply is too long");
 }
 
-/// A request as the protocol has it, with a name of ours or of the script's.
+/// Returns a request of the protocol, with a known name or the script's.
 fn asked(what: u8, script: &mut Script<'_>) -> Vec<u8> {
     let name = match script.byte() {
         0xff => script.short(),
         known => NAMES[usize::from(known) % NAMES.len()].as_bytes(),
     };
     let mut text = Vec::new();
-    // Tags of length-delimited fields 3 to 7; 1 is the host, within 5 the type.
+    // Fields 3 to 7 are the requests. Field 1 is the host. Field 5 holds the type and a number.
     let mut put = |field: u8, bytes: &[u8]| {
         text.push(field << 3 | 2);
         text.push(bytes.len().min(127) as u8);

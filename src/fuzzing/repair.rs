@@ -1,10 +1,12 @@
-//! The repair of `:authority` does not depend on how bytes are cut, and is needed once.
+//! Checks that the repair of `:authority` does not depend on how bytes are cut, and is idempotent.
 
 use crate::net::authority::Repair;
 use crate::net::preface::PREFACE;
 
-/// Panics unless any bytes, alone and after a connection preface, are repaired alike however they
-/// are cut, and need no repair afterwards.
+/// Repairs any bytes, alone and after a connection preface.
+///
+/// # Panics
+/// If the result depends on how they are cut, or if a second repair changes it.
 pub fn authority_repair(bytes: &[u8]) {
     check_stream(bytes);
     check_stream(&[PREFACE, bytes].concat());
@@ -22,7 +24,7 @@ fn check_stream(sent: &[u8]) {
     }
 }
 
-/// Feeds a new connection's bytes in chunks of these sizes, over and over; 0 counts as 1.
+/// Repairs a new connection's bytes in chunks of these sizes, repeated. 0 counts as 1.
 pub(crate) fn in_chunks<I>(sent: &[u8], sizes: I) -> Vec<u8>
 where
     I: IntoIterator<Item = usize, IntoIter: Clone>,

@@ -1,4 +1,4 @@
-//! Falconer's gRPC side over one connection in memory, wired as the server wires it.
+//! Falconer's gRPC services over one connection in memory, set up like in the server.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use crate::service::{
     self, Config, Context, FalcoVersion, Settings, Subscribers, mounted, subscribers::Kind,
 };
 
-/// When everything happens, where the server asks.
+/// The current time of the server, in seconds.
 const NOW: i64 = 1_893_456_000;
 
-/// A log, and the services that answer from it.
+/// A log and the services that read it.
 pub(super) struct Falco {
     pub(super) context: Context,
     pub(super) intake: Arc<Intake>,
-    /// Alerts so far; each has its number, from 0, for its rule's name.
+    /// The number of alerts so far. An alert's rule is its number, from 0.
     alerts: AtomicU64,
 }
 
@@ -50,7 +50,7 @@ impl Falco {
         Self { context, intake, alerts: AtomicU64::new(0) }
     }
 
-    /// So many more alerts, at once, each with so much text.
+    /// Appends `count` alerts at once, each with `text` bytes of output.
     pub(super) fn alert(&self, count: u64, text: usize) {
         let mut delivery = self.intake.begin(Input::Demo);
         for _ in 0..count {
@@ -64,17 +64,17 @@ impl Falco {
         delivery.finish();
     }
 
-    /// How many alerts there are.
+    /// Returns the number of alerts.
     pub(super) fn alerts(&self) -> u64 {
         self.alerts.load(Ordering::Relaxed)
     }
 
-    /// How many calls of `sub` are open.
+    /// Returns the number of open gRPC subscriptions.
     pub(super) fn subscribers(&self) -> usize {
         self.context.subscribers.of(Kind::Grpc)
     }
 
-    /// Every service; reflection only where it is asked for, since it takes its time to be made.
+    /// Returns all services. Reflection is optional, because it takes long to set up.
     pub(super) async fn router(&self, reflection: bool) -> Router {
         let stop = &self.context.stop;
         let (router, _) = mounted::health(service::falco(&self.context), stop).await;
@@ -84,7 +84,7 @@ impl Falco {
         mounted::reflection(router, stop).expect("descriptors")
     }
 
-    /// One connection over a unix socket; `polls` is how often it may be woken.
+    /// Serves one connection as over a unix socket. It may be polled `polls` times.
     pub(super) fn serve(&self, router: Router, end: End, polls: usize) -> Bounded {
         let peer = Peer::Unix { uid: Some(0), pid: None };
         let known = peer.clone();
@@ -101,7 +101,8 @@ impl Falco {
     }
 }
 
-/// A connection that may not wake itself for ever, for which no clock would ever move on.
+/// A connection with a limit of polls. If it woke itself without end, the paused clock would never
+/// advance.
 pub(super) struct Bounded {
     serving: Serving,
     polls: usize,
@@ -111,7 +112,7 @@ impl Future for Bounded {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<()> {
-        assert!(self.polls > 0, "the connection wakes itself for ever");
+        assert!(self.polls > 0, "the connection wakes itself without end");
         self.polls -= 1;
         self.serving.as_mut().poll(context)
     }

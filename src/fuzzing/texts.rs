@@ -1,4 +1,4 @@
-//! What people and Falco write: alerts, filters, configuration.
+//! Checks text that people and Falco write: alerts, filters, configuration.
 
 use prost::Message as _;
 
@@ -8,11 +8,11 @@ use crate::filter::Filter;
 use crate::grpc::frame::PREFIX;
 use crate::proto::falco::outputs::Response;
 
-/// Reads `record` as an alert; what is one must come back from protobuf as it was read, and its
-/// line must be one line of JSON. What is said to be no JSON must be none to `serde_json` either.
+/// Decodes `record` as an alert.
 ///
 /// # Panics
-/// When it does not.
+/// If the encoded alert does not decode to the same alert, if its line is not one line of JSON, or
+/// if a record is rejected as invalid JSON that is valid for `serde_json`.
 pub fn falco_line(record: &[u8]) {
     let now = || jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
     let longest = 4 * record.len() + 1024;
@@ -49,12 +49,12 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// Reads `text` as a filter. What is one must print as text that reads as the same filter, match
-/// an alert as its double negation does, and have parts that stand in the text and are filters;
-/// what is none must be told in one line with a column that the text has.
+/// Parses `text` as a filter.
 ///
 /// # Panics
-/// When any of that does not hold.
+/// If the printed filter does not parse to the same filter, if its double negation does not match
+/// the same alerts, or if one of its parts is not a filter. If the error for an invalid text is not
+/// one line, or has a column outside of the text.
 pub fn filter_text(text: &str) {
     let filter = match Filter::parse(text) {
         Ok(filter) => filter,
@@ -87,13 +87,13 @@ pub fn filter_text(text: &str) {
     }
 }
 
-/// Alerts with a value of every kind, and with next to nothing.
+/// An alert with values of every kind, and an alert with the required keys only.
 pub(crate) const FILTERED: [&str; 2] = [
     r#"{"hostname":"a","output":"a b","priority":"Error","rule":"a.b","source":"syscall","tags":["a","b"],"time":"2026-01-30T10:00:00.5Z","output_fields":{"a":"/a/b","a.b":1,"a.c":-1.5,"b.a":null,"b.b":["a",1,null,["b"]],"c.a":true,"c.b":{"a":1}}}"#,
     r#"{"priority":"Debug","rule":"","time":"2026-01-30T10:00:00Z"}"#,
 ];
 
-/// Reads `text` as a configuration file, and as every file it includes.
+/// Reads `text` as a configuration file, and as every file that it includes.
 pub fn config_text(text: &str) {
     let open = |_: &std::path::Path| Ok(config::Found::File(text.into()));
     let _ = config::read(Some(text), &config::Options::default(), &|_| None, &open);
