@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the seeds of tests/corpora/ that are made and not found: `fuzz/seeds.py`, from anywhere.
+"""Writes the generated seeds of tests/corpora/: `fuzz/seeds.py`, from any directory.
 
-Each is a few steps of what its target reads (src/fuzzing/), so that a run of a minute begins where
-bytes at random would take hours to come. What a run finds is added to its folder by hand.
+Each seed is a few steps of a target's script (src/fuzzing/), so that a run of a minute starts where
+random bytes would need hours to get. Findings of a run are added to the target's folder by hand.
 """
 
 import gzip
@@ -21,7 +21,7 @@ def seed(target, name, *parts):
 
 
 def short(data):
-    """Bytes behind their number."""
+    """Returns the bytes after their length in one byte."""
     data = data.encode() if isinstance(data, str) else data
     assert len(data) < 256
     return bytes([len(data)]) + data
@@ -68,7 +68,7 @@ CHECK = "/grpc.health.v1.Health/Check"
 HEALTH = "/grpc.health.v1.Health/Watch"
 REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
-# How a script begins: how, read size, (room), cuts.
+# The beginning of a script: how, read size, (room), cuts.
 PLAIN = bytes([0, 0, 0])
 STUTTER, UNREAD, REFLECTION, GREETED, STAYS = 1, 2, 4, 8, 16
 
@@ -121,14 +121,14 @@ raw("compressed", HELLO, call(1, VERSION, message(gzip.compress(b"", mtime=0), 1
 raw("push_promise_priority_unknown", HELLO, frame(2, 0, 1, b"\0\0\0\0\1"), frame(0x20, 0, 0, b"x"), frame(5, 4, 1, b"\0\0\0\2"))
 raw("not_grpc", HELLO, call(1, "/", method="GET", content_type="text/html"), call(3, "*", method="OPTIONS"))
 
-# --- A client that keeps to the rules -------------------------------------------------------------
+# --- A client that keeps to HTTP/2's rules --------------------------------------------------------
 
 NOW = 0x80
 BEGIN, WHOLE, BYTES, LONG, FINISH, RESET, GIVE, WINDOW, PINGS, WAIT, ALERTS = 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 
 
 def step(what, *numbers, now=True):
-    """A step, padded to what leaves it at the same number modulo 12 and sends it at once."""
+    """Returns a step. With `now`, its number has the same value modulo 12, and is sent at once."""
     if now:
         what = next(byte for byte in range(0x80, 0x100) if byte % 12 == what)
     return bytes([what, *numbers])
@@ -362,7 +362,7 @@ sse("numbers", alert(output_fields={"a": 1e400 if False else 1234567890123456789
 sse("not_alerts", "hello\n{}\n[1]\n" + alert())
 sse("nothing", "")
 
-# --- What Falco and people write --------------------------------------------------------------------
+# --- Text that Falco and people write ---------------------------------------------------------------
 
 DATA = HOME.parent / "data"
 
@@ -420,7 +420,7 @@ for name, text in {
 }.items():
     seed("config_text", name, text)
 
-# --- What a peer shows ------------------------------------------------------------------------------
+# --- :authority and certificates --------------------------------------------------------------------
 
 for name, authority in {
     "unix": "tmp%2Ffalco.sock", "path": "/tmp/falco.sock", "host": "localhost:5060", "six": "[::1]:5060",
@@ -433,7 +433,7 @@ seed("authority_repair", "indexed", HELLO, frame(1, END_HEADERS | END_STREAM, 1,
 seed("authority_repair", "cut", HELLO, frame(1, 0, 1, HEAD[:45]), frame(9, 0, 1, HEAD[45:46]), frame(9, END_HEADERS, 1, HEAD[46:]))
 seed("authority_repair", "padded", HELLO, frame(1, END_HEADERS | PADDED | PRIORITY, 1, b"\3" + b"\0\0\0\0\x10" + HEAD + b"\0" * 3))
 seed("authority_repair", "table", HELLO, frame(1, END_HEADERS, 1, b"\x20\x3f\xe1\x1f" + HEAD))
-# As the encoder's script: two fields named :authority, the second by its index.
+# For the encoder's script: two fields named :authority, the second one by its index.
 seed("authority_repair", "script", bytes([0, 1, 0x01, 9]), "tmp/a.soc", bytes([0x00, 0, 0, 0]), bytes([0, 0, 0x41, 200]), "/" * 200)
 
 seed("legacy_certificate", "right", short(b""))

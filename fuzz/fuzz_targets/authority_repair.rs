@@ -1,10 +1,10 @@
-//! Repairing `:authority` changes nothing else, for any client.
+//! Checks that the repair of `:authority` changes nothing else, for any client.
 //!
-//! 1. Any bytes are repaired alike however they are cut into reads; the library has that oracle.
-//! 2. The same bytes are read as a script for an HPACK encoder, which may write any index and any
-//!    octets as Huffman code, but no unfinished representation. What it wrote and what became of
-//!    it go to two decoders. As long as the first understands, the second does too, and both read
-//!    the same fields but for the values of `:authority`; those are legal.
+//! 1. The result does not depend on how bytes are cut into reads. The library has that oracle.
+//! 2. The same bytes are a script for an HPACK encoder, which may write any index and any octets as
+//!    Huffman code, but no unfinished representation. One decoder reads its output, another one the
+//!    repaired output. As long as the first succeeds, the second must too, and both must read the
+//!    same fields except for the values of `:authority`, which must be legal.
 
 #![no_main]
 
@@ -44,11 +44,11 @@ fn compare_decoders(mut script: Script<'_>) {
             repaired.extend_from_slice(&frame.bytes[frame.fragment]);
         }
 
-        // What the client's own decoder refuses ends the connection.
+        // A block that the client's own decoder rejects ends the connection.
         let Ok(original) = client.decode(&block) else { return };
         let fields = || original.iter().zip(&values);
-        // The documented exception: a Huffman code that is longer than what it stands for makes
-        // the server's table larger than the client's.
+        // The documented exception: a Huffman code that is longer than its text makes the server's
+        // table larger than the client's.
         if fields().any(|(field, value)| field.0 == NAME && value.expands(&field.1)) {
             return;
         }
@@ -69,14 +69,14 @@ fn compare_decoders(mut script: Script<'_>) {
     }
 }
 
-/// Legal, without user information, and with brackets at most around the host.
+/// Returns whether a value is legal, has no user information, and brackets at most around the host.
 fn must_stay(value: &[u8]) -> bool {
     Authority::try_from(value).is_ok()
         && !value.contains(&b'@')
         && !value.iter().skip(1).any(|&octet| octet == b'[')
 }
 
-/// How a field's value was written.
+/// The representation of a field's value.
 #[derive(Clone, Copy)]
 enum Value {
     Index,
@@ -90,13 +90,14 @@ impl Value {
     }
 }
 
-/// One frame, and where in it the fragment of the field block is.
+/// A frame, and the range of the field block's fragment in it.
 struct Frame {
     bytes: Vec<u8>,
     fragment: std::ops::Range<usize>,
 }
 
-/// The fuzzer's bytes, of which each decision takes some; zeros when there are no more.
+/// The fuzzer's bytes, read as decisions. Each decision takes some bytes. After the end there are
+/// zeros.
 struct Script<'a>(&'a [u8]);
 
 impl Script<'_> {
@@ -113,7 +114,7 @@ impl Script<'_> {
         bytes.to_vec()
     }
 
-    /// A field block, and how each of its fields was written.
+    /// Returns a field block, and the representation of each of its values.
     fn block(&mut self) -> (Vec<u8>, Vec<Value>) {
         let mut block = Vec::new();
         let mut values = Vec::new();
@@ -149,15 +150,15 @@ impl Script<'_> {
                 string(block, how & 0x80, &self.bytes(16));
             }
         }
-        // Long enough now and then for a length of several octets.
+        // Some values are long enough for a length of several octets.
         let value = self.bytes(if how & 0x40 == 0 { 24 } else { 255 });
         let huffman = how & 0x20 != 0;
         string(block, if huffman { 0x80 } else { 0x00 }, &value);
         if huffman { Value::Huffman { octets: value.len() } } else { Value::Plain }
     }
 
-    /// An index that a full table may have, the newest insertions more often than others. Not 0,
-    /// which would say that a name follows.
+    /// Returns an index that a full table may have, the newest insertions more often than others.
+    /// It is not 0, which means that a name follows.
     fn index(&mut self) -> usize {
         match usize::from(self.byte()) {
             index @ 1..=189 => index,
@@ -165,7 +166,7 @@ impl Script<'_> {
         }
     }
 
-    /// The frames of a field block, cut and padded as the script says.
+    /// Returns the frames of a field block, cut and padded as the script says.
     fn frames(&mut self, block: &[u8]) -> Vec<Frame> {
         let mut frames = Vec::new();
         let mut rest = block;
@@ -212,7 +213,7 @@ fn string(block: &mut Vec<u8>, huffman: u8, octets: &[u8]) {
     block.extend_from_slice(octets);
 }
 
-/// RFC 7541 section 5.1.
+/// Appends an integer (RFC 7541, section 5.1).
 fn integer(block: &mut Vec<u8>, first: u8, bits: u32, value: usize) {
     let max = (1 << bits) - 1;
     if value < max {

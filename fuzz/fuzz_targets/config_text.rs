@@ -1,4 +1,4 @@
-//! Any text is a configuration or a list of mistakes; neither panics.
+//! Checks that any text is a configuration or gives a list of errors, without a panic.
 
 #![no_main]
 

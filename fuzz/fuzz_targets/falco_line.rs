@@ -1,4 +1,4 @@
-//! Any record is refused, or becomes a frame that protobuf reads back as the same alert.
+//! Checks that any record is rejected, or becomes a frame that protobuf decodes to the same alert.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Any text is a filter that prints as itself, or a mistake with its column.
+//! Checks that any text is a filter whose printed text parses to it, or gives an error with a
+//! column.
 
 #![no_main]
 

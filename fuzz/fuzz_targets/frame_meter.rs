@@ -1,4 +1,4 @@
-//! The meter below HTTP/2 finds every frame, however reads cut them.
+//! Checks that the meter below HTTP/2 finds every frame, however reads cut them.
 
 #![no_main]
 

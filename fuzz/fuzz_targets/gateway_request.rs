@@ -1,4 +1,4 @@
-//! No request under a foreign name, or of a foreign page, gets in at the gateway.
+//! Checks that the gateway refuses requests under a foreign name or from a foreign page.
 
 #![no_main]
 

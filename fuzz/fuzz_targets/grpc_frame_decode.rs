@@ -1,5 +1,4 @@
-//! gRPC's framing gives the same messages however a body is cut, and those the specification
-//! names.
+//! Checks that gRPC's framing gives the messages of the specification, however a body is cut.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any text leaves as `grpc-message` in printable ASCII and comes back as it was.
+//! Checks that any text becomes a `grpc-message` of printable ASCII that decodes to it, or its start.
 
 #![no_main]
 

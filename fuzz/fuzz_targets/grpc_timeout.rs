@@ -1,4 +1,4 @@
-//! `grpc-timeout` is one to eight digits and a unit, and nothing else is.
+//! Checks that `grpc-timeout` accepts one to eight digits and a unit, and nothing else.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes behind HTTP/2's preface leave a connection that ends, and nothing behind it.
+//! Checks that a connection ends whatever bytes follow HTTP/2's preface, and that no call is left.
 
 #![no_main]
 

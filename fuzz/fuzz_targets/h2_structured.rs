@@ -1,4 +1,4 @@
-//! A client that keeps to HTTP/2's rules gets what a model of the server predicts.
+//! Checks that a client that keeps to HTTP/2's rules gets what a model of the server predicts.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What is not freed on purpose: the options of the page's files, made once.
+//! Tells the leak sanitizer what is never freed on purpose: the options of the page's files.
 
 #[unsafe(no_mangle)]
 pub extern "C" fn __lsan_default_suppressions() -> *const std::ffi::c_char {

@@ -1,8 +1,8 @@
-//! No bytes are a client's version 1 certificate but those that the authority signed.
+//! Checks that only the bytes that the authority signed are accepted as a version 1 certificate.
 //!
 //! 1. Any bytes are read as a certificate and as a revocation list.
-//! 2. The one certificate that is right is changed in places, which gets further than bytes that
-//!    are no DER.
+//! 2. The valid certificate is changed in some bytes, which gets further than bytes that are not
+//!    DER.
 
 #![no_main]
 

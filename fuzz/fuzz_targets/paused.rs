@@ -1,4 +1,5 @@
-//! A runtime of one thread whose clock only moves when everybody waits: the same bytes do the same.
+//! A runtime with one thread and a paused clock, which advances only when every task is idle. So
+//! the same bytes always do the same.
 
 pub fn paused(check: impl Future<Output = ()>) {
     let runtime =

@@ -1,4 +1,5 @@
-//! Any files are TLS files, or a mistake that names one and repeats nothing of it.
+//! Checks that any files load as TLS files, or give an error that names a file and does not quote
+//! it.
 
 #![no_main]
 

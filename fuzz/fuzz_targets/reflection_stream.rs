@@ -1,4 +1,4 @@
-//! Any reflection requests get bounded replies and a status.
+//! Checks that any reflection requests get bounded replies and a status.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Only a gRPC request reaches a service; every other is told so in HTTP's terms.
+//! Checks that only a gRPC request reaches a service, and that any other gets an HTTP status.
 
 #![no_main]
 

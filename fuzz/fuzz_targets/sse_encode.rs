@@ -1,4 +1,5 @@
-//! Each alert of a live stream is one event with its cursor and its JSON as it came.
+//! Checks that each alert of a live stream is one event, with its cursor and its JSON as it
+//! arrived.
 
 #![no_main]
 
