@@ -1,9 +1,9 @@
-//! The pieces of an alert's path, each by itself: `cargo bench --bench pieces`.
+//! Benchmarks of the single steps of an alert's path: `cargo bench --bench pieces`.
 //!
-//! Reading a line, writing its frame, asking a filter, appending a batch, reading a block. The field benchmark says
-//! how they do together; this one, which of them changed.
+//! Decoding a line, encoding its frame, evaluating a filter, appending a batch, reading a block.
+//! The field benchmark measures them together, this one shows which of them changed.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark panics if it cannot continue")]
 
 use std::hint::black_box;
 
@@ -14,7 +14,7 @@ use falconer::hub::{Batch, Config, Epoch, Hub, Next};
 use falconer::ingest::{self, Lines};
 use falconer::query::Selection;
 
-/// How many alerts come at once: what a pipe holds.
+/// The number of alerts that come at once, about the capacity of a pipe.
 const ALERTS: u64 = 64;
 
 fn lines() -> Vec<String> {
@@ -76,10 +76,11 @@ fn decode_and_encode(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Falco's own example lines: the shapes that filters meet.
+/// Falco's own example lines, for the filters.
 const EXAMPLES: &str = include_str!("../tests/data/falco-example-lines.jsonl");
 
-/// Hands over what the lines are, read once; an alert lives no longer than its reading.
+/// Decodes all lines once and passes the alerts to `then`. It recurses, because an alert only lives
+/// inside the closure of its `event::read`.
 fn decoded<'l>(
     mut lines: impl Iterator<Item = &'l str>,
     events: Vec<Event<'_>>,
@@ -120,7 +121,7 @@ fn filter(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A filter asked about alerts of the log: by their labels, and by what is read again of the line.
+/// Evaluates filters on alerts of the log: by their labels, and by decoding parts of the line.
 fn select(criterion: &mut Criterion) {
     let hub = hub();
     hub.append(&mut batch(&lines()));

@@ -1,27 +1,27 @@
-//! What every contender is fed with: the same invented alerts, over and over.
+//! The alerts for every contender: the same demo alerts, repeated.
 //!
-//! [`CORPUS`] different lines of the shapes Falco's stable rules make, about a kilobyte each, all
-//! with the same time. Alert number `n` is line `n % CORPUS`, so that whoever knows how many were
-//! sent also knows how many bytes of gRPC frames they make. For latencies the time in the line is
-//! replaced by the moment it is sent.
+//! There are [`CORPUS`] different lines with the layout of Falco's stable rules, about a kilobyte
+//! each, all with the same time. Alert number `n` is line `n % CORPUS`, so the number of alerts
+//! gives the exact number of bytes of their gRPC frames. For latencies the time in the line is
+//! replaced by the time of sending.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use falconer::filter::Filter;
 use falconer::{event, ingest};
 
-/// How many different alerts there are.
+/// The number of different alerts.
 pub(crate) const CORPUS: usize = 1024;
 
 /// The time of all alerts, as Falco writes it.
 const TIME: &str = "2026-01-30T10:00:00.123456789Z";
 
-/// The lines, and what they come to on the wire.
+/// The lines and their gRPC frames.
 pub(crate) struct Alerts {
     lines: Vec<u8>,
-    /// Where each line ends, its line feed included.
+    /// The end of each line, its line feed included.
     line_ends: Vec<usize>,
-    /// Where in each line its time stands, counted from the line's beginning.
+    /// The offset of the time in each line.
     time_at: Vec<usize>,
     frames: Vec<u8>,
     frame_ends: Vec<usize>,
@@ -29,8 +29,8 @@ pub(crate) struct Alerts {
 
 impl Alerts {
     pub(crate) fn new() -> Self {
-        // The same in every process: how many digits a time has shows in a frame's length.
         let origin = event::Origin::utc("");
+        // The time must be the same in every process, because its value changes a frame's length.
         let time = TIME.parse::<jiff::Timestamp>().unwrap().into();
         let (mut lines, mut line_ends, mut time_at) = (Vec::new(), Vec::new(), Vec::new());
         let (mut frames, mut frame_ends) = (Vec::new(), Vec::new());
@@ -48,7 +48,7 @@ impl Alerts {
         Self { lines, line_ends, time_at, frames, frame_ends }
     }
 
-    /// The lines of at most `most` alerts from alert number `from` on, and how many they are.
+    /// Returns the lines of at most `most` alerts from alert number `from` on, and their number.
     pub(crate) fn lines(&self, from: u64, most: u64) -> (&[u8], u64) {
         let first = position(from);
         let count = usize::try_from(most).unwrap().min(CORPUS - first);
@@ -68,28 +68,28 @@ impl Alerts {
         out[at..at + TIME.len()].copy_from_slice(text.as_bytes());
     }
 
-    /// One alert as it is posted: a line without its end.
+    /// Returns the body for a post of one alert: a line without its end.
     pub(crate) fn body(&self, number: u64) -> &[u8] {
         self.lines(number, 1).0.trim_ascii_end()
     }
 
-    /// The gRPC frames of the whole corpus.
+    /// Returns the gRPC frames of the whole corpus.
     pub(crate) fn frames(&self) -> &[u8] {
         &self.frames
     }
 
-    /// Where each frame of the corpus ends.
+    /// Returns the end of each frame of the corpus.
     pub(crate) fn frame_ends(&self) -> &[usize] {
         &self.frame_ends
     }
 
-    /// How many bytes of frames `count` alerts from the first one on make.
+    /// Returns the bytes of the frames of the first `count` alerts.
     pub(crate) fn frame_bytes(&self, count: u64) -> u64 {
         let rounds = count / CORPUS as u64;
         rounds * self.frames.len() as u64 + start(&self.frame_ends, position(count)) as u64
     }
 
-    /// How many of `count` alerts from the first one on `filter` passes.
+    /// Returns how many of the first `count` alerts match `filter`.
     pub(crate) fn passing(&self, filter: &Filter, count: u64) -> u64 {
         let passes = |number: u64| {
             let passes = |record: event::Record<'_>| filter.matches(&record.event);
@@ -99,18 +99,18 @@ impl Alerts {
         count / CORPUS as u64 * of(CORPUS as u64) + of(count % CORPUS as u64)
     }
 
-    /// The mean length of a line.
+    /// Returns the mean length of a line.
     pub(crate) fn line_length(&self) -> usize {
         self.lines.len() / CORPUS
     }
 
-    /// The mean length of a frame.
+    /// Returns the mean length of a frame.
     pub(crate) fn frame_length(&self) -> usize {
         self.frames.len() / CORPUS
     }
 }
 
-/// The time since 1970, by the clock alerts are stamped with.
+/// Returns the time since 1970 by the clock that stamps the alerts.
 pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }

@@ -1,12 +1,12 @@
-//! What the machine can do: the same bytes on the same kind of socket, with nothing around them.
+//! The limits of the machine: the same bytes on the same kind of socket, without a server around
+//! them.
 //!
-//! - `bare-each` writes every alert's frame by itself, `bare-64KiB` writes the frames in blocks of
-//!   64 KiB: no server that is fed and flow-controlled can be faster than the second.
-//! - `canned-h2` writes an HTTP/2 stream that was made in advance, in large pieces and without
-//!   regard for flow control: the fastest server the load generator can meet, and so the most it
-//!   can measure.
+//! - `bare-each` writes every alert's frame separately, `bare-64KiB` writes blocks of 64 KiB. No
+//!   server with an input and flow control can be faster than the second.
+//! - `canned-h2` writes an HTTP/2 stream that was made in advance, in large blocks and without flow
+//!   control. It is the fastest possible server, and so shows the load generator's maximum.
 //!
-//! Each connection gets the asked number of alerts and is closed.
+//! Each connection gets the given number of alerts and is closed.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -21,7 +21,7 @@ const BLOCK: usize = 64 << 10;
 /// The size of a write of `canned-h2`.
 const LARGE_BLOCK: usize = 1 << 20;
 
-/// HTTP/2's largest DATA frame, unless more was agreed.
+/// HTTP/2's default limit of a DATA frame.
 const MAX_DATA: usize = 16 << 10;
 
 /// Frame types and flags of HTTP/2 (RFC 9113, section 6).
@@ -35,7 +35,7 @@ const END_HEADERS: u8 = 4;
 /// `:status: 200`, from HPACK's static table.
 const STATUS_200: &[u8] = &[0x88];
 
-/// How the bytes are written.
+/// The way of writing the bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Each,
@@ -43,7 +43,7 @@ pub(crate) enum Way {
     Canned,
 }
 
-/// The role: address and how many alerts a connection gets.
+/// Runs the role. The arguments are the address and the number of alerts for a connection.
 pub(crate) fn run(way: Way, arguments: &[String]) {
     let Address::Unix(path) = Address::parse(&arguments[0]) else { panic!("unix sockets only") };
     let alerts = Alerts::new();
@@ -57,7 +57,7 @@ pub(crate) fn run(way: Way, arguments: &[String]) {
         content = as_http2(&content);
     }
     for connection in UnixListener::bind(path).unwrap().incoming() {
-        // A reader that leaves early is its own affair.
+        // A reader may leave early.
         let _ = write(connection.unwrap(), way, &alerts, &content);
     }
 }
@@ -88,7 +88,7 @@ fn write(
             }
         }
         Way::Canned => {
-            // The client's preface, settings and request; one read away from each other at most.
+            // Read the client's preface, settings and request, which may come in several reads.
             let mut request = vec![0; 64 << 10];
             let mut length = 0;
             while !request[..length].windows(5).any(|bytes| bytes == [HEADERS, 4, 0, 0, 0]) {
@@ -97,7 +97,7 @@ fn write(
                     read => read,
                 };
             }
-            // What it sends from now on is read, so that it can go on sending.
+            // Read and discard what the client sends later, so that it is never blocked.
             let mut incoming = connection.try_clone()?;
             thread::spawn(move || {
                 let mut forgotten = vec![0; 64 << 10];

@@ -1,4 +1,4 @@
-//! Who is compared, and how each is started.
+//! The contenders, and how each is started.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -18,26 +18,26 @@ pub(crate) enum Contender {
     Falconer,
     /// Another build of it, `FALCONER_BEFORE`, for comparison.
     Before,
-    /// The release binary with [`STALLED`] browsers that read nothing of a live stream.
+    /// The release binary with [`STALLED`] browsers that do not read their live streams.
     Stalled,
-    /// The release binary with [`HOSTILE`] readers whose filters are as slow as they may be.
+    /// The release binary with [`HOSTILE`] readers whose filters are as slow as allowed.
     Hostile,
     /// [`super::tonic_server`] with a broadcast channel of alerts.
     Broadcast,
     /// [`super::tonic_server`] with a broadcast channel of shared batches.
     Batched,
-    /// [`super::bare`]: frames on a socket, a write for each.
+    /// [`super::bare`]: frames on a socket, one per write.
     BareEach,
-    /// [`super::bare`]: frames on a socket, 64 KiB a write.
+    /// [`super::bare`]: frames on a socket, 64 KiB per write.
     BareBlocks,
-    /// [`super::bare`]: HTTP/2 made in advance, to find out what the load generator can take.
+    /// [`super::bare`]: HTTP/2 frames made in advance, to measure the load generator's maximum.
     Canned,
-    /// [`super::sink`]: takes posts and throws them away.
+    /// [`super::sink`]: discards posts.
     Sink,
 }
 
 impl Contender {
-    /// The name in tables and results.
+    /// Returns the name in tables and results.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Falconer => "falconer",
@@ -53,7 +53,7 @@ impl Contender {
         }
     }
 
-    /// Those that answer gRPC: what is compared in most cases.
+    /// Returns the gRPC servers, which most cases compare.
     pub(crate) fn servers() -> Vec<Self> {
         let mut all = vec![Self::Falconer, Self::Broadcast, Self::Batched];
         if before().is_some() {
@@ -63,13 +63,13 @@ impl Contender {
         all
     }
 
-    /// Whether `CONTENDERS`, a list of names, has it; without that, everybody plays.
+    /// Returns whether the list `CONTENDERS` has it. Without the list, all contenders run.
     pub(crate) fn is_wanted(self) -> bool {
         let Ok(names) = std::env::var("CONTENDERS") else { return true };
         names.is_empty() || names.split(',').any(|name| name == self.name())
     }
 
-    /// Falconer, and the other build of it where there is one.
+    /// Returns Falconer, and its other build if there is one.
     pub(crate) fn falconers() -> Vec<Self> {
         let mut all = vec![Self::Falconer];
         all.extend(before().map(|_| Self::Before));
@@ -77,44 +77,46 @@ impl Contender {
     }
 }
 
-/// How many browsers stall at [`Contender::Stalled`].
+/// The number of stalled browsers at [`Contender::Stalled`].
 pub(crate) const STALLED: usize = 10;
 
-/// How many filters are slow at [`Contender::Hostile`].
+/// The number of slow filters at [`Contender::Hostile`].
 pub(crate) const HOSTILE: usize = 50;
 
-/// How a server is reached, and what it is told.
+/// The settings of a server.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Setup {
-    /// Mutual TLS over TCP instead of a unix socket.
+    /// Whether to use mutual TLS over TCP instead of a unix socket.
     pub(crate) tls: bool,
-    /// Keep this many alerts for readers to come; the default bound of each otherwise.
+    /// The number of alerts to retain. Without it, each server's default bound applies.
     pub(crate) backlog: Option<u64>,
-    /// Take alerts by HTTP as well, and tell by HTTP how many have come.
+    /// Whether to enable the gateway, which accepts posts and reports the number of received
+    /// alerts.
     pub(crate) gateway: bool,
-    /// Take alerts from `alerts.json` in the server's folder instead of standard input.
+    /// Whether to read alerts from `alerts.json` in the server's directory instead of standard
+    /// input.
     pub(crate) file: bool,
 }
 
-/// A server, ready to be called.
+/// A started server.
 pub(crate) struct Server {
     pub(crate) contender: Contender,
     pub(crate) process: Process,
     pub(crate) target: Target,
-    /// `host:port` of its gateway, where it has one.
+    /// `host:port` of its gateway, if it has one.
     pub(crate) gateway: Option<String>,
 }
 
-/// How long a server may take to listen.
+/// The timeout for a server to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Server {
-    /// Starts one, with its own folder, and waits until it listens.
+    /// Starts a server in a directory of its own and waits until it listens.
     pub(crate) async fn start(contender: Contender, setup: Setup) -> Result<Self, String> {
         Self::start_in(process::folder(), contender, setup).await
     }
 
-    /// The same with a folder that may have something in it already.
+    /// Like [`Self::start`], in a directory that may have files already.
     pub(crate) async fn start_in(
         dir: TempDir,
         contender: Contender,
@@ -134,7 +136,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts one and does not wait.
+    /// Starts a server without waiting.
     pub(crate) fn spawn(dir: TempDir, contender: Contender, setup: Setup) -> Result<Self, String> {
         let address = match (setup.tls, contender) {
             (false, Contender::Sink) | (true, _) => Address::Tcp(free_port()),
@@ -160,8 +162,8 @@ impl Server {
     }
 }
 
-/// The release binary: the one that `make bench` built before this benchmark, whose own build
-/// has the features of the development dependencies too.
+/// Returns the release binary that `make bench` built before. The build of this benchmark also has
+/// the features of the development dependencies.
 fn binary() -> Result<PathBuf, String> {
     let path = std::env::var_os("FALCONER_BIN").map(PathBuf::from).ok_or(
         "FALCONER_BIN does not name the binary to measure; `make bench` builds it and does",
@@ -203,13 +205,13 @@ fn falconer(
         None => set("falconer.gateway.enabled", "false"),
     }
     if setup.backlog.is_some() {
-        // More than any backlog here takes; how much it really takes is measured.
+        // More than any backlog here takes. The memory that it takes is measured.
         set("falconer.outputs.retain", "1GiB");
     }
     command
 }
 
-/// This program in another role.
+/// Returns the command of this program in another role.
 fn role(contender: Contender, target: &Target, setup: Setup, dir: &TempDir) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg(contender.name()).arg(target.address().to_string());
@@ -220,7 +222,7 @@ fn role(contender: Contender, target: &Target, setup: Setup, dir: &TempDir) -> C
     command
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

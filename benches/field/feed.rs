@@ -1,4 +1,4 @@
-//! The load generator's writing side: alerts into a server's standard input.
+//! The load generator's writing side: writes alerts to a server's standard input.
 
 use std::io::Write;
 use std::process::ChildStdin;
@@ -13,13 +13,13 @@ use tokio::time::{Instant, timeout_at};
 use super::alerts::{self, Alerts};
 use super::readers::Readers;
 
-/// How many alerts are written at once: about what a pipe holds.
+/// The number of alerts per write, about the capacity of a pipe.
 const CHUNK: u64 = 64;
 
-/// How long readers may take for what is left in the end.
+/// The timeout for readers to read the rest, and for the server to read its input.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Alerts on their way into one server.
+/// Feeds one server.
 pub(crate) struct Feed<'a> {
     stdin: tokio::process::ChildStdin,
     alerts: &'a Alerts,
@@ -32,12 +32,12 @@ impl<'a> Feed<'a> {
         Self { stdin, alerts, sent: 0 }
     }
 
-    /// How many alerts have been written.
+    /// Returns the number of written alerts.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Writes `count` alerts, as fast as they are taken.
+    /// Writes `count` alerts as fast as the server reads them.
     pub(crate) async fn send(&mut self, mut count: u64) -> Result<(), String> {
         while count > 0 {
             let (lines, alerts) = self.alerts.lines(self.sent, count.min(CHUNK));
@@ -51,7 +51,7 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Writes for `length`, as fast as they are taken.
+    /// Writes alerts for `length` as fast as the server reads them.
     pub(crate) async fn flood(&mut self, length: Duration) -> Result<(), String> {
         let end = Instant::now() + length;
         while Instant::now() < end {
@@ -60,8 +60,8 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Keeps `readers` busy for `length`, and waits until they have got everything. The slowest
-    /// is never more than `window` alerts behind, so that nothing has to be thrown away.
+    /// Keeps `readers` busy for `length`, and waits until they have read everything. The slowest
+    /// one never lags by more than `window` alerts, so that none is lost.
     pub(crate) async fn saturate(
         &mut self,
         readers: &Readers,
@@ -80,10 +80,10 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Writes `rate` alerts a second for `length` from a thread of its own, each when it is due. Its
-/// time is the moment it is written; where the server was slow to take the one before, the moment
-/// it was due: waiting for the server counts, waiting for a timer does not. Gives back how many
-/// were sent, and the pipe, still open.
+/// Writes `rate` alerts a second for `length` on a thread of its own. An alert carries the time
+/// when it is written. If the server was slow to read the one before, it carries the time when it
+/// was due, so that waiting for the server counts as latency, but waiting for a timer does not.
+/// Returns the number of alerts and the pipe.
 pub(crate) fn paced(
     mut stdin: ChildStdin,
     alerts: Arc<Alerts>,
@@ -91,7 +91,7 @@ pub(crate) fn paced(
     length: Duration,
 ) -> JoinHandle<std::io::Result<(u64, ChildStdin)>> {
     thread::spawn(move || {
-        // Timers as precise as they can be; without it they are a little late.
+        // Make timers as precise as possible. By default they are a little late.
         let _ = prctl::set_timerslack(1);
         let start = alerts::now();
         let due =

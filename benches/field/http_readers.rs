@@ -1,7 +1,7 @@
 //! The load generator's readers over HTTP/1.1: plain sockets that count alerts.
 //!
-//! Each alert's JSON ends with `}` before a line break, in every shape there is, and nothing else
-//! does; so an alert is counted without reading it.
+//! In every shape, an alert's JSON ends with `}` before a line break, and nothing else does. So
+//! alerts are counted without parsing.
 
 use std::cell::Cell;
 use std::io;
@@ -13,14 +13,14 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, timeout_at};
 
-/// How alerts are asked for.
+/// The format of a stream.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
-    /// A server-sent event for each.
+    /// One server-sent event per alert.
     Events,
-    /// Several in one, as the dashboard has them.
+    /// Server-sent events with several alerts, as for the dashboard.
     Batches,
-    /// A line for each.
+    /// One line per alert.
     Lines,
 }
 
@@ -46,7 +46,7 @@ impl Shape {
     }
 }
 
-/// Browsers that ask for every alert and read nothing of it, for as long as they are kept.
+/// Connects browsers that request every alert but never read, as long as they are kept.
 pub(crate) async fn stalled(address: &str, count: usize) -> Result<Vec<TcpStream>, String> {
     let mut browsers = Vec::new();
     for _ in 0..count {
@@ -60,8 +60,9 @@ pub(crate) async fn stalled(address: &str, count: usize) -> Result<Vec<TcpStream
     Ok(browsers)
 }
 
-/// Browsers whose filters are as slow as they may be, each another, for as long as they are kept: for
-/// every byte of an alert's text the engine looks at all of the pattern. They pass nothing.
+/// Connects browsers with filters that are as slow as allowed, each a different one, as long as
+/// they are kept. For every byte of an alert's text the engine goes through the whole pattern. No
+/// alert matches.
 pub(crate) async fn hostile(address: &str, count: usize) -> Result<Vec<TcpStream>, String> {
     let mut browsers = Vec::new();
     for number in 0..count {
@@ -78,7 +79,7 @@ pub(crate) async fn hostile(address: &str, count: usize) -> Result<Vec<TcpStream
             let mut status = [0; 12];
             browser.read_exact(&mut status).await?;
             if !status.ends_with(b"200") {
-                return Err(io::Error::other("the filter is refused"));
+                return Err(io::Error::other("the server rejected the filter"));
             }
             Ok(browser)
         };
@@ -87,7 +88,7 @@ pub(crate) async fn hostile(address: &str, count: usize) -> Result<Vec<TcpStream
     Ok(browsers)
 }
 
-/// Readers, for as long as this lives.
+/// The readers. Dropping it ends them.
 pub(crate) struct HttpReaders {
     shared: Rc<Shared>,
     tasks: Vec<AbortHandle>,
@@ -106,7 +107,7 @@ impl Drop for HttpReaders {
 }
 
 impl HttpReaders {
-    /// Connects `count` readers; ends when every answer has begun.
+    /// Connects `count` readers. Returns when every response has begun.
     pub(crate) async fn subscribe(address: &str, shape: Shape, count: usize) -> io::Result<Self> {
         let counts = vec![Cell::new(0); count];
         let shared = Rc::new(Shared { counts, bytes: Cell::new(0), moved: Notify::new() });
@@ -117,7 +118,7 @@ impl HttpReaders {
             let mut head = [0; 12];
             stream.read_exact(&mut head).await?;
             if !head.ends_with(b" 200") {
-                return Err(io::Error::other("it is refused"));
+                return Err(io::Error::other("the server refused the request"));
             }
             let shared = shared.clone();
             tasks.push(spawn_local(read(stream, shared, number)).abort_handle());
@@ -125,13 +126,13 @@ impl HttpReaders {
         Ok(Self { shared, tasks })
     }
 
-    /// Waits until every reader has got so many alerts.
+    /// Waits until every reader has `count` alerts.
     pub(crate) async fn reach(&self, count: u64, until: Instant) -> Result<(), String> {
         while self.slowest() < count {
             let moved = self.shared.moved.notified();
             timeout_at(until, moved)
                 .await
-                .map_err(|_| format!("a reader stands at {} of {count} alerts", self.slowest()))?;
+                .map_err(|_| format!("a reader got {} of {count} alerts", self.slowest()))?;
         }
         Ok(())
     }
@@ -140,7 +141,7 @@ impl HttpReaders {
         self.shared.counts.iter().map(Cell::get).min().unwrap_or(0)
     }
 
-    /// Alerts that all of them have got, and bytes.
+    /// Returns the number of alerts and bytes that the readers have got in total.
     pub(crate) fn delivered(&self) -> (u64, u64) {
         (self.shared.counts.iter().map(Cell::get).sum(), self.shared.bytes.get())
     }

@@ -1,16 +1,16 @@
-//! Falconer beside other servers, and beside the bare machine: `make bench`.
+//! Compares Falconer with other servers and with the bare machine: `make bench`.
 //!
-//! One program in several roles. Without a role it is the benchmark: it starts every contender as
-//! a process of its own on one core, is the load from another, and writes tables to standard
-//! output and `bench/results.json` in cargo's target directory. With a role ([`role`]) it is one
-//! of the servers that Falconer is compared with.
+//! One program has several roles. Without a role it is the benchmark: it starts every contender as
+//! a process on one core, generates the load on another, and writes tables to standard output and
+//! `bench/results.json` in cargo's target directory. With a role ([`role`]) it is one of the
+//! servers that Falconer is compared with.
 //!
-//! - `QUICK=1` plays one short round of each case: to see that everything works, not to judge.
-//! - Arguments are parts of cases' names; only those are played.
-//! - `CONTENDERS=falconer,tonic-batched` plays only those.
-//! - `FALCONER_BIN` names the binary to measure; `FALCONER_BEFORE` another one to compare it with.
+//! - `QUICK=1` runs one short round of each case, to check that everything works.
+//! - Arguments are parts of case names. Only matching cases run.
+//! - `CONTENDERS=falconer,tonic-batched` runs only these contenders.
+//! - `FALCONER_BIN` names the binary to measure, `FALCONER_BEFORE` another one to compare with.
 //!
-//! `benches/README.md` says what each case means.
+//! `benches/README.md` describes the cases.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
-    reason = "a benchmark that cannot go on ends; what it counts fits a float"
+    reason = "a benchmark panics if it cannot continue; its counts fit a float"
 )]
 
 mod alerts;
@@ -55,7 +55,7 @@ use cases::{Lab, Pace};
 use contender::Contender;
 use report::Case;
 
-/// The benchmark ends by then, finished or not.
+/// The timeout of the whole benchmark.
 const AT_MOST: Duration = Duration::from_secs(600);
 
 fn main() -> ExitCode {
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     LocalSet::new().block_on(&runtime, async {
         let mut terminated = signal(SignalKind::terminate()).unwrap();
         let mut interrupted = signal(SignalKind::interrupt()).unwrap();
-        // Whatever ends the benchmark, servers end as their `Process` is dropped with it.
+        // On every way out, dropping the benchmark drops each `Process`, which kills its server.
         tokio::select! {
             () = benchmark(&arguments) => ExitCode::SUCCESS,
             _ = terminated.recv() => ExitCode::FAILURE,
@@ -83,9 +83,9 @@ fn main() -> ExitCode {
     })
 }
 
-/// Plays a role until the process is ended; false when there is no such role.
+/// Runs a role until the process is killed. Returns `false` if there is no such role.
 fn role(name: &str, arguments: &[String]) -> bool {
-    // As many threads as cores, of which there is one: as any program has it that is not told.
+    // tokio's default number of threads, one per core. The process is pinned to one core.
     let runtime = || Builder::new_multi_thread().enable_all().build().unwrap();
     match name {
         "exec" => panic!("{}", process::exec(arguments)),
@@ -100,7 +100,7 @@ fn role(name: &str, arguments: &[String]) -> bool {
     true
 }
 
-/// The cases, in the order they are played.
+/// The cases, in the order in which they run.
 const CASES: [&str; 28] = [
     "start",
     "drain unix",
@@ -218,7 +218,7 @@ async fn play(lab: &Lab, name: &str) -> Vec<Case> {
     }]
 }
 
-/// `bench/results.json` in cargo's target directory, where this program lies in `release/deps`.
+/// Returns `bench/results.json` in cargo's target directory. This program is in its `release/deps`.
 fn results_path() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     program.ancestors().nth(3).unwrap().join("bench/results.json")

@@ -1,5 +1,5 @@
-//! The load generator's HTTP side: alerts posted one a request, as Falco's `http_output` does on
-//! a connection it keeps, and the number of alerts that have come, asked for.
+//! The load generator's HTTP side. It posts one alert per request on a persistent connection, like
+//! Falco's `http_output`, and asks the server for the number of alerts that it has received.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::alerts::{Alerts, CORPUS};
 
-/// How many connections post, each one request after the other.
+/// The number of connections. Each posts one request after the other.
 pub(crate) const CONNECTIONS: usize = 32;
 
-/// Posts for `length`; how many requests were answered.
+/// Posts for `length`. Returns the number of answered requests.
 pub(crate) async fn flood(address: &str, alerts: &Alerts, length: Duration) -> Result<u64, String> {
     let mut posting = JoinSet::new();
     for connection in 0..CONNECTIONS {
@@ -69,7 +69,7 @@ fn request(address: &str, body: &[u8]) -> Vec<u8> {
     request
 }
 
-/// How many alerts the server says it has received.
+/// Returns the number of alerts that the server reports as received.
 pub(crate) async fn received(address: &str) -> std::io::Result<u64> {
     let mut stream = TcpStream::connect(address).await?;
     let request =

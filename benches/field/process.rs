@@ -1,10 +1,10 @@
-//! Servers as processes of their own: started on a core of their own, measured through the
-//! kernel, ended on every way out.
+//! Runs servers as processes: starts them on their core, measures them through the kernel, and
+//! kills them on every way out.
 //!
-//! 1. A server is started through [`exec`], which puts itself on a core, asks the kernel to be
-//!    killed when the benchmark dies, whatever it dies of, and becomes the server.
-//! 2. CPU time is the process's clock (all threads, user and system, to the nanosecond); memory is
-//!    what `/proc` says.
+//! 1. A server is started through [`exec`], which pins itself to a core, asks the kernel to be
+//!    killed when the benchmark dies, and becomes the server.
+//! 2. CPU time is the process's clock (all threads, user and system, to the nanosecond). Memory is
+//!    read from `/proc`.
 //! 3. Dropping a [`Process`] kills it by its id and waits for it.
 
 use std::ffi::OsStr;
@@ -22,7 +22,7 @@ use nix::time::ClockId;
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// Where servers run, and where the load comes from: two cores, where there are two.
+/// The cores of the servers and of the load generator.
 pub(crate) const SERVER_CORE: usize = 0;
 pub(crate) const LOAD_CORE: usize = 1;
 
@@ -33,7 +33,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`, which gets a pipe as its standard input. `dir` goes with the process.
+    /// Starts `command` with a pipe as its standard input. `dir` is removed with the process.
     pub(crate) fn start(command: &Command, dir: TempDir) -> io::Result<Self> {
         let child = Command::new(std::env::current_exe()?)
             .arg("exec")
@@ -47,33 +47,33 @@ impl Process {
         Ok(Self { child, dir })
     }
 
-    /// The end of its standard input that is written to; only once.
+    /// Returns the writing end of its standard input. Can be called once.
     pub(crate) fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
     }
 
-    /// The CPU time it has used.
+    /// Returns the CPU time that it has used.
     pub(crate) fn cpu(&self) -> Duration {
         let clock = ClockId::pid_cpu_clock_id(self.pid()).unwrap();
         clock.now().unwrap().into()
     }
 
-    /// The memory it has now, in bytes.
+    /// Returns its resident memory, in bytes.
     pub(crate) fn resident(&self) -> u64 {
         self.status("VmRSS:")
     }
 
-    /// The most memory it has had since the start or [`Self::forget_peak`], in bytes.
+    /// Returns its maximum resident memory since the start or [`Self::forget_peak`], in bytes.
     pub(crate) fn peak(&self) -> u64 {
         self.status("VmHWM:")
     }
 
-    /// Starts the peak anew.
+    /// Resets the maximum of [`Self::peak`].
     pub(crate) fn forget_peak(&self) {
         fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
     }
 
-    /// Whether it has ended by itself, and what it said.
+    /// Returns its status and its standard error, if it has exited.
     pub(crate) fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().unwrap()?;
         let said = fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default();
@@ -98,17 +98,17 @@ impl Drop for Process {
     }
 }
 
-/// The CPU time that the load generator has used.
+/// Returns the CPU time that the load generator has used.
 pub(crate) fn own_cpu() -> Duration {
     ClockId::CLOCK_PROCESS_CPUTIME_ID.now().unwrap().into()
 }
 
-/// A temporary folder for one server's socket, certificates and log.
+/// Creates a temporary directory for one server's socket, certificates and log.
 pub(crate) fn folder() -> TempDir {
     tempfile::Builder::new().prefix("falconer-bench-").tempdir().unwrap()
 }
 
-/// The role `exec`: becomes the program named by the arguments.
+/// The role `exec`: becomes the program in the arguments.
 pub(crate) fn exec(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Error {
     let mut arguments = arguments.into_iter();
     let program = PathBuf::from(arguments.next().unwrap().as_ref());
@@ -117,8 +117,8 @@ pub(crate) fn exec(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io
     Command::new(program).args(arguments).exec()
 }
 
-/// Keeps the calling thread, and those it starts, on one core. A machine without that core is
-/// measured all the same; the report says how many there were.
+/// Pins the calling thread, and the threads it starts, to a core. Without that core the benchmark
+/// runs unpinned. The report has the number of cores.
 pub(crate) fn pin(core: usize) {
     let mut cores = CpuSet::new();
     if cores.set(core).is_ok() {

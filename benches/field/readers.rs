@@ -1,9 +1,9 @@
 //! The load generator's reading side: many subscribers in one thread.
 //!
-//! Each has a connection of its own and speaks HTTP/2 with the `h2` crate. It walks over what
-//! comes ([`Walker`]) and gives flow control back at once, from windows wide enough
-//! ([`STREAM_WINDOW`], [`CONNECTION_WINDOW`]) that no server ever waits for them. Frames are at
-//! most 16 KiB, as clients have it by default. What this can take at most is a case of its own.
+//! Each has its own connection and speaks HTTP/2 with the `h2` crate. It counts the messages
+//! ([`Walker`]) and releases flow control at once. Its windows ([`STREAM_WINDOW`],
+//! [`CONNECTION_WINDOW`]) are large enough that no server waits for them. Frames have at most 16
+//! KiB, the default of clients. The contender `canned-h2` measures the maximum of this side.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -23,28 +23,28 @@ use super::alerts;
 use super::socket::{Connection, Target};
 use super::walk::Walker;
 
-/// What a stream, and a connection, may have under way.
+/// The flow-control windows of a stream and of a connection, in bytes.
 pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
 pub(crate) const CONNECTION_WINDOW: u32 = 16 << 20;
 
-/// An empty message in its frame.
+/// An empty message with its prefix.
 const EMPTY: &[u8] = &[0; 5];
 
 /// A call of Falco's outputs service.
 #[derive(Clone, Copy)]
 pub(crate) enum Call {
-    /// What there is; falconer is asked for so many of the newest.
+    /// The retained alerts. Falconer returns the newest `last` of them.
     Get { last: u64 },
-    /// The same, as far as a condition holds.
+    /// Like [`Self::Get`], but only the alerts that match a filter.
     Filtered { last: u64, filter: &'static str },
-    /// What comes from now on.
+    /// New alerts.
     Sub,
 }
 
-/// One call's answer, under way.
+/// The response of a call, in progress.
 pub(crate) struct Answer {
     pub(crate) body: RecvStream,
-    /// Held open: the end of the requests would be a message of its own.
+    /// Kept, because dropping it would end the request side.
     _requests: Option<SendStream<Bytes>>,
     connection: AbortHandle,
 }
@@ -55,7 +55,7 @@ impl Drop for Answer {
     }
 }
 
-/// Connects and calls; ends when the answer has begun.
+/// Connects and calls. Returns when the response has begun.
 pub(crate) async fn call(target: &Target, call: Call, window: u32) -> io::Result<Answer> {
     let (sender, connection) = handshake(target.connect().await?, window).await?;
     ask(sender, connection, call).await.map_err(io::Error::other)
@@ -72,7 +72,7 @@ async fn handshake(
         .await
         .map_err(io::Error::other)?;
     let task = spawn_local(async {
-        // How it ends is seen by whoever reads the answer.
+        // The reader of the response sees how the connection ends.
         let _ = connection.await;
     });
     Ok((sender, task.abort_handle()))
@@ -104,7 +104,7 @@ async fn ask(
 }
 
 impl Answer {
-    /// Reads to the end: how many messages, how many bytes.
+    /// Reads to the end. Returns the number of messages and of bytes.
     pub(crate) async fn drain(mut self) -> Result<(u64, u64), h2::Error> {
         let (mut walker, mut bytes) = (Walker::default(), 0);
         while let Some(chunk) = self.body.data().await {
@@ -117,29 +117,29 @@ impl Answer {
     }
 }
 
-/// Subscribers, reading for as long as this lives.
+/// The subscribers. Dropping it ends them.
 pub(crate) struct Readers {
     shared: Rc<Shared>,
     tasks: Vec<AbortHandle>,
 }
 
 struct Shared {
-    /// How many alerts each has got.
+    /// The number of alerts of each reader.
     counts: Vec<Cell<u64>>,
     bytes: Cell<u64>,
-    /// Told when a reader has made some way.
+    /// Notified after every [`STEP`] alerts of a reader.
     progress: Notify,
     latency: RefCell<Option<Latency>>,
     failed: RefCell<Option<String>>,
 }
 
 struct Latency {
-    /// Alerts that were sent before are not measured.
+    /// Alerts sent before this time are not measured.
     since: Duration,
     nanoseconds: Histogram<u64>,
 }
 
-/// How often a reader tells that it has made way, in alerts.
+/// The number of alerts after which a reader reports progress.
 const STEP: u64 = 64;
 
 impl Readers {
@@ -167,33 +167,33 @@ impl Readers {
         self.shared.counts.len()
     }
 
-    /// How many alerts they have got, all together.
+    /// Returns the number of alerts that all readers have got in total.
     pub(crate) fn delivered(&self) -> u64 {
         self.shared.counts.iter().map(Cell::get).sum()
     }
 
-    /// How many alerts the slowest has got.
+    /// Returns the number of alerts of the slowest reader.
     pub(crate) fn least(&self) -> u64 {
         self.shared.counts.iter().map(Cell::get).min().unwrap_or_default()
     }
 
-    /// How many readers have got `count` alerts.
+    /// Returns the number of readers that have `count` alerts.
     pub(crate) fn with_all(&self, count: u64) -> usize {
         self.shared.counts.iter().filter(|got| got.get() >= count).count()
     }
 
-    /// How many bytes of frames they have got, all together.
+    /// Returns the number of bytes of frames that all readers have got in total.
     pub(crate) fn bytes(&self) -> u64 {
         self.shared.bytes.get()
     }
 
-    /// Waits until everybody has got `count` alerts.
+    /// Waits until every reader has `count` alerts.
     pub(crate) async fn reach(&self, count: u64, deadline: Instant) -> Result<(), String> {
         while self.least() < count {
             if let Some(reason) = self.shared.failed.borrow().clone() {
                 return Err(reason);
             }
-            // The last few alerts may be no whole step: looked for now and then.
+            // The last few alerts may not fill a step, so also check every millisecond.
             let step = Instant::now() + Duration::from_millis(1);
             if timeout_at(step, self.shared.progress.notified()).await.is_err()
                 && Instant::now() > deadline
@@ -211,7 +211,7 @@ impl Readers {
         *self.shared.latency.borrow_mut() = Some(Latency { since: alerts::now(), nanoseconds });
     }
 
-    /// What was measured.
+    /// Returns the measured latencies.
     pub(crate) fn latency(&self) -> Histogram<u64> {
         self.shared.latency.borrow_mut().take().unwrap().nanoseconds
     }
@@ -223,7 +223,7 @@ impl Drop for Readers {
     }
 }
 
-/// A server that is behind with accepting refuses: then again, for a while.
+/// Subscribes. If the server refuses, because it lags in accepting, this retries for a while.
 async fn subscribe(target: &Target) -> Result<Answer, String> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {

@@ -1,7 +1,7 @@
-//! What was measured, as tables for people and as JSON for programs.
+//! The results, as tables for people and as JSON for programs.
 //!
-//! A case has a row for each contender; a row has, for each metric, a value for each round. The
-//! median of the rounds is what is shown and judged; JSON has all of them.
+//! A case has a row for each contender. A row has a value for each metric and round. Tables and
+//! targets use the median of the rounds. The JSON has all values.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,36 +10,36 @@ use serde_json::{Value, json};
 
 use super::contender::Contender;
 
-/// One thing that is measured.
+/// A measured quantity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Metric {
-    /// Alerts delivered (or taken in) a second.
+    /// Alerts delivered (or taken in) per second.
     Rate,
-    /// The same for each second of the server's CPU time.
+    /// Alerts delivered (or taken in) per second of the server's CPU time.
     PerCpu,
-    /// The server's CPU time for each, in microseconds.
+    /// The server's CPU time per alert, in microseconds.
     CpuMicros,
-    /// Bytes of frames (or lines) a second.
+    /// MiB of frames (or lines) per second.
     MibPerSecond,
-    /// The server's CPU time as a share of the time that passed.
+    /// The server's CPU time in percent of the elapsed time.
     CpuShare,
-    /// The load generator's: near 100, it is what is measured.
+    /// The load generator's CPU time in percent. Near 100, it is the limit.
     LoadShare,
-    /// Latency from the moment an alert is written to the moment a reader has it.
+    /// The latency from writing an alert until a reader has it.
     P50,
     P99,
     P999,
-    /// From the start of the process to the first answer.
+    /// The time from the start of the process to the first answer.
     StartMillis,
-    /// From the first alert written until every reader has the last one.
+    /// The time from writing the first alert until every reader has the last one.
     AllMillis,
-    /// How many readers got every alert.
+    /// The number of readers that got every alert.
     Readers,
-    /// Memory for each idle reader.
+    /// The memory per idle reader.
     KibPerReader,
-    /// Memory for each alert kept.
+    /// The memory per retained alert.
     BytesPerAlert,
-    /// The server's largest memory.
+    /// The server's maximum memory.
     PeakMib,
 }
 
@@ -75,11 +75,11 @@ impl Metric {
     }
 }
 
-/// What was measured of one contender in one case.
+/// The results of one contender in one case.
 pub(crate) struct Row {
     pub(crate) contender: Contender,
     pub(crate) metrics: BTreeMap<Metric, Vec<f64>>,
-    /// Why it has no values, or not all.
+    /// The error, if it failed. Then values are missing.
     pub(crate) failed: Option<String>,
 }
 
@@ -105,10 +105,10 @@ impl Row {
     }
 }
 
-/// One case, measured.
+/// The results of one case.
 pub(crate) struct Case {
     pub(crate) name: String,
-    /// What falconer is compared by, and whether more of it is better.
+    /// The metric of the comparison, and whether a larger value is better.
     pub(crate) ratio: Option<(Metric, bool)>,
     pub(crate) rows: Vec<Row>,
 }
@@ -118,14 +118,14 @@ impl Case {
         self.rows.iter().find(|row| row.contender == contender)?.median(metric)
     }
 
-    /// How many times better falconer is than `other`.
+    /// Returns how many times better falconer is than `other`.
     fn times_better(&self, other: Contender) -> Option<f64> {
         let (metric, more_is_better) = self.ratio?;
         let (ours, theirs) = (self.value(Contender::Falconer, metric)?, self.value(other, metric)?);
         Some(if more_is_better { ours / theirs } else { theirs / ours })
     }
 
-    /// The case as a table.
+    /// Returns the case as a table.
     pub(crate) fn table(&self) -> String {
         let mut metrics: Vec<_> =
             self.rows.iter().flat_map(|row| row.metrics.keys().copied()).collect();
@@ -182,10 +182,10 @@ impl Case {
     }
 }
 
-/// Something the project promises itself.
+/// A target of the project.
 pub(crate) struct Target {
     pub(crate) text: &'static str,
-    /// What was measured; `None` when its case did not run.
+    /// The measured value, or `None` if its case did not run.
     pub(crate) got: Option<f64>,
     pub(crate) wanted: Wanted,
 }
@@ -217,7 +217,7 @@ impl Target {
     }
 }
 
-/// All targets as a table.
+/// Returns all targets as a table.
 pub(crate) fn targets_table(targets: &[Target]) -> String {
     let mut lines = vec![["target", "wanted", "got", "met"].map(str::to_owned).to_vec()];
     for target in targets {
@@ -236,8 +236,8 @@ pub(crate) fn targets_table(targets: &[Target]) -> String {
     aligned(&lines)
 }
 
-/// A Markdown table whose columns also stand under each other in a terminal; the first line is
-/// its head, the first column is to the left, all others to the right.
+/// Formats a Markdown table whose columns are also aligned in a terminal. The first line is the
+/// head. The first column is left-aligned, all others are right-aligned.
 fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines[0].len();
     let width = |column: usize| {
@@ -270,7 +270,7 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// A whole number, in groups of three digits.
+/// Formats a whole number in groups of three digits.
 fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! An axum server whose handler reads the posted body and throws it away: what taking alerts by
-//! HTTP costs before anything is done with them.
+//! An axum server whose handler reads the posted body and discards it: the cost of taking alerts in
+//! by HTTP without processing them.
 
 use axum::Router;
 use axum::routing::post;
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::socket::Address;
 
-/// The role: its address.
+/// Runs the role. The argument is its address.
 pub(crate) async fn run(arguments: &[String]) {
     let Address::Tcp(port) = Address::parse(&arguments[0]) else { panic!("TCP only") };
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();

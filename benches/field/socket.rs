@@ -1,4 +1,4 @@
-//! Where a server listens, and connections to it: unix sockets, TCP, mutual TLS.
+//! Addresses of servers, and connections to them: unix sockets, TCP, mutual TLS.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// Reads what [`fmt::Display`] writes.
+    /// Parses the text that [`fmt::Display`] writes.
     pub(crate) fn parse(text: &str) -> Self {
         match text.strip_prefix("unix://") {
             Some(path) => Self::Unix(path.into()),
@@ -46,7 +46,7 @@ pub(crate) struct Target {
     tls: Option<TlsConnector>,
 }
 
-/// A connection, of whatever kind.
+/// A connection of any kind.
 pub(crate) type Connection = Box<dyn ReadWrite>;
 
 pub(crate) trait ReadWrite: AsyncRead + AsyncWrite + Unpin {}
@@ -54,7 +54,7 @@ pub(crate) trait ReadWrite: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> ReadWrite for T {}
 
 impl Target {
-    /// `certs` is the folder with the client's certificate, where TLS is spoken.
+    /// Creates a target. `certs` is the directory with the client's certificate for TLS.
     pub(crate) fn new(address: Address, certs: Option<&Path>) -> Self {
         Self { address, tls: certs.map(connector) }
     }
@@ -71,7 +71,7 @@ impl Target {
         })
     }
 
-    /// Connects, with TLS where it is spoken.
+    /// Connects, with TLS if the target has it.
     pub(crate) async fn connect(&self) -> io::Result<Connection> {
         match (&self.tls, &self.address) {
             (Some(tls), Address::Tcp(port)) => {

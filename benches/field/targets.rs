@@ -1,10 +1,10 @@
-//! What the project promises itself, judged by the cases of one run.
+//! The targets of the project, judged by the cases of one run.
 
 use super::contender::Contender::{self, BareBlocks, Batched, Broadcast, Falconer, Sink};
 use super::report::{Case, Metric, Target, Wanted};
 use Wanted::{AtLeast, AtMost};
 
-/// Judges every target whose case was played.
+/// Judges every target. A target whose case did not run has no value.
 pub(crate) fn judge(cases: &[Case]) -> Vec<Target> {
     let value = |name: &str, contender, metric| {
         cases.iter().find(|case| case.name.starts_with(name))?.value(contender, metric)
@@ -20,7 +20,7 @@ pub(crate) fn judge(cases: &[Case]) -> Vec<Target> {
     let hundred = "fan-out to 100 readers, unix";
     let busy = "latency at 20000/s, 10 readers, unix";
     let http = "ingest by HTTP";
-    // Against whichever of the two is better.
+    // Compares with the better of the two tonic servers.
     let best = |name, metric| {
         let both = (over(name, metric, Broadcast)?, over(name, metric, Batched)?);
         Some(both.0.max(both.1))

@@ -1,20 +1,19 @@
-//! The servers Falconer is compared with: Falco's outputs service on tonic, written twice.
+//! The servers that Falconer is compared with: Falco's outputs service on tonic, written twice.
 //!
-//! Both read the same JSON lines from standard input, make `falco.outputs.response` of them with
-//! serde_json, and encode each message with prost for each reader: what a program gets that uses
-//! tonic as it is meant to be used.
+//! Both read the same JSON lines from standard input, decode them with serde_json into
+//! `falco.outputs.response`, and encode each message with prost for each reader. This is how tonic
+//! is meant to be used.
 //!
-//! - [`broadcast`] is the idiomatic one: a line at a time into a `tokio::sync::broadcast` channel
-//!   of messages, a `BroadcastStream` for each reader. The channel clones each message for each
-//!   reader.
-//! - [`batched`] is what somebody makes of it who has seen the profile: everything that a read
-//!   brought becomes one shared batch, the channel carries batches, a reader wakes once for each,
-//!   and its stream gives the batch's messages one after the other without waiting, so that tonic
-//!   puts as many as fit into each chunk. Messages are not cloned: a small codec has prost encode
-//!   them from the batch.
+//! - [`Broadcast`] is the idiomatic one. It sends one line at a time into a
+//!   `tokio::sync::broadcast` channel of messages, with a `BroadcastStream` for each reader. The
+//!   channel clones each message for each reader.
+//! - [`Batched`] is optimised after a profile. The lines of one read become one shared batch, and
+//!   the channel carries batches. A reader wakes once for each batch, and its stream returns the
+//!   batch's messages without waiting, so that tonic puts as many as fit into each chunk. Messages
+//!   are not cloned: with a small codec, prost encodes them from the batch.
 //!
-//! Neither knows cursors, groups, lost alerts or what `get` had read before; `get` gives the first
-//! so many alerts, kept as messages.
+//! Neither has cursors, groups, lost alerts or a read position of `get`. Their `get` returns the
+//! first alerts, which are kept as messages.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -42,14 +41,15 @@ use tonic_prost::ProstCodec;
 
 use super::socket::Address;
 
-/// How many alerts the channel holds for slow readers. More than the load generator ever leaves
-/// under way, so that none is lost.
+/// The capacity of the channel, in alerts. The load generator never has more in flight, so none is
+/// lost.
 const ALERTS: usize = 16_384;
 
-/// The same in batches: of one alert, if they come one at a time.
+/// The capacity in batches. A batch can have a single alert.
 const BATCHES: usize = ALERTS;
 
-/// The role: address, how many alerts to keep for `get`, and the folder of the TLS files.
+/// Runs the role. The arguments are the address, the number of alerts to keep for `get`, and the
+/// directory of the TLS files.
 pub(crate) async fn run(batched: bool, arguments: &[String]) {
     let address = Address::parse(&arguments[0]);
     let keep = arguments[1].parse().unwrap();
@@ -92,7 +92,7 @@ async fn serve<T: Source>(mut server: Server, address: Address, outputs: Outputs
 /// A stream of a call's messages.
 type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// What the two differ in.
+/// The difference between the two servers.
 trait Source: Send + Sync + 'static {
     type Item: Send + 'static;
     type Codec: Codec<Encode = Self::Item, Decode = Empty> + Default + Send + 'static;
@@ -100,7 +100,7 @@ trait Source: Send + Sync + 'static {
     fn sub(&self) -> Messages<Self::Item>;
 }
 
-/// One message for each alert.
+/// The server that sends one message for each alert.
 struct Broadcast {
     channel: broadcast::Sender<Alert>,
     kept: Mutex<Vec<Alert>>,
@@ -121,7 +121,7 @@ impl Broadcast {
                     kept.push(alert.clone());
                 }
                 drop(kept);
-                // Without readers there is nobody to tell.
+                // This fails if there are no readers.
                 let _ = self.channel.send(alert);
             }
         }
@@ -143,7 +143,7 @@ impl Source for Broadcast {
     }
 }
 
-/// One message for everything that came at once.
+/// The server that sends one message for the alerts of each read.
 struct Batched {
     channel: broadcast::Sender<Arc<[Alert]>>,
     kept: Mutex<Vec<Arc<[Alert]>>>,
@@ -201,7 +201,7 @@ fn each(batch: Arc<[Alert]>) -> impl Iterator<Item = Result<Shared, Status>> {
     (0..batch.len()).map(move |position| Ok(Shared { batch: batch.clone(), position }))
 }
 
-/// Prost's codec, for alerts that are shared.
+/// Prost's codec for shared alerts.
 #[derive(Default)]
 struct SharedCodec;
 
@@ -297,7 +297,7 @@ impl<T: Source> StreamingService<Empty> for Sub<T> {
     fn call(&mut self, mut request: Request<Streaming<Empty>>) -> Self::Future {
         let messages = self.0.sub();
         Box::pin(async move {
-            // What clients send means nothing, but has to be read.
+            // The requests have no meaning, but must be read.
             tokio::spawn(
                 async move { while let Ok(Some(_)) = request.get_mut().message().await {} },
             );

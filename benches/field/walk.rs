@@ -1,34 +1,35 @@
-//! Counting gRPC messages in a stream of bytes, in place: nothing is copied, nothing decoded.
+//! Counts gRPC messages in a stream of bytes, without copying or decoding them.
 //!
-//! A message is counted when its last byte has been seen. On request the time it carries is read:
-//! field 1 of `falco.outputs.response`, which every server writes first.
+//! A message is counted at its last byte. Its time is read from field 1 of
+//! `falco.outputs.response`, which every server writes first.
 
 use std::time::Duration;
 
 /// A message's prefix: a flag and a length.
 const PREFIX: usize = 5;
 
-/// Enough of a message to hold its time: tag, length, and two tagged varints of up to ten bytes.
+/// The number of bytes that contain the time: tag, length, and two tagged varints of up to ten
+/// bytes.
 const TIME: usize = 24;
 
-/// Walks over messages that are cut anywhere.
+/// Walks over messages, whose bytes may be cut anywhere.
 #[derive(Default)]
 pub(crate) struct Walker {
-    /// Beginnings of a message that was cut within its first bytes.
+    /// The beginning of a message that was cut within its first bytes.
     head: Vec<u8>,
-    /// How much of the current message is still to come; `None` between messages.
+    /// The number of bytes left of the current message; `None` between messages.
     left: Option<usize>,
     stamp: Option<Duration>,
     messages: u64,
 }
 
 impl Walker {
-    /// How many messages have been seen whole.
+    /// Returns the number of complete messages.
     pub(crate) fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// Walks over the next bytes; `each` gets the time of every message that ends in them.
+    /// Walks over the next bytes. `each` gets the time of every message that ends in them.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(Option<Duration>)) {
         loop {
             if let Some(left) = self.left {
@@ -49,7 +50,7 @@ impl Walker {
                 self.left = Some(length);
                 continue;
             }
-            // Near a cut: byte by byte until the message's beginning is together.
+            // Near a cut: collect the message's beginning byte by byte.
             let Some((first, rest)) = bytes.split_first() else { return };
             self.head.push(*first);
             bytes = rest;
@@ -71,7 +72,7 @@ fn length(prefix: &[u8]) -> usize {
     u32::from_be_bytes(prefix[1..PREFIX].try_into().unwrap()) as usize
 }
 
-/// The time at the beginning of a message, where there is one.
+/// Returns the time at the beginning of a message, if there is one.
 fn time(message: &[u8]) -> Option<Duration> {
     let [0x0a, length, rest @ ..] = message else { return None };
     let (mut rest, mut seconds, mut nanos) = (rest.get(..usize::from(*length))?, 0, 0);

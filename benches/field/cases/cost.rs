@@ -1,4 +1,4 @@
-//! What it costs to take alerts in, to have readers, and to start.
+//! Cases for the cost of ingest, of readers, and of a start.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use super::super::readers::{self, Call, Readers, STREAM_WINDOW};
 use super::super::report::{Case, Metric, Row};
 use super::{Entry, Lab, Meter, PATIENCE, transport};
 
-/// How many idle readers are measured.
+/// The number of idle readers.
 const IDLE_READERS: usize = 1000;
 
-/// A crowd of readers, and how many alerts it gets.
+/// The number of readers in a crowd, and of the alerts for it.
 const CROWD: usize = 10_000;
 const CROWD_ALERTS: u64 = 100;
 
 impl Lab {
-    /// Alerts as fast as standard input takes them, with nobody reading.
+    /// Ingest at full rate from standard input, without readers.
     pub(crate) async fn ingest_stdin(&self) -> Case {
         let mut entries = Vec::new();
         for contender in Contender::falconers() {
@@ -64,9 +64,9 @@ impl Lab {
         received(server, feed.sent()).await
     }
 
-    /// A file that is there when the server starts.
+    /// Ingest of a file that exists when the server starts.
     pub(crate) async fn ingest_file(&self) -> Case {
-        // A second's worth or so of reading.
+        // About a second of reading.
         let count = if self.pace.rounds == 1 { 200_000 } else { 1_000_000 };
         let mut rows: Vec<_> = Contender::falconers().into_iter().map(Row::new).collect();
         for _ in 0..self.pace.rounds {
@@ -98,12 +98,12 @@ impl Lab {
         let (load, begun) = (process::own_cpu(), Instant::now());
         let server = Server::spawn(dir, row.contender, setup)?;
         received(&server, count).await?;
-        // The start of the process is in it; beside a second of reading it is nothing.
+        // This includes the start of the process, which is negligible beside a second of reading.
         Meter { cpu: Duration::ZERO, load, begun }.stop(&server.process, count, bytes, row);
         Ok(())
     }
 
-    /// One alert a request, as Falco posts them.
+    /// Ingest by HTTP with one alert per request, as Falco posts them.
     pub(crate) async fn ingest_http(&self) -> Case {
         let mut entries = Vec::new();
         for contender in Contender::falconers().into_iter().chain([Contender::Sink]) {
@@ -137,7 +137,7 @@ impl Lab {
         }
     }
 
-    /// Readers that have nothing to read: their memory, and the CPU time they cost.
+    /// The memory and the CPU time of idle readers.
     pub(crate) async fn idle(&self, tls: bool) -> Case {
         let mut rows = Vec::new();
         for contender in Contender::servers() {
@@ -157,7 +157,7 @@ impl Lab {
     async fn idle_round(&self, tls: bool, row: &mut Row) -> Result<(), String> {
         let setup = Setup { tls, ..Setup::default() };
         let mut server = Server::start(row.contender, setup).await?;
-        // One reader first: what a server needs once is not a reader's.
+        // One reader first, so that the server's one-time costs are not counted.
         let first = Readers::subscribe(&server.target, 1).await?;
         let mut feed = Feed::new(server.process.stdin(), &self.alerts);
         feed.send(1).await?;
@@ -170,12 +170,12 @@ impl Lab {
         let meter = Meter::start(&server.process);
         sleep(self.pace.round * 2).await;
         meter.share(&server.process, row);
-        // They are all there.
+        // Check that all of them are still subscribed.
         feed.send(1).await?;
         readers.reach(1, Instant::now() + PATIENCE).await
     }
 
-    /// Ten thousand readers, and whether everybody gets everything.
+    /// Ten thousand readers: how many get every alert, and how fast.
     pub(crate) async fn crowd(&self) -> Case {
         let mut rows = Vec::new();
         for contender in Contender::servers() {
@@ -206,7 +206,7 @@ impl Lab {
         Ok(())
     }
 
-    /// From the start of a process to the first call it answers.
+    /// The time from the start of a process to its first answer.
     pub(crate) async fn start(&self) -> Case {
         let mut rows: Vec<_> = Contender::servers().into_iter().map(Row::new).collect();
         for _ in 0..self.pace.rounds * 3 {

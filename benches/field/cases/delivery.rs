@@ -1,4 +1,4 @@
-//! How alerts get out: from a backlog, to many readers, in time.
+//! Cases for delivery: the drain of a backlog, fan-out to many readers, latency.
 
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout};
@@ -11,14 +11,14 @@ use super::super::report::{Case, Metric, Row};
 use super::super::walk::Walker;
 use super::{Entry, Lab, Meter, PATIENCE, Running, transport};
 
-/// How many alerts a backlog has.
+/// The number of alerts in a backlog.
 const BACKLOG: u64 = 100_000;
 
-/// What passes one alert in six: no tonic server here has the like.
+/// A filter that one alert in six matches. The tonic servers have no filters.
 const FILTER: &str = "rule = 'Terminal shell in container' and proc.name exists";
 
 impl Lab {
-    /// A backlog to one reader, again and again; and the memory the backlog takes.
+    /// Repeated drains of a backlog by one reader, and the memory of the backlog.
     pub(crate) async fn drain(&self, tls: bool) -> Case {
         let mut entries = Vec::new();
         let setup = Setup { tls, backlog: Some(BACKLOG), ..Setup::default() };
@@ -46,7 +46,7 @@ impl Lab {
         }
     }
 
-    /// A backlog through a filter, again and again: how many alerts it looks at.
+    /// Repeated drains of a backlog through a filter. The rate counts evaluated alerts.
     pub(crate) async fn filtered(&self) -> Case {
         let mut entries = Vec::new();
         let setup = Setup { backlog: Some(BACKLOG), ..Setup::default() };
@@ -83,7 +83,7 @@ impl Lab {
                 let answer = readers::call(&server.target, call, STREAM_WINDOW).await?;
                 answer.drain().await.map_err(std::io::Error::other)
             };
-            let drained = timeout(PATIENCE, drained).await.map_err(|_| "it does not end")?;
+            let drained = timeout(PATIENCE, drained).await.map_err(|_| "a drain does not end")?;
             let (messages, length) = drained.map_err(|error| error.to_string())?;
             if messages != passing {
                 return Err(format!("{messages} of {passing} alerts"));
@@ -95,7 +95,7 @@ impl Lab {
         Ok(())
     }
 
-    /// A server that has taken the backlog in, and the memory that took.
+    /// Starts a server and feeds it the backlog. Returns it with the memory that the backlog takes.
     async fn with_backlog(
         &self,
         contender: Contender,
@@ -105,7 +105,7 @@ impl Lab {
         let readers = Readers::subscribe(&server.target, 1).await?;
         let before = server.process.resident();
         let mut feed = Feed::new(server.process.stdin(), &self.alerts);
-        // In turns, so that no channel overflows.
+        // Wait for the reader after each part, so that no channel overflows.
         while feed.sent() < BACKLOG {
             feed.send(1000.min(BACKLOG - feed.sent())).await?;
             readers.reach(feed.sent(), Instant::now() + PATIENCE).await?;
@@ -140,9 +140,9 @@ impl Lab {
         Ok(())
     }
 
-    /// As many alerts to as many readers as a server can bear.
+    /// Alerts at full rate to `count` readers.
     pub(crate) async fn fan_out(&self, tls: bool, count: usize) -> Case {
-        // Enough to keep a server busy, not so much that memory is what is measured.
+        // Large enough to keep a server busy, small enough that memory does not limit it.
         let window = match count {
             0..100 => 8192,
             100..1000 => 2048,
@@ -186,7 +186,7 @@ impl Lab {
         }
     }
 
-    /// How long alerts take at a rate that a server bears easily.
+    /// The latency of alerts at a rate that a server handles easily.
     pub(crate) async fn latency(
         &self,
         contenders: &[Contender],
@@ -194,7 +194,7 @@ impl Lab {
         rate: u32,
         count: usize,
     ) -> Case {
-        // Many short rounds: a tail is what one disturbance of the machine moves most.
+        // Many short rounds, because one disturbance of the machine changes a tail most.
         let (length, rounds) = (self.pace.round, 3 * self.pace.rounds);
         let mut entries = Vec::new();
         for &contender in contenders {
@@ -221,7 +221,7 @@ impl Lab {
                     .round(async |(server, readers, stdin, sent, _), row| {
                         let pipe = stdin.take().ok_or("no pipe")?;
                         let feeding = feed::paced(pipe, self.alerts.clone(), rate, length);
-                        // The first alerts find everything cold.
+                        // Skip the first alerts, which meet cold caches.
                         sleep(length / 8).await;
                         readers.measure_latency();
                         let meter = Meter::start(&server.process);
@@ -262,7 +262,7 @@ impl Lab {
     }
 }
 
-/// One whole backlog: how many alerts, how many bytes.
+/// Drains the backlog once. Returns the number of alerts and of bytes.
 async fn drain_once(server: &Server) -> std::io::Result<(u64, u64)> {
     match server.contender {
         Contender::BareEach | Contender::BareBlocks => {
@@ -280,7 +280,7 @@ async fn drain_once(server: &Server) -> std::io::Result<(u64, u64)> {
             }
         }
         contender => {
-            // What was made in advance pays no heed to windows; it gets the widest there are.
+            // `canned-h2` ignores flow control, so it gets the largest window.
             let widest = (1 << 31) - 1;
             let window = if contender == Contender::Canned { widest } else { STREAM_WINDOW };
             let call = Call::Get { last: BACKLOG };

@@ -1,4 +1,4 @@
-//! Live delivery over HTTP: the same alerts as SSE and NDJSON.
+//! Cases for live delivery over HTTP: the same alerts as SSE and NDJSON.
 
 use tokio::time::Instant;
 
@@ -8,11 +8,11 @@ use crate::feed::Feed;
 use crate::http_readers::{HttpReaders, Shape};
 use crate::report::{Case, Metric};
 
-/// Alerts written in one go.
+/// The number of alerts that are written at once.
 const TURN: u64 = 512;
 
 impl Lab {
-    /// As many alerts to as many readers as the gateway can bear.
+    /// Alerts at full rate to `count` HTTP readers.
     pub(crate) async fn live_http(&self, shape: Shape, count: usize) -> Case {
         let window = if count < 100 { 8192 } else { 2048 };
         let mut entries = Vec::new();
@@ -28,7 +28,7 @@ impl Lab {
             };
             entries.push(Entry::new(contender, started.await));
         }
-        // The first round finds everything cold.
+        // The first round warms up and is not counted.
         for round in 0..=self.pace.rounds {
             for entry in &mut entries {
                 entry

@@ -1,9 +1,10 @@
-//! The cases: what is done to each contender, and what is noted.
+//! The cases: the load on each contender, and its measurements.
 //!
-//! Within a case all contenders are running, each connected to its readers, and take turns: one
-//! round each, then again. What disturbs the machine for a while disturbs them all.
+//! Within a case all contenders run at the same time, each with its own readers, and take turns:
+//! one round each, then again. So a temporary disturbance of the machine hits all of them.
 //!
-//! [`delivery`] is how alerts get out, [`http`] the same over HTTP, [`cost`] what it takes to get them in and to be there.
+//! [`delivery`] measures delivery over gRPC, [`http`] over HTTP, and [`cost`] ingest, idle readers
+//! and the start.
 
 mod cost;
 mod delivery;
@@ -21,7 +22,7 @@ use super::process::{self, Process};
 use super::readers::Readers;
 use super::report::{Metric, Row};
 
-/// How much time there is.
+/// The length and the number of rounds.
 #[derive(Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) round: Duration,
@@ -33,13 +34,13 @@ impl Pace {
     pub(crate) const QUICK: Self = Self { round: Duration::from_millis(300), rounds: 1 };
 }
 
-/// What all cases need.
+/// The data that all cases share.
 pub(crate) struct Lab {
     pub(crate) alerts: Arc<Alerts>,
     pub(crate) pace: Pace,
 }
 
-/// How long anything may take.
+/// The timeout of every step.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A contender in a case: running, or failed.
@@ -58,7 +59,7 @@ impl<T> Entry<T> {
         entry
     }
 
-    /// Plays a round, if it is still in the game.
+    /// Runs a round, unless the contender has failed.
     async fn round(&mut self, play: impl AsyncFnOnce(&mut T, &mut Row) -> Result<(), String>) {
         if let Some(running) = &mut self.running
             && let Err(reason) = play(running, &mut self.row).await
@@ -93,7 +94,7 @@ fn transport(tls: bool) -> &'static str {
     if tls { "mutual TLS" } else { "unix" }
 }
 
-/// A server's CPU time and the clock, from here to there.
+/// Measures the CPU time and the wall time of an interval.
 struct Meter {
     cpu: Duration,
     load: Duration,
@@ -105,7 +106,7 @@ impl Meter {
         Self { cpu: process.cpu(), load: process::own_cpu(), begun: Instant::now() }
     }
 
-    /// Notes what `alerts` of so many bytes took.
+    /// Records the rates for `alerts` with `bytes` in total.
     fn stop(&self, process: &Process, alerts: u64, bytes: u64, row: &mut Row) {
         let wall = self.begun.elapsed().as_secs_f64();
         let cpu = (process.cpu() - self.cpu).as_secs_f64();
@@ -117,7 +118,7 @@ impl Meter {
         self.share(process, row);
     }
 
-    /// Notes the share of a core, and memory.
+    /// Records the shares of the cores, and the memory.
     fn share(&self, process: &Process, row: &mut Row) {
         let wall = self.begun.elapsed().as_secs_f64();
         let percent = |time: Duration| time.as_secs_f64() / wall * 100.0;
