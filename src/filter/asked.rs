@@ -43,7 +43,7 @@ pub fn written(field: &str) -> Option<String> {
     if !keyword && own_or_slip(field).is_none() && Side::Left.bare(field) == field {
         return Some(field.to_owned());
     }
-    Some(format!("\"{}\"", field.replace('\\', r"\\").replace('"', r#"\""#)))
+    Some(Side::Left.quoted(field))
 }
 
 /// Recurses as deep as the filter, at most [`super::MAX_DEPTH`].

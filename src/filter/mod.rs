@@ -12,8 +12,8 @@
 //!
 //! Rejected, with a [`SyntaxError`]: text beyond [`MAX_TEXT`], [`MAX_DEPTH`], [`MAX_COMPARISONS`],
 //! [`MAX_VALUES`], [`MAX_REGEXES`] or [`MAX_WILDCARDS`], patterns beyond [`MAX_COMPILED`], and text
-//! outside the grammar below. Macros, named lists, transformers (`tolower()`) and `val()` are not
-//! supported, because they belong to rules.
+//! outside the grammar below. Macros and named lists are not supported, because they belong to
+//! rules. `val()`, `join()`, `concat()` and `getopt()` are rejected with the reason.
 //!
 //! # Grammar
 //!
@@ -21,21 +21,28 @@
 //! filter     = and { "or" and }                 "and" binds tighter than "or"
 //! and        = not { "and" not }
 //! not        = "not" not | "(" filter ")" | comparison | word
-//! comparison = field "exists"
-//!            | field ( "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" ) value
-//!            | field ( "contains" | "icontains" | "bcontains" | "startswith" | "endswith"
-//!                    | "glob" | "regex" ) value
-//!            | field ( "in" | "intersects" | "pmatch" ) "(" [ value { "," value } ] ")"
+//! comparison = left "exists"
+//!            | left operator value
+//!            | left operator ( "anyof" | "allof" | "oneof" ) list
+//!            | left ( "in" | "intersects" | "pmatch" ) list
+//! operator   = "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "contains" | "icontains"
+//!            | "bcontains" | "startswith" | "bstartswith" | "endswith" | "glob" | "iglob"
+//!            | "regex"
+//! list       = "(" [ value { "," value } ] ")"
+//! left       = field | ( "tolower" | "toupper" | "b64" | "basename" | "len" ) "(" left ")"
 //! field      = bare or quoted
 //! value      = bare or quoted
 //! word       = bare or quoted                   a substring of `output`, in any case
 //! ```
 //!
 //! Keywords and operators may be in lower or upper case. **Bare** text ends at white space or at
-//! one of `( ) , = " '`; on the left of an operator also at `<`, `>` or `!=`. `and`, `or` and `not`
-//! are not bare text. **Quoted** text is in `"…"` or `'…'`. A backslash escapes that quote and
-//! another backslash. Before any other character it stands for itself, so `'\d+'` needs no more.
-//! Quoted text must not have control characters; `regex` can find them.
+//! one of `( ) , = " '`; on the left of an operator also at `<`, `>` or `!=`. The argument in a
+//! field's brackets may have all of these but quotes and blanks: `json.value[/a=b]`. `and`, `or` and
+//! `not` are not bare text. **Quoted** text is in `"…"` or `'…'`. A backslash escapes that quote and
+//! another backslash, and `\n`, `\t`, `\r`, `\b`, `\f`, `\/` and `\x1b` are what they are in C.
+//! Before any other character it stands for itself. After `regex` only the quote and the backslash
+//! can be escaped, so `'\d+'` needs no more. Quoted text must not have control characters
+//! themselves.
 //!
 //! # Fields
 //!
@@ -60,11 +67,15 @@
 //! | `<` `<=` `>` `>=` | both sides are numbers that compare like this |
 //! | `contains`, `startswith`, `endswith` | the value is a substring, the prefix, the suffix |
 //! | `icontains` | the value is a substring in any case |
-//! | `bcontains` | the bytes, given in hexadecimal, are a substring |
+//! | `bcontains`, `bstartswith` | the bytes, given in hexadecimal, are a substring, the prefix |
 //! | `in`, `intersects` | `=` is true for one of the values |
-//! | `glob` | `*`, `?` and `[…]` match the whole field, `/` included (`fnmatch`, no flags) |
+//! | `glob` | `*`, `?` and `[…]` match the whole field, `/` included (`fnmatch`, no flags); `iglob` in any case |
 //! | `pmatch` | one of the paths is a prefix by whole components, which may have wildcards |
 //! | `regex` | the pattern, in RE2's syntax, matches the whole field |
+//!
+//! With `anyof`, `allof` or `oneof` there is one comparison for each value, and at least one, all or
+//! exactly one of them must be true. An empty list never matches. `tolower`, `toupper`, `b64` (which
+//! decodes), `basename` and `len` (bytes) change the field's value before the comparison.
 //!
 //! Every comparison with a missing field is false, `!=` too, as in libsinsp. So
 //! `not proc.name = cat` is true for an alert without `proc.name`. A field is also missing if it is

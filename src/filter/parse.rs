@@ -16,13 +16,16 @@ use super::error::{SyntaxError, nearest};
 use super::pattern::Room;
 use super::test::{Test, Unfit};
 use super::tree::{Comparison, Kind, Term};
-use super::words::{Field, Operator, Own, Takes};
+use super::words::{Field, Modifier, Operator, Own, Takes, Transformer, UNSUPPORTED};
 use super::{MAX_COMPARISONS, MAX_DEPTH, MAX_REGEXES, MAX_TEXT, MAX_VALUES, MAX_WILDCARDS, path};
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
 /// Words that are not bare text.
 pub(super) const KEYWORDS: [&str; 3] = ["and", "or", "not"];
+
+/// The maximum number of functions around a field.
+const MAX_TRANSFORMERS: usize = 8;
 
 /// What may follow a term outside parentheses.
 const FOLLOWS: &str = "`and`, `or` or the end";
@@ -65,6 +68,8 @@ fn within_bound(text: &str, length: usize, unit: &str) -> Result<()> {
 pub(super) enum Side {
     Left,
     Right,
+    /// On the right of `regex`, which has escapes of its own.
+    Regex,
 }
 
 impl Side {
@@ -76,8 +81,43 @@ impl Side {
             '!' => self == Self::Left && text.as_bytes().get(at + 1) == Some(&b'='),
             c => c.is_whitespace() || c.is_control(),
         };
-        let end = text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
-        text.get(..end).unwrap_or_default()
+        let end = |text: &str| text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
+        let first = text.get(..end(text)).unwrap_or_default();
+        if self != Self::Left {
+            return first;
+        }
+        // The argument of a field may have what ends bare text elsewhere: `json.value[/a=b]`.
+        let argument = first.find('[').and_then(|open| {
+            let inside = text.get(open + 1..)?;
+            let length = inside.find(|c: char| {
+                matches!(c, '[' | ']' | '"' | '\'') || c.is_whitespace() || c.is_control()
+            })?;
+            (length > 0 && inside.get(length..)?.starts_with(']')).then_some(open + length + 2)
+        });
+        match argument {
+            Some(at) => {
+                let rest = text.get(at..).unwrap_or_default();
+                text.get(..at + end(rest)).unwrap_or_default()
+            }
+            None => first,
+        }
+    }
+
+    /// Returns text in quotes, which parses to `text` on this side.
+    pub(super) fn quoted(self, text: &str) -> String {
+        let mut quoted = String::from("\"");
+        for c in text.chars() {
+            match c {
+                '"' | '\\' => quoted.extend(['\\', c]),
+                '\n' => quoted.push_str("\\n"),
+                '\t' => quoted.push_str("\\t"),
+                c if c.is_control() && c.is_ascii() => {
+                    quoted.push_str(&format!("\\x{:02x}", u32::from(c)));
+                }
+                c => quoted.push(c),
+            }
+        }
+        quoted + "\""
     }
 }
 
@@ -95,6 +135,12 @@ pub(super) fn own_or_slip(name: &str) -> Option<std::result::Result<Own, &'stati
         return Some(Ok(*own));
     }
     if name.contains(['.', '[']) { None } else { nearest(name, Own::names()).map(Err) }
+}
+
+/// The left side of a comparison.
+struct Left {
+    field: Field,
+    transformers: Vec<Transformer>,
 }
 
 struct Parser<'t> {
@@ -163,18 +209,79 @@ impl<'t> Parser<'t> {
             let expected = format!("at most {MAX_COMPARISONS} comparisons");
             return Err(self.error(name.at, "one more", expected));
         }
-        let Some((operator, at)) = self.operator()? else {
+        let (transformers, name) = self.transformers(name)?;
+        let operator = if transformers.is_empty() {
+            self.operator()?
+        } else {
+            // A function is no word to search for.
+            let found = self.operator()?;
+            Some(found.ok_or_else(|| self.unexpected("an operator"))?)
+        };
+        let Some((operator, at)) = operator else {
             // A word without an operator is searched for in the output.
             let field = Field::Own(Own::Output);
-            return self.prepare(field, (Operator::Icontains, name.at), vec![name]);
+            let operator = (Operator::Icontains, name.at);
+            return self.prepare(Left { field, transformers }, operator, None, vec![name]);
         };
         let field = self.field(name)?;
+        let side = if operator == Operator::Regex { Side::Regex } else { Side::Right };
+        let modifier = match operator.takes() {
+            Takes::Value => self.modifier(),
+            _ => None,
+        };
         let values = match operator.takes() {
             Takes::Nothing => Vec::new(),
-            Takes::Value => vec![self.value()?],
-            Takes::List => self.list(operator)?,
+            Takes::Value if modifier.is_none() => vec![self.value(side)?],
+            _ => {
+                let word = modifier.map_or(operator.name(), Modifier::name);
+                self.list(word, side)?
+            }
         };
-        self.prepare(field, (operator, at), values)
+        self.prepare(Left { field, transformers }, (operator, at), modifier, values)
+    }
+
+    /// Reads the functions around a field, of which `name` may be the first. Returns them with the
+    /// field's name.
+    fn transformers(&mut self, mut name: Word) -> Result<(Vec<Transformer>, Word)> {
+        let mut transformers = Vec::new();
+        while !name.quoted && self.rest().starts_with('(') {
+            let unsupported = UNSUPPORTED.iter().find(|(word, _)| *word == name.text);
+            if let Some((word, why)) = unsupported {
+                return Err(SyntaxError::new(self.text, name.at, word, *why));
+            }
+            let named = |transformer: &&Transformer| transformer.name() == name.text;
+            let Some(transformer) = Transformer::ALL.iter().find(named) else { break };
+            if transformers.len() == MAX_TRANSFORMERS {
+                let expected = format!("at most {MAX_TRANSFORMERS} functions around a field");
+                return Err(self.error(name.at, "one more", expected));
+            }
+            transformers.push(*transformer);
+            self.take("(");
+            name = match self.word(Side::Left)? {
+                Some(name) => name,
+                None => return Err(self.unexpected("a field")),
+            };
+        }
+        for _ in &transformers {
+            if !self.take(")") {
+                return Err(self.unexpected("`)`"));
+            }
+        }
+        Ok((transformers, name))
+    }
+
+    /// Reads a modifier, which a list follows.
+    fn modifier(&mut self) -> Option<Modifier> {
+        self.space();
+        let word = Side::Left.bare(self.rest());
+        let at = Modifier::names().position(|name| word.eq_ignore_ascii_case(name))?;
+        let modifier = Modifier::ALL.get(at)?;
+        // Without a list it is a value like any other.
+        let after = self.rest().get(word.len()..).unwrap_or_default();
+        after.trim_start().starts_with('(').then(|| {
+            self.at += word.len();
+            *modifier
+        })
     }
 
     fn field(&self, name: Word) -> Result<Field> {
@@ -216,26 +323,33 @@ impl<'t> Parser<'t> {
         Err(error.near(word, Operator::names().chain(["and", "or"])))
     }
 
-    fn value(&mut self) -> Result<Word> {
-        match self.word(Side::Right)? {
+    fn value(&mut self, side: Side) -> Result<Word> {
+        match self.word(side)? {
+            Some(value) if !value.quoted && self.rest().starts_with('(') => {
+                let mut functions =
+                    UNSUPPORTED.map(|(word, _)| word).into_iter().chain(Transformer::names());
+                if functions.any(|function| function == value.text) {
+                    let why = "a value: a filter does not compare two fields";
+                    return Err(SyntaxError::new(self.text, value.at, &value.text, why));
+                }
+                Ok(value)
+            }
             Some(value) => Ok(value),
             None => Err(self.unexpected("a value")),
         }
     }
 
-    /// Reads values in parentheses.
-    fn list(&mut self, operator: Operator) -> Result<Vec<Word>> {
+    /// Reads values in parentheses, after `word`.
+    fn list(&mut self, word: &str, side: Side) -> Result<Vec<Word>> {
         if !self.take("(") {
-            return Err(
-                self.unexpected(&format!("`(` and values, as in `{} (a, b)`", operator.name()))
-            );
+            return Err(self.unexpected(&format!("`(` and values, as in `{word} (a, b)`")));
         }
         let mut values = Vec::new();
         if self.take(")") {
             return Ok(values);
         }
         loop {
-            let value = self.value()?;
+            let value = self.value(side)?;
             self.values += 1;
             if self.values > MAX_VALUES {
                 let expected = format!("at most {MAX_VALUES} values in lists");
@@ -253,12 +367,13 @@ impl<'t> Parser<'t> {
 
     fn prepare(
         &mut self,
-        field: Field,
+        Left { field, transformers }: Left,
         (operator, at): (Operator, usize),
+        modifier: Option<Modifier>,
         words: Vec<Word>,
     ) -> Result<Comparison> {
         if operator == Operator::Regex {
-            self.regexes += 1;
+            self.regexes += words.len();
             if self.regexes > MAX_REGEXES {
                 let expected = format!("at most {MAX_REGEXES} `regex` comparisons");
                 return Err(self.error(at, "one more", expected));
@@ -273,21 +388,47 @@ impl<'t> Parser<'t> {
         }
         let places: Vec<usize> = words.iter().map(|word| word.at).collect();
         let values: Vec<String> = words.into_iter().map(|word| word.text).collect();
-        match Test::new(&field, operator, &values, &mut self.room) {
-            Ok(test) => Ok(Comparison { field, operator, values, test }),
-            Err(Unfit::Operator { expected }) => {
-                Err(SyntaxError::new(self.text, at, operator.name(), expected))
+        let mut tests = Vec::new();
+        let groups: Vec<_> = match modifier {
+            Some(_) => values.chunks(1).collect(),
+            None => vec![values.as_slice()],
+        };
+        let transformed = !transformers.is_empty();
+        for (first, group) in groups.into_iter().enumerate() {
+            match Test::new(&field, transformed, operator, group, &mut self.room) {
+                Ok(test) => tests.push(test),
+                Err(unfit) => {
+                    return Err(self.unfit(unfit, (operator, at), first, &values, &places));
+                }
             }
-            Err(Unfit::Value { number, expected, known }) => {
-                let value = values.get(number).map_or("", String::as_str);
-                let at = places.get(number).copied().unwrap_or(at);
+        }
+        Ok(Comparison { field, transformers, operator, modifier, values, tests })
+    }
+
+    /// Returns the error that a comparison is not valid. `first` is the index of its first value
+    /// among `values`, whose positions are `places`.
+    fn unfit(
+        &self,
+        unfit: Unfit,
+        (operator, at): (Operator, usize),
+        first: usize,
+        values: &[String],
+        places: &[usize],
+    ) -> SyntaxError {
+        match unfit {
+            Unfit::Operator { expected } => {
+                SyntaxError::new(self.text, at, operator.name(), expected)
+            }
+            Unfit::Value { number, expected, known } => {
+                let value = values.get(first + number).map_or("", String::as_str);
+                let at = places.get(first + number).copied().unwrap_or(at);
                 // `SyntaxError::new` would show an empty value as the end of the text.
                 let mut error = SyntaxError::new(self.text, at, "", expected);
                 error.found = SyntaxError::new("", 0, value, "").found;
                 if value.is_empty() {
                     error.found = "empty quotes".to_owned();
                 }
-                Err(error.near(value, known.iter().copied()))
+                error.near(value, known.iter().copied())
             }
         }
     }
@@ -297,7 +438,7 @@ impl<'t> Parser<'t> {
         self.space();
         let at = self.at;
         if let Some(quote @ ('"' | '\'')) = self.rest().chars().next() {
-            let text = self.quoted(quote)?;
+            let text = self.quoted(quote, side)?;
             return Ok(Some(Word { at, text, quoted: true }));
         }
         let bare = side.bare(self.rest());
@@ -307,7 +448,7 @@ impl<'t> Parser<'t> {
         if KEYWORDS.iter().any(|keyword| bare.eq_ignore_ascii_case(keyword)) {
             let expected = match side {
                 Side::Left => "a field, a word, `not` or `(`",
-                Side::Right => "a value (quote it if it is this word)",
+                Side::Right | Side::Regex => "a value (quote it if it is this word)",
             };
             return Err(self.error_at(bare, expected));
         }
@@ -315,33 +456,56 @@ impl<'t> Parser<'t> {
         Ok(Some(Word { at, text: bare.to_owned(), quoted: false }))
     }
 
-    /// Reads quoted text, from the opening quote on.
-    fn quoted(&mut self, quote: char) -> Result<String> {
+    /// Reads quoted text, from the opening quote on. Escapes are those of libsinsp; a backslash
+    /// before any other character stands for itself. On the right of `regex` only the quote and the
+    /// backslash can be escaped, because regular expressions have the others.
+    fn quoted(&mut self, quote: char, side: Side) -> Result<String> {
         let mut text = String::new();
-        let mut escaped = false;
-        for (at, c) in self.rest().char_indices().skip(1) {
+        let mut rest = self.rest().char_indices().skip(1).peekable();
+        while let Some((at, c)) = rest.next() {
             if c.is_control() {
                 self.at += at;
-                let expected = "no control character in quotes (`regex` finds them)";
+                let expected = "no control character in quotes (write `\\n`, `\\t` or `\\x1b`)";
                 return Err(self.error_at(c.encode_utf8(&mut [0; 4]), expected));
             }
-            if escaped {
-                if c != quote && c != '\\' {
-                    text.push('\\');
-                }
-                text.push(c);
-                escaped = false;
-            } else if c == '\\' {
-                escaped = true;
-            } else if c == quote {
+            if c == quote {
                 self.at += at + 1;
                 return Ok(text);
-            } else {
+            }
+            if c != '\\' {
                 text.push(c);
+                continue;
+            }
+            let next = rest.peek().map(|(_, next)| *next);
+            let (escaped, length) = match next {
+                Some(next) if next == quote || next == '\\' => (Some(next), 1),
+                _ if side == Side::Regex => (None, 0),
+                Some('n') => (Some('\n'), 1),
+                Some('t') => (Some('\t'), 1),
+                Some('r') => (Some('\r'), 1),
+                Some('b') => (Some('\u{8}'), 1),
+                Some('f') => (Some('\u{c}'), 1),
+                Some('/') => (Some('/'), 1),
+                Some('x') => (self.hexadecimal(at + 2), 3),
+                _ => (None, 0),
+            };
+            match escaped {
+                Some(escaped) => {
+                    text.push(escaped);
+                    (0..length).for_each(|_| _ = rest.next());
+                }
+                None => text.push('\\'),
             }
         }
         self.at = self.text.len();
         Err(self.error_at("", format!("the closing {quote}")))
+    }
+
+    /// Reads the two hexadecimal digits at `at` of the rest, which are a character of ASCII.
+    fn hexadecimal(&self, at: usize) -> Option<char> {
+        let digits = self.rest().get(at..at + 2)?;
+        let byte = u8::from_str_radix(digits, 16).ok().filter(u8::is_ascii)?;
+        digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(char::from(byte))
     }
 
     /// Skips a keyword, if it is next.

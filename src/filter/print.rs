@@ -52,34 +52,59 @@ impl Display for Comparison {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
         match &self.field {
             // A word without an operator has this meaning.
-            Field::Own(Own::Output) if self.operator == Operator::Icontains => {
+            Field::Own(Own::Output)
+                if self.operator == Operator::Icontains
+                    && self.modifier.is_none()
+                    && self.transformers.is_empty() =>
+            {
                 return self
                     .values
                     .iter()
                     .try_for_each(|word| text(formatter, word, Side::Left, true));
             }
-            Field::Own(own) => formatter.write_str(own.name())?,
+            Field::Own(own) => self.transformed(formatter, |f| f.write_str(own.name()))?,
             // Quote a name that the parser would take for an alert's own field, or for a typo.
             Field::Output(name) => {
-                text(formatter, name, Side::Left, own_or_slip(name).is_none())?;
+                let may_be_bare = own_or_slip(name).is_none();
+                self.transformed(formatter, |f| text(f, name, Side::Left, may_be_bare))?;
             }
         }
         write!(formatter, " {}", self.operator.name())?;
-        match self.operator.takes() {
+        if let Some(modifier) = self.modifier {
+            write!(formatter, " {}", modifier.name())?;
+        }
+        let takes = if self.modifier.is_some() { Takes::List } else { self.operator.takes() };
+        let side = if self.operator == Operator::Regex { Side::Regex } else { Side::Right };
+        match takes {
             Takes::Nothing => Ok(()),
             Takes::Value => self.values.iter().try_for_each(|value| {
                 formatter.write_str(" ")?;
-                text(formatter, value, Side::Right, true)
+                text(formatter, value, side, true)
             }),
             Takes::List => {
                 formatter.write_str(" (")?;
                 for (number, value) in self.values.iter().enumerate() {
                     formatter.write_str(if number == 0 { "" } else { ", " })?;
-                    text(formatter, value, Side::Right, true)?;
+                    text(formatter, value, side, true)?;
                 }
                 formatter.write_str(")")
             }
         }
+    }
+}
+
+impl Comparison {
+    /// Writes the field in its functions.
+    fn transformed(
+        &self,
+        formatter: &mut Formatter<'_>,
+        field: impl Fn(&mut Formatter<'_>) -> Result,
+    ) -> Result {
+        self.transformers
+            .iter()
+            .try_for_each(|transformer| write!(formatter, "{}(", transformer.name()))?;
+        field(formatter)?;
+        self.transformers.iter().try_for_each(|_| formatter.write_str(")"))
     }
 }
 
@@ -89,5 +114,5 @@ fn text(formatter: &mut Formatter<'_>, text: &str, side: Side, may_be_bare: bool
     if may_be_bare && !text.is_empty() && !keyword && side.bare(text) == text {
         return formatter.write_str(text);
     }
-    write!(formatter, "\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#))
+    formatter.write_str(&side.quoted(text))
 }

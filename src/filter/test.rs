@@ -33,6 +33,10 @@ impl<'i> Item<'i> {
         Self { text, plain }
     }
 
+    pub(super) fn as_str(&self) -> &'i str {
+        self.text
+    }
+
     pub(super) fn text(text: &'i str) -> Self {
         Self::new(text, false)
     }
@@ -68,7 +72,7 @@ pub(super) enum Test {
     Ordered(Operator, Option<Number>),
     Contains(Box<Finder<'static>>),
     ContainsCaseless(Box<Caseless>),
-    StartsWith(String),
+    StartsWith(Vec<u8>),
     EndsWith(String),
     Matches(Box<Pattern>),
     Begins(Vec<Prefix>),
@@ -99,12 +103,15 @@ type Result<T> = std::result::Result<T, Unfit>;
 impl Test {
     pub(super) fn new(
         field: &Field,
+        transformed: bool,
         operator: Operator,
         values: &[String],
         room: &mut Room,
     ) -> Result<Self> {
         match field {
             _ if operator == Operator::Exists => Ok(Self::Exists),
+            // The result of a function is text, whatever its field is.
+            _ if transformed => text(operator, values, room),
             Field::Own(Own::Priority) => priorities(operator, values),
             Field::Own(Own::Time) if compares(operator) => times(operator, values),
             _ => text(operator, values, room),
@@ -148,7 +155,7 @@ impl Test {
             },
             Self::Contains(finder) => finder.find(text.as_bytes()).is_some(),
             Self::ContainsCaseless(piece) => piece.is_in(text),
-            Self::StartsWith(beginning) => text.starts_with(beginning.as_str()),
+            Self::StartsWith(beginning) => text.as_bytes().starts_with(beginning),
             Self::EndsWith(end) => text.ends_with(end.as_str()),
             Self::Matches(pattern) => pattern.is_match(text),
             Self::Begins(prefixes) => prefixes.iter().any(|prefix| prefix.begins(text)),
@@ -176,7 +183,8 @@ impl Test {
             }
             Self::Contains(finder) => size_of::<Finder<'_>>() + finder.needle().len(),
             Self::ContainsCaseless(piece) => piece.size(),
-            Self::StartsWith(text) | Self::EndsWith(text) => text.len(),
+            Self::StartsWith(bytes) => bytes.len(),
+            Self::EndsWith(text) => text.len(),
             Self::Matches(pattern) => size_of::<Pattern>() + pattern.size(),
             Self::Begins(prefixes) => prefixes.iter().map(Prefix::size).sum(),
             Self::Times(_, times) => size_of_val(times.as_slice()),
@@ -269,11 +277,15 @@ fn text(operator: Operator, values: &[String], room: &mut Room) -> Result<Test> 
                 bytes(value).ok_or_else(|| unfit("bytes in hexadecimal, two digits each"))?;
             Test::Contains(Box::new(Finder::new(&bytes).into_owned()))
         }
-        Operator::StartsWith => Test::StartsWith(value.to_owned()),
+        Operator::StartsWith => Test::StartsWith(value.as_bytes().to_vec()),
+        Operator::Bstartswith => Test::StartsWith(
+            bytes(value).ok_or_else(|| unfit("bytes in hexadecimal, two digits each"))?,
+        ),
         Operator::EndsWith => Test::EndsWith(value.to_owned()),
-        Operator::Glob => {
-            let pattern = Pattern::new(&glob::as_regex(value), room).map_err(|why| unfit(&why))?;
-            Test::Matches(Box::new(pattern))
+        Operator::Glob | Operator::Iglob => {
+            let fold = if operator == Operator::Iglob { "(?i)" } else { "" };
+            let regex = format!("{fold}{}", glob::as_regex(value));
+            Test::Matches(Box::new(Pattern::new(&regex, room).map_err(|why| unfit(&why))?))
         }
         Operator::Regex => Test::Matches(Box::new(whole(value, room).map_err(|why| unfit(&why))?)),
         Operator::Pmatch => {

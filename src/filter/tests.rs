@@ -70,7 +70,7 @@ fn errors_have_column_expected_found_and_suggestion() {
         ("a = 'b", "column 7: expected the closing ', found the end"),
         (
             "a = 'b\u{7}'",
-            "column 7: expected no control character in quotes (`regex` finds them), found \
+            "column 7: expected no control character in quotes (write `\\n`, `\\t` or `\\x1b`), found \
              \"\\u{7}\"",
         ),
         ("a regex '('", "column 9: expected a pattern (unclosed group), found \"(\""),
@@ -200,6 +200,8 @@ fn word() -> impl Strategy<Value = String> {
         "/[a-c*]/[a-c?]",
         "\"([^\"\\\\\\x00-\\x1f\\x7f-\\x9f]|\\\\[\"\\\\a]){0,4}\"",
         "'[a-c \\[\\]]{0,3}'",
+        "'(\\\\n|\\\\t|\\\\x[0-7][0-9a-f]|a){0,3}'",
+        "b\\[[a/=,<>()!]{1,3}\\]",
     ]
 }
 
@@ -216,11 +218,18 @@ fn comparison() -> impl Strategy<Value = String> {
         "startswith",
         "endswith",
         "glob",
+        "iglob",
     ]);
     let list = prop::sample::select(vec!["in", "intersects", "pmatch", "IN"]);
     let own = prop::sample::select(vec!["rule", "source", "hostname", "output", "tags"]);
     let priority = prop::sample::select(vec!["=", "!=", "<", ">="]);
+    let modifier = prop::sample::select(vec!["anyof", "allof", "oneof", "AnyOf"]);
+    let function = prop::sample::select(vec!["tolower", "toupper", "b64", "basename", "len"]);
     prop_oneof![
+        (word(), operator.clone(), modifier, prop::collection::vec(word(), 0..4))
+            .prop_map(|(a, b, c, d)| format!("{a} {b} {c} ({})", d.join(","))),
+        (function.clone(), function, word(), operator.clone(), word())
+            .prop_map(|(a, b, c, d, e)| format!("{a}({b}( {c})) {d} {e}")),
         (word(), operator.clone(), word()).prop_map(|(a, b, c)| format!("{a} {b} {c}")),
         (own, operator, word()).prop_map(|(a, b, c)| format!("{a} {b} {c}")),
         (word(), list, prop::collection::vec(word(), 0..4))
@@ -273,6 +282,33 @@ proptest! {
         if Filter::parse(&text).is_ok() {
             filter_text(&text);
         }
+    }
+
+    #[test]
+    fn modifiers_combine_single_comparisons(
+        field in word(),
+        operator in prop::sample::select(vec!["=", "!=", "<", "contains", "startswith", "glob"]),
+        values in prop::collection::vec(word(), 0..4),
+    ) {
+        let of = |modifier: &str| {
+            let text = format!("{field} {operator} {modifier} ({})", values.join(", "));
+            Filter::parse(&text).map(|filter| matching(&filter))
+        };
+        let one = |value: &String| {
+            Filter::parse(&format!("{field} {operator} {value}")).map(|filter| matching(&filter))
+        };
+        let Ok(each) = values.iter().map(one).collect::<Result<Vec<_>, _>>() else { return Ok(()) };
+        let Ok(any) = of("anyof") else { return Ok(()) };
+        let count = |line: usize| each.iter().filter(|matches| matches[line]).count();
+        let lines = 0..any.len();
+        let expected = |f: &dyn Fn(usize) -> bool| lines.clone().map(|l| f(count(l))).collect();
+        let (all, single) = (of("allof").unwrap(), of("oneof").unwrap());
+        let expected: [Vec<bool>; 3] = [
+            expected(&|count| count > 0),
+            expected(&|count| count > 0 && count == values.len()),
+            expected(&|count| count == 1),
+        ];
+        prop_assert_eq!([any, all, single], expected);
     }
 
     #[test]
