@@ -1,4 +1,5 @@
-//! Checks that any text becomes a `grpc-message` of printable ASCII that decodes to it, or its start.
+//! Checks that any text becomes a `grpc-message` of printable ASCII that decodes to the text, or to
+//! its beginning.
 
 #![no_main]
 
