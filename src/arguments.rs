@@ -1,4 +1,4 @@
-//! The command line, as clap reads it.
+//! The command line, as clap parses it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use falconer::certs::Host;
 use falconer::client::{self, Target};
 use falconer::config::Options;
 
-/// What holds for every command.
+/// The end of every `--help`.
 const AFTER: &str = "\
-Standard output is data, standard error is the log. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 \
-wrong configuration. FALCONER_LOG=debug, or another level or filter, says how much is logged; with \
-NO_COLOR there are no colours.";
+Data goes to standard output, the log to standard error. Exit codes: 0 success, 1 failure, 2 wrong \
+usage, 78 wrong configuration. FALCONER_LOG sets the log level or filter, such as debug; NO_COLOR \
+turns off colours.";
 
 /// Serves Falco's gRPC API (outputs and version) beside any Falco.
 #[derive(Debug, Parser)]
@@ -24,34 +24,34 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Takes Falco's alerts in and serves them; with `-- falco …` it also runs Falco.
+    /// Receives Falco's alerts and serves them; with `-- falco …` it also runs Falco.
     Serve(Serve),
-    /// Says what `serve` would find wrong, and how to mend it; starts nothing.
+    /// Reports what `serve` would find wrong and how to fix it; starts nothing.
     Check(Serve),
-    /// Certificates for mutual TLS.
+    /// Makes certificates for mutual TLS.
     #[command(subcommand)]
     Certs(Certs),
-    /// Alerts that are kept, or with -f those that come, of a running server or of a file.
+    /// Prints the retained alerts of a running server or the alerts of a file; -f follows new ones.
     Events {
-        /// Go on with alerts as they come; of a file those that are written from now on.
+        /// Print new alerts as they arrive; for a file, as they are written.
         #[arg(short, long, conflicts_with = "until")]
         follow: bool,
-        /// Only so many of the newest; with -f so many are looked at.
+        /// Only the newest N alerts; with -f, consider the newest N before following.
         #[arg(long, value_name = "N")]
         last: Option<usize>,
-        /// Only those of this time (RFC 3339) and later, or younger than this age (90s, 10m, 24h, 7d).
+        /// Only alerts from this time (RFC 3339) on, or younger than this age (90s, 10m, 24h, 7d).
         #[arg(long, value_name = "TIME|AGE")]
         since: Option<String>,
-        /// Only those of before this time, or older than this age.
+        /// Only alerts before this time, or older than this age.
         #[arg(long, value_name = "TIME|AGE")]
         until: Option<String>,
-        /// Only those for which this condition holds: 'priority >= warning and proc.name = bash'.
+        /// Only alerts that match this filter: 'priority >= warning and proc.name = bash'.
         #[arg(long, value_name = "EXPR")]
         filter: Option<String>,
-        /// How they are written.
+        /// The output format.
         #[arg(short, long, value_enum, default_value_t = Output::Text)]
         output: Output,
-        /// A file of Falco's JSON lines, or - for standard input, instead of a server.
+        /// Read this file of Falco's JSON lines instead of a server; - is standard input.
         #[arg(
             value_name = "FILE",
             conflicts_with_all = ["url", "token_file", "ca", "cert", "key"]
@@ -60,12 +60,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         server: Server,
     },
-    /// Waits for alerts, for scripts and CI: exit code 0 when they came, 1 when not.
+    /// Waits for alerts, for scripts and CI: exit code 0 if they arrive in time, 1 if not.
     Wait {
-        /// The condition: "rule = 'Terminal shell in container'".
+        /// The filter: "rule = 'Terminal shell in container'".
         #[arg(long, value_name = "EXPR")]
         filter: String,
-        /// How many.
+        /// The number of alerts to wait for.
         #[arg(
             long,
             default_value_t = 1,
@@ -73,30 +73,30 @@ pub(crate) enum Command {
             value_parser = clap::value_parser!(u64).range(1..)
         )]
         count: u64,
-        /// How long at most: 60s, 5m.
+        /// The timeout: 60s, 5m.
         #[arg(long, default_value = "60s", value_name = "TIME", value_parser = positive)]
         timeout: Duration,
-        /// Count alerts of this time, or age, and younger too, and not only those to come.
+        /// Also count retained alerts from this time on, or younger than this age.
         #[arg(long, value_name = "TIME|AGE")]
         since: Option<String>,
         #[command(flatten)]
         server: Server,
     },
-    /// Posts standard input to a running server, for Falco's program_output.
+    /// Posts alerts from standard input to a running server, for Falco's program_output.
     Ingest {
         #[command(flatten)]
         server: Server,
     },
-    /// What a shell needs to complete these commands.
+    /// Prints a completion script for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// The manual page.
+    /// Prints the manual page.
     Man,
     /// Serves invented alerts, for a first look: no root, no Falco, no file.
     Demo {
-        /// Alerts a second.
+        /// The number of alerts per second.
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         rate: u32,
         #[command(flatten)]
@@ -104,31 +104,31 @@ pub(crate) enum Command {
     },
 }
 
-/// A time that is left.
+/// Parses a duration longer than zero.
 fn positive(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
     match Duration::try_from(duration) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("expected a time that is left, such as 60s or 5m".to_owned()),
+        _ => Err("expected a duration longer than zero, such as 60s or 5m".to_owned()),
     }
 }
 
-/// A running server's gateway.
+/// The gateway of a running server.
 #[derive(Debug, Args)]
 pub(crate) struct Server {
-    /// Where it is.
+    /// The gateway's URL.
     #[arg(long = "server", value_name = "URL", default_value = "http://127.0.0.1:2804")]
     url: String,
-    /// The file with its token.
+    /// The file with the gateway's token.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// The certificate of who signed the server's, for https.
+    /// The certificates of authorities to verify the server by, for https.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// A certificate to show.
+    /// The client certificate.
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
-    /// Its key.
+    /// The key of the client certificate.
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 }
@@ -139,12 +139,12 @@ impl From<Server> for Target {
     }
 }
 
-/// How alerts are written.
+/// The output format of alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// Time, priority, machine, rule and text.
+    /// Time, priority, host, rule and output.
     Text,
-    /// Falco's JSON, a line each.
+    /// Falco's JSON, one alert per line.
     Json,
     /// The same as text, in columns.
     Table,
@@ -162,12 +162,12 @@ impl From<Output> for client::Output {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Certs {
-    /// Makes an authority, a server's and a client's certificate, and says what to do with them.
+    /// Makes an authority, a server and a client certificate, and prints how to use them.
     Init {
-        /// Where to put them; created if it is missing. Nothing in it is overwritten.
+        /// The directory for the files; created if it is missing. No file is overwritten.
         #[arg(value_name = "DIR")]
         directory: PathBuf,
-        /// A name or address the server is reached by, besides those of this machine; repeatable.
+        /// A DNS name or IP address of the server, besides those of this machine; repeatable.
         #[arg(long = "host", value_name = "NAME")]
         hosts: Vec<Host>,
     },
@@ -175,12 +175,12 @@ pub(crate) enum Certs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Falco's own falco.yaml, or one with a `falconer:` key.
+    /// The configuration file: Falco's own falco.yaml, or one with a `falconer:` key.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
-    /// A Falco to start, read, restart, and end with this process.
+    /// A Falco to run: Falconer reads its alerts, restarts it if it ends, and stops it at shutdown.
     #[arg(last = true, value_name = "FALCO")]
     falco: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! `falconer`: argv to command to exit code.
+//! The `falconer` program: parses the command line, runs one command, returns its exit code.
 
 mod arguments;
 mod manual;
@@ -17,7 +17,7 @@ use falconer::config::{self, Options};
 use falconer::net::Inherited;
 use falconer::server::{self, Start};
 
-/// As clap has it: the command line is wrong.
+/// The command line is wrong. The same code as clap's.
 const EX_USAGE: u8 = 2;
 
 /// `sysexits.h`: the configuration is wrong.
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         }
         Command::Ingest { server } => ask(server, async |server| client::ingest(&server).await),
         Command::Completions { shell } => {
-            // It panics when what it is given cannot be written to.
+            // `generate` panics on a write error, so it writes to memory first.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "falconer", &mut script);
             io::stdout().write_all(&script).map_err(Into::into).map(|()| ExitCode::SUCCESS)
@@ -73,7 +73,7 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn serve(options: Options, demo: Option<u32>) -> Done {
-    // While there is one thread only.
+    // Must run before the runtime starts other threads.
     let inherited = Inherited::from_environment();
     let loaded = match config::load(&options, &env) {
         Ok(loaded) => loaded,
@@ -103,8 +103,8 @@ fn check(options: &Options) -> Done {
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Asks a running server. What is wrong with the question is usage; a reader of ours that has gone
-/// is no failure.
+/// Runs a client command against a running server. Wrong options exit with [`EX_USAGE`]. A broken
+/// pipe on standard output is not a failure.
 fn ask(
     server: arguments::Server,
     question: impl AsyncFnOnce(client::Server) -> Result<(), ClientError>,
@@ -135,7 +135,7 @@ fn certs_init(directory: &Path, hosts: &[Host]) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs `work` on so many threads; 0 is one per core.
+/// Runs `work` on a runtime with this number of threads; 0 is one per core.
 fn run<T>(threads: usize, work: impl Future<Output = T>) -> io::Result<T> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if threads > 0 {
@@ -143,7 +143,7 @@ fn run<T>(threads: usize, work: impl Future<Output = T>) -> io::Result<T> {
     }
     let runtime = runtime.enable_all().build()?;
     let outcome = runtime.block_on(work);
-    // A read of standard input cannot be interrupted, and is not waited for.
+    // A blocking read of standard input cannot be interrupted, so this does not wait for it.
     runtime.shutdown_background();
     Ok(outcome)
 }

@@ -1,24 +1,24 @@
-//! `falconer man`: one page with every command and every option.
+//! `falconer man`: one manual page with every command and every option.
 //!
-//! clap_mangen makes a page of a command, and names a page of its own for each command below it.
-//! Nobody installed those, so what it would put there is put into this one:
+//! clap_mangen renders one page for each command and refers to the pages of its subcommands. Only
+//! this page gets installed, so it includes the others:
 //!
 //! 1. The head of the program's page, up to its options.
-//! 2. Each command, in the order of `--help`, as a section; the sections of its own page stand one
-//!    level below.
-//! 3. What a page of its own would repeat (title, name, version) is left out.
+//! 2. Each command as a section, in the order of `--help`. The sections of the command's own page
+//!    become subsections.
+//! 3. Title, name and version of a command's own page are left out.
 
 use std::io::{self, Write};
 
 use clap::Command;
 use clap_mangen::Man;
 
-/// Writes the page.
+/// Writes the page to `out`.
 pub(crate) fn write(command: Command, out: &mut impl Write) -> io::Result<()> {
     let mut command = command.disable_help_subcommand(true).max_term_width(0);
     command.build();
     let page = Man::new(command.clone());
-    // Its own title leaves out what is empty, and then the version stands for the date.
+    // clap_mangen's title omits empty fields, which would put the version in place of the date.
     let version = command.get_version().unwrap_or_default();
     writeln!(out, ".TH FALCONER 1 \"\" \"falconer {version}\" \"Falconer\"")?;
     page.render_name_section(out)?;
@@ -29,7 +29,7 @@ pub(crate) fn write(command: Command, out: &mut impl Write) -> io::Result<()> {
     page.render_extra_section(out)
 }
 
-/// The commands below one; those that only group others are left to these.
+/// Writes the subcommands of `parent`. A command that only groups others has no section.
 fn below(parent: &Command, out: &mut impl Write) -> io::Result<()> {
     for command in parent.get_subcommands().filter(|command| !command.is_hide_set()) {
         if command.has_subcommands() {
@@ -48,8 +48,8 @@ fn below(parent: &Command, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Sections one level lower. The first is the description, which needs no heading here, and each
-/// begins with two lines that every page has once.
+/// Turns sections into subsections. Drops the heading of the description, and the `.ie` and `.el`
+/// lines that each rendered part begins with.
 fn lowered(sections: &str) -> String {
     let lines = sections.lines().filter(|line| {
         !line.starts_with(".ie ") && !line.starts_with(".el ") && *line != ".SH DESCRIPTION"
