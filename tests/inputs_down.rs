@@ -216,7 +216,7 @@ async fn a_pattern_is_taken_for_a_name_and_told_so() {
     let dir = tempfile::tempdir().unwrap();
     let pattern = dir.path().join("*.json");
     let gateway = follow(&[&pattern]);
-    gateway.server.wait_for_log("patterns are not read; name each file");
+    gateway.server.wait_for_log("patterns are not expanded; name each file");
     down(&gateway, "does not exist yet").await;
 }
 

@@ -324,7 +324,7 @@ fn a_reload_that_hangs_does_not_keep_it_from_ending() {
     fs::remove_file(server.at("falconer.yaml")).unwrap();
     nix::unistd::mkfifo(&server.at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     std::os::unix::fs::symlink(server.at("pipe"), server.at("falconer.yaml")).unwrap();
-    server.reload("it is no regular file");
+    server.reload("is not a regular file");
     assert_eq!(server.end(), Some(0));
 }
 

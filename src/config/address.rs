@@ -1,8 +1,8 @@
-//! Addresses: the text of a setting -> where to listen or whom to ask. Pure, nothing is resolved.
+//! Parses addresses to listen on or to connect to. Pure: it resolves no names.
 //!
-//! Errors say what was expected and what to write; the caller puts the key and the text in front.
-//! What Falco took and nobody can have meant (port 443 for an address without one, a socket path
-//! that gRPC reads as a host) is refused with the form that says it.
+//! Errors say what was expected and what to write; the caller prepends the key and the text. Two
+//! forms that Falco accepted are rejected, because nobody can have meant them: an address without
+//! a port (443 in Falco) and a socket path that gRPC reads as a host. The error has the right form.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -11,25 +11,25 @@ use std::{
 
 use super::place::quoted;
 
-/// Falco's prefix of a unix socket; exactly this, in lower case.
+/// Falco's prefix of a unix socket, in lower case only.
 const UNIX: &str = "unix://";
 
-/// Longest path of a unix socket, in bytes: `sun_path` has 108, one of them the end.
+/// Longest path of a unix socket, in bytes: `sun_path` has 108, one of them the final NUL.
 const MAX_SOCKET_PATH: usize = 107;
 
 /// Longest host name, in bytes (RFC 1035).
 const MAX_HOST: usize = 253;
 
-/// `grpc.bind_address`.
+/// The value of `grpc.bind_address`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Bind {
     /// An absolute path.
     Unix(PathBuf),
-    /// `host:port`, to be resolved.
+    /// `host:port`, not resolved yet.
     Tcp(String),
 }
 
-/// Reads `grpc.bind_address`.
+/// Parses `grpc.bind_address`.
 pub(super) fn bind(text: &str) -> Result<Bind, String> {
     if let Some(path) = text.strip_prefix(UNIX) {
         return socket_path(path).map(|()| Bind::Unix(PathBuf::from(path)));
@@ -38,7 +38,7 @@ pub(super) fn bind(text: &str) -> Result<Bind, String> {
         let path = format!("{UNIX}/{}", path.trim_start_matches('/'));
         return Err(format!("expected {UNIX} and an absolute path; write {}", quoted(&path)));
     }
-    // `null` is what Falco makes of a key without a value.
+    // Falco turns a key without a value into `null`.
     if text.is_empty() || text == "null" || text.contains("//") {
         return Err(format!(
             "expected HOST:PORT, or {UNIX} and an absolute path; write 0.0.0.0:5060 or \
@@ -49,7 +49,7 @@ pub(super) fn bind(text: &str) -> Result<Bind, String> {
     Ok(Bind::Tcp(text.to_owned()))
 }
 
-/// Reads `falconer.gateway.listen`: an address of this machine.
+/// Parses `falconer.gateway.listen`: an address of this machine.
 pub(super) fn gateway(text: &str) -> Result<SocketAddr, String> {
     let (host, port) = host_port(text, 2804)?;
     let address = match host {
@@ -62,11 +62,11 @@ pub(super) fn gateway(text: &str) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(address, port))
 }
 
-/// Reads `falconer.falco.webserver` into `host:port`.
+/// Parses `falconer.falco.webserver` into `host:port`.
 pub(super) fn webserver(text: &str) -> Result<String, String> {
     if text.starts_with("https://") {
-        return Err("expected HOST:PORT or http://HOST:PORT, since this version does not ask \
-                    over TLS; write localhost:8765"
+        return Err("expected HOST:PORT or http://HOST:PORT, because TLS is not supported here; \
+                    write localhost:8765"
             .to_owned());
     }
     let address = text.strip_prefix("http://").unwrap_or(text);
@@ -88,8 +88,8 @@ fn socket_path(path: &str) -> Result<(), String> {
     }
     if path.len() > MAX_SOCKET_PATH {
         return Err(format!(
-            "the path has {} bytes; expected at most {MAX_SOCKET_PATH}, which the system allows; \
-             use a shorter one",
+            "the path has {} bytes; expected at most {MAX_SOCKET_PATH}, the system's limit; use a \
+             shorter path",
             path.len()
         ));
     }
@@ -101,18 +101,18 @@ enum Host<'a> {
     Name(&'a str),
 }
 
-/// Splits `host:port`; `example` is the port that errors propose.
+/// Splits `host:port`; `example` is the port that errors suggest.
 fn host_port(text: &str, example: u16) -> Result<(Host<'_>, u16), String> {
     let write = |host: &str| format!("write {host}:{example}");
     if text.is_empty() {
         return Err(format!("expected HOST:PORT; {}", write("127.0.0.1")));
     }
     if text.parse::<Ipv6Addr>().is_ok() {
-        // `::1:5060` is one, and its author meant a port.
+        // `::1:5060` is an IPv6 address too, but its author meant a port.
         return Err(format!("expected an IPv6 address in [ ] and a port; {}", write("[::1]")));
     }
     let (host, port) = match text.rsplit_once(':') {
-        // The last colon of `[::1]` is inside.
+        // In `[::1]` the last colon is inside the brackets and separates no port.
         Some((host, port)) if !port.ends_with(']') => (host, port),
         _ if is_host(text) => return Err(format!("there is no port; {}", write(text))),
         _ => return Err(format!("expected HOST:PORT; {}", write("127.0.0.1"))),
@@ -143,7 +143,7 @@ fn host_port(text: &str, example: u16) -> Result<(Host<'_>, u16), String> {
     Ok((address.unwrap_or(Host::Name(host)), port))
 }
 
-/// Whether a text may be a host: a name, an IPv4 address, or an IPv6 address in brackets.
+/// Whether a text can be a host: a name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host(text: &str) -> bool {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bind_addresses_of_falco_are_taken() {
+    fn bind_addresses_of_falco_are_accepted() {
         let unix = |path: &str| Bind::Unix(PathBuf::from(path));
         let longest = format!("/{}", "x".repeat(106));
         for (text, expected) in [
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bind_addresses_say_what_to_write() {
+    fn other_bind_addresses_are_rejected_with_what_to_write() {
         let too_long = format!("unix:///{}", "ö".repeat(54));
         for (text, expected) in [
             ("unix://rel.sock", "absolute path after unix://; write unix:///run/falco/falco.sock"),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_is_served_at_an_address() {
+    fn the_gateway_listens_on_an_address_of_this_machine() {
         for (text, expected) in [
             ("127.0.0.1:2804", "127.0.0.1:2804"),
             ("127.9.9.9:0", "127.9.9.9:0"),

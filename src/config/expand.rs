@@ -1,12 +1,12 @@
-//! `${VAR}` in settings, as Falco expanded it (0.37 and later).
+//! Expands `${VAR}` in settings, as Falco 0.37 and later did.
 //!
-//! Left to right over one scalar:
+//! Each scalar is expanded from left to right:
 //!
-//! 1. `${NAME}` becomes the variable's value, or nothing when it is not set; reading goes on at
-//!    the start of that value, so that a reference in it is expanded as well.
-//! 2. `$${NAME}` is the literal `${NAME}`; reading goes on behind its `${`.
-//! 3. `${` without a `}` behind it ends the expansion, the rest stays as it is.
-//! 4. Any other `$` is a dollar sign. (Falco stopped there, so `5$ and ${HOME}` stayed as it is.)
+//! 1. `${NAME}` is replaced by the variable's value, or by nothing if it is not set. Expansion
+//!    continues at the start of that value, so references in it are expanded as well.
+//! 2. `$${NAME}` is the literal `${NAME}`. Expansion continues after its `${`.
+//! 3. `${` without a following `}` ends the expansion. The rest stays as it is.
+//! 4. Any other `$` is a dollar sign. Falco stopped there, so that `5$ and ${HOME}` was unchanged.
 //!
 //! Variables that refer to each other in a circle made Falco loop for ever; here they are an
 //! error. Keys, and values given with `-o`, are not expanded. The environment is a parameter.
@@ -18,11 +18,11 @@ use super::{
     tree::{Node, Value},
 };
 
-/// References followed in one scalar; more is a circle.
+/// The most references to follow in one scalar. More count as a circle.
 const MAX_REFERENCES: usize = 64;
 
-/// Longest scalar an expansion may make, in bytes; variables that repeat each other double it
-/// with every reference.
+/// Longest result of an expansion, in bytes. Variables that repeat each other double it with every
+/// reference.
 const MAX_EXPANDED: usize = 64 << 10;
 
 /// Expands every scalar of a tree.
@@ -48,11 +48,11 @@ pub(super) fn expand(node: &mut Node, env: Env<'_>, report: &mut Report) {
     }
 }
 
-/// The expansion of one scalar; `None` when it does not end.
+/// Expands one scalar; returns `None` if the expansion does not end.
 fn expanded(text: &str, env: Env<'_>) -> Option<String> {
     let mut text = text.to_owned();
     let mut references = 0;
-    // Everything before this byte is done.
+    // Everything before this byte is expanded.
     let mut done = 0;
     while let Some((dollar, from)) = next_dollar(&text, done) {
         if from.starts_with("$${") && from.contains('}') {
@@ -75,7 +75,7 @@ fn expanded(text: &str, env: Env<'_>) -> Option<String> {
     Some(text)
 }
 
-/// The next dollar sign at or behind a byte, and the text from it on.
+/// Returns the next dollar sign from byte `done` on, and the text from it on.
 fn next_dollar(text: &str, done: usize) -> Option<(usize, &str)> {
     let dollar = done + text.get(done..)?.find('$')?;
     Some((dollar, text.get(dollar..)?))
@@ -117,7 +117,7 @@ mod tests {
             ("$${X", "$${X"),
             ("${}", ""),
             ("${X${X}}", "}"),
-            // A value that ends in a dollar makes a reference with what follows it.
+            // A value that ends in a dollar sign forms a reference with the text after it.
             ("${DOLLAR}{X}", "x"),
             // Falco stopped at the lone dollar.
             ("5$ and ${X}", "5$ and x"),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expansion_that_does_not_end_is_given_up() {
+    fn an_endless_expansion_is_rejected() {
         assert_eq!(expanded("${CIRCLE}", &env), None);
         assert_eq!(expanded("${TWICE}", &env), None);
     }

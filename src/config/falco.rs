@@ -1,11 +1,11 @@
-//! Falco's own maps, `grpc` and `grpc_output`, as Falco 0.24 to 0.43 read them.
+//! Reads Falco's own maps, `grpc` and `grpc_output`, as Falco 0.24 to 0.43 did.
 //!
-//! 1. A map that is present follows Falco to the letter: `enabled` is off unless it is said, and
+//! 1. A map that is present follows Falco exactly: `enabled` is false by default, and
 //!    `bind_address` is `0.0.0.0:5060` with mutual TLS, not the socket of Falco's sample file.
-//! 2. A scalar of the wrong type takes the default, as in Falco; unlike there, with a warning.
-//! 3. A scalar in place of the map is an error; a list or no value takes all defaults.
-//! 4. Without any `grpc` key ([`provide_grpc`]) our own default holds: Falco 0.44 and later ship
-//!    a file without it, and a server that then serves nothing would be of no use.
+//! 2. A scalar of the wrong type has its default, as in Falco. Unlike Falco, that is a warning.
+//! 3. A scalar in place of the map is an error. A list or no value means all defaults.
+//! 4. Without a `grpc` key Falconer's own default applies ([`provide_grpc`]). Falco 0.44 and later
+//!    ship a file without it, and a server that then serves nothing would be of no use.
 
 use crate::net::TlsFiles;
 
@@ -18,11 +18,11 @@ use super::{
     tree::{Entry, Node, Value},
 };
 
-/// Where the API is served when there is no `grpc` key: the socket of Falco's sample file since
-/// 0.33, which its clients' examples use.
+/// The address if there is no `grpc` key: the socket of Falco's sample file since 0.33, which the
+/// examples of its clients use.
 pub const DEFAULT_BIND_ADDRESS: &str = "unix:///run/falco/falco.sock";
 
-/// Falco's default of `grpc.bind_address` in a `grpc` map without it: a port, with mutual TLS.
+/// Falco's default of `grpc.bind_address` in a `grpc` map: TCP, with mutual TLS.
 pub const FALCO_BIND_ADDRESS: &str = "0.0.0.0:5060";
 
 /// Falco's default of `grpc.private_key`.
@@ -40,16 +40,16 @@ const FALCO_THREADINESS: u32 = 0;
 /// Falco's default of `grpc.enabled`.
 const FALCO_GRPC_ENABLED: bool = false;
 
-/// Falco's default of `grpc_output.enabled`: on, also when the whole map is absent.
+/// Falco's default of `grpc_output.enabled`: true, also if the whole map is absent.
 const FALCO_GRPC_OUTPUT_ENABLED: bool = true;
 
-/// The `grpc` map as it was written.
+/// The `grpc` map as written.
 #[derive(Debug)]
 pub(super) struct Grpc {
     pub(super) enabled: Placed<bool>,
     pub(super) bind_address: Placed<String>,
     pub(super) threadiness: Placed<u32>,
-    /// The files, used only when the address is not a unix socket.
+    /// The files of TLS. Not used if the address is a unix socket.
     pub(super) private_key: Placed<String>,
     pub(super) cert_chain: Placed<String>,
     pub(super) root_certs: Placed<String>,
@@ -61,8 +61,8 @@ impl Grpc {
     }
 }
 
-/// Puts our own default where there is no `grpc` key, so that `-o grpc.bind_address=…` changes
-/// the address and nothing else. Says whether it did.
+/// Inserts Falconer's own default if there is no `grpc` key, so that `-o grpc.bind_address=…`
+/// changes only the address. Returns whether it did.
 pub(super) fn provide_grpc(root: &mut Node) -> bool {
     let key = |name: &str, value| {
         let value = Node::new(value, At::Whole);
@@ -77,9 +77,9 @@ pub(super) fn provide_grpc(root: &mut Node) -> bool {
     missing
 }
 
-/// Notes that a newer Falco objects to keys it no longer has, where the file is Falco's own.
+/// Notes that a newer Falco warns about keys it no longer knows, if Falco reads this file too.
 pub(super) fn note_leftovers(root: &Node, report: &mut Report) {
-    /// Keys that a file has only if Falco reads it.
+    /// Keys that show that Falco reads the file.
     const FALCOS_OWN: [&str; 4] = ["rules_files", "rules_file", "engine", "load_plugins"];
     if FALCOS_OWN.iter().any(|key| root.get(key).is_some())
         && let Some(entry) = root.get("grpc").or_else(|| root.get("grpc_output"))
@@ -87,7 +87,7 @@ pub(super) fn note_leftovers(root: &Node, report: &mut Report) {
         report.note(
             entry.at,
             "Falco 0.44 and later warn at each start about the keys grpc and grpc_output; with \
-             such a Falco, move them to a file of their own and name that with -c",
+             such a Falco, move them to a separate file and pass that with -c",
         );
     }
 }
@@ -114,7 +114,7 @@ pub(super) fn grpc_output(root: &Node, report: &mut Report) -> Placed<bool> {
 /// One of the two maps.
 struct Map<'t> {
     section: Section<'t>,
-    /// Where a default is told of.
+    /// The place of findings about a default.
     at: At,
 }
 
@@ -187,7 +187,7 @@ impl<'t> Map<'t> {
         let found = node.found();
         report.warn(
             node.at,
-            format!("{name} {found}; expected {expected}; {used} is used, as Falco did"),
+            format!("{name} {found}; expected {expected}; {used} is used, as in Falco"),
         );
     }
 }

@@ -1,7 +1,7 @@
-//! What the room asks the file system: the only file of it that does IO.
+//! Reads configuration files and directories.
 //!
-//! A file is read up to one byte more than is allowed, which shows that there is more. What is
-//! neither a file nor a directory is not opened as an include: a pipe would never end.
+//! Reading stops one byte after the size limit, so that a larger file is noticed. An include that
+//! is neither a file nor a directory is not opened, because reading a pipe might never end.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 
 use super::{include::MAX_FILES, yaml::MAX_TEXT};
 
-/// What is at a path.
+/// What [`super::Open`] found at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing, or a link to nothing.
+    /// Nothing, or a dangling link.
     Nothing,
-    /// A regular file: what is in it, as far as it may be read.
+    /// A regular file: its content, up to one byte beyond the size limit.
     File(Vec<u8>),
-    /// A directory: the regular files in it, links followed, in no order.
+    /// A directory: the regular files in it, links followed, in any order.
     Directory(Vec<PathBuf>),
     /// A pipe, a socket, a device.
     Other,
 }
 
-/// Looks at what `config_files` names.
+/// Reads a path that `config_files` names.
 pub(super) fn look(path: &Path) -> io::Result<Found> {
     let found = match fs::metadata(path) {
         Ok(found) => found,
@@ -42,17 +42,18 @@ pub(super) fn look(path: &Path) -> io::Result<Found> {
     }
 }
 
-/// Whether it is a file that can be read again; one that is not there is for reading to tell.
+/// Whether the path is a regular file, which can be read again. True if the path cannot be
+/// examined: reading it then reports the error.
 pub(super) fn is_regular(path: &Path) -> bool {
     fs::metadata(path).map_or(true, |found| found.is_file())
 }
 
-/// Whether it is a file without a byte.
+/// Whether the file has no bytes.
 pub(super) fn is_empty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.len() == 0)
 }
 
-/// Reads a file, of whatever kind: the main one may come through a pipe.
+/// Reads a file of any kind. The main file may be a pipe.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_TEXT).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
@@ -60,7 +61,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The regular files of a directory; one more than is allowed at most.
+/// Lists the regular files of a directory, up to one more than [`MAX_FILES`].
 fn list(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {

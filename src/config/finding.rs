@@ -1,11 +1,12 @@
-//! What the room has to say: errors, warnings and notes, each with the place it is about.
+//! Errors, warnings and notes about settings, each with its place.
 //!
-//! 1. While settings are read, a [`Report`] collects findings by the node they are about ([`At`]);
-//!    nothing stops at the first.
-//! 2. At the end [`super::source::Sources`] gives each its place, and what leaves is a [`Finding`] with file,
-//!    line and column.
+//! 1. While settings are read, a [`Report`] collects findings by the node they concern ([`At`]).
+//!    Reading goes on after an error.
+//! 2. At the end [`super::source::Sources`] looks the nodes up and returns each [`Finding`] with
+//!    file, line and column.
 //!
-//! Text of a file or an option is not trusted: it is quoted, escaped and cut ([`super::place::quoted`]).
+//! Text from a file or an option is untrusted. Messages quote, escape and truncate it
+//! ([`super::place::quoted`]).
 
 use std::{fmt, io};
 
@@ -13,36 +14,36 @@ use crate::net;
 
 use super::place::{At, Position};
 
-/// Findings of one kind that are listed; what a broken file says beyond them helps nobody, and
-/// each costs one more pass over a text to find its place.
+/// The most findings of one kind to list. Finding the place of each costs one more pass over its
+/// text.
 pub(super) const MAX_LISTED: usize = 50;
 
-/// Something to tell the operator; written as `PLACE: what was found; what was expected; what to
-/// do`, without a full stop.
+/// A message to the operator: `PLACE: what was found; what was expected; what to do`, without a
+/// full stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {text}")]
 pub struct Finding {
-    /// What it is about.
+    /// The setting it concerns.
     pub place: Place,
-    /// The message; names the key, and quotes foreign text escaped.
+    /// The message. It names the key and quotes untrusted text.
     pub text: String,
 }
 
-/// What a finding is about.
+/// The place of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A file, by the name it was given, escaped; with the position where there is one.
+    /// A file.
     File {
-        /// The name of the file.
+        /// The file's name as the operator gave it, escaped.
         name: String,
-        /// Where in it.
+        /// The position in it, if known.
         position: Option<Position>,
     },
-    /// An `-o KEY=VALUE`: its key as it was written, quoted and escaped.
+    /// An `-o KEY=VALUE`: its key as written, quoted and escaped.
     Option(String),
     /// The command after `--`.
     Command,
-    /// No file was given: what holds without one.
+    /// The defaults that apply without a file.
     Defaults,
 }
 
@@ -60,9 +61,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why there is no configuration: everything that is wrong, one finding a line. Never empty.
+/// All mistakes in the settings, one finding a line. Never empty.
 ///
-/// A program that ends because of it exits with 78, the code for wrong configuration.
+/// The program exits with code 78 on it, the code for wrong configuration in `sysexits.h`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors {
     findings: Vec<Finding>,
@@ -71,7 +72,7 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// `findings` and so many more.
+    /// `findings`, and the number of those left out.
     pub(super) fn new(findings: Vec<Finding>, unlisted: usize, scarcity: bool) -> Self {
         Self { findings, unlisted, scarcity }
     }
@@ -80,19 +81,19 @@ impl Errors {
         Self { findings: vec![Finding { place, text }], unlisted: 0, scarcity: false }
     }
 
-    /// The same for a file that could not be read.
+    /// The error of a file that cannot be read.
     pub(super) fn unreadable(place: Place, text: String, error: &io::Error) -> Self {
         Self { scarcity: net::is_scarcity(error), ..Self::one(place, text) }
     }
 
-    /// Whether a file could not be read for a reason that may pass by itself:
-    /// [`net::is_scarcity`].
+    /// Whether a file could not be read for lack of descriptors or memory ([`net::is_scarcity`]),
+    /// so that trying again can help.
     #[must_use]
     pub fn is_scarcity(&self) -> bool {
         self.scarcity
     }
 
-    /// The findings, file by file from the top, then those of options; at most 50.
+    /// The findings in the order of files and lines, then of options; at most 50.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -123,29 +124,29 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// A file cannot be read.
+    /// Reports a file that cannot be read.
     pub(super) fn unreadable(&mut self, at: At, text: impl Into<String>, error: &io::Error) {
         self.scarcity |= net::is_scarcity(error);
         self.error(at, text);
     }
 
-    /// The settings cannot be used.
+    /// Reports a mistake; the settings cannot be used.
     pub(super) fn error(&mut self, at: At, text: impl Into<String>) {
         self.errors.push((at, text.into()));
     }
 
-    /// The settings are used, though probably not as they were meant.
+    /// Reports a setting that is used, though it is probably not what was meant.
     pub(super) fn warn(&mut self, at: At, text: impl Into<String>) {
         self.warnings.push((at, text.into()));
     }
 
-    /// Worth a line at start-up.
+    /// Reports a fact to log at start-up.
     pub(super) fn note(&mut self, at: At, text: impl Into<String>) {
         self.notes.push((at, text.into()));
     }
 }
 
-/// What is told besides the configuration.
+/// The findings that come with a usable configuration.
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) warnings: Vec<Finding>,

@@ -1,19 +1,19 @@
-//! `config_files`: further files whose top-level keys join those of the main file, as in Falco
-//! 0.41 to 0.43. Pure: what is at a path is told by a parameter ([`Open`]).
+//! `config_files`: merges the top-level keys of further files into the main file, as Falco 0.41 to
+//! 0.43 did. Pure: the file system is a parameter ([`Open`]).
 //!
-//! 1. The key is a path, or a list of paths and of maps `path` and `strategy`; a relative path is
-//!    taken from the working directory.
-//! 2. A directory stands for every regular file in it, of any extension, in the order of their
-//!    paths; not for the directories in it. What is not there is skipped with a note.
-//! 3. A strategy is about top-level keys only: `append` (also in place of a name that is not
-//!    known) appends a list to a list and replaces with anything else, `override` always
-//!    replaces, `add-only` adds what is not there yet. So an include with `grpc: {enabled: true}`
-//!    takes the place of the whole `grpc` map of the files before it.
-//! 4. What an include replaces is checked all the same: a mistake in it would come to light on the
-//!    day the include goes.
+//! 1. The key is a path, or a list of paths and of maps with `path` and `strategy`. A relative path
+//!    starts at the working directory.
+//! 2. A directory stands for all regular files in it, whatever their extension, in the order of
+//!    their paths. Its subdirectories are ignored. A missing path is skipped with a note.
+//! 3. A strategy applies to top-level keys only. `append` appends a list to a list and replaces any
+//!    other value; an unknown strategy means `append`. `override` always replaces. `add-only` adds
+//!    missing keys. So an include with `grpc: {enabled: true}` replaces the whole `grpc` map of
+//!    earlier files.
+//! 4. Replaced settings are checked too. Otherwise a mistake in them would show only on the day the
+//!    include is removed.
 //!
-//! Refuses the main file as an include, an include with `config_files` of its own, and a list to
-//! append to what is none, as Falco did; a directory that may not be read, which Falco passed over;
+//! Errors, as in Falco: the main file as an include, an include with `config_files` of its own, a
+//! list to append to a value that is no list. Unlike in Falco: a directory that cannot be read, and
 //! more than [`MAX_FILES`] files, [`MAX_BYTES`] bytes or [`MAX_NODES`] values in all.
 
 use std::io;
@@ -30,16 +30,17 @@ use super::{
     tree::{Entry, Node, Value},
 };
 
-/// Most files that are included.
+/// The most included files.
 pub const MAX_FILES: usize = 256;
 
-/// Most bytes of all included files together.
+/// The most bytes of all included files together.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// Most values of all included files together, aliases followed.
+/// The most values in all included files together, aliases followed.
 const MAX_NODES: usize = 1_000_000;
 
-/// Follows the key `config_files` of the main file; gives every file and directory it came to.
+/// Merges the files that `config_files` of the main file names. Returns every file and directory on
+/// the way.
 pub(super) fn follow(
     root: &mut Node,
     main: Option<&Path>,
@@ -63,7 +64,7 @@ pub(super) fn follow(
     for want in &wanted {
         if let Err(TooMuch(what)) = includes.include(want) {
             let text =
-                format!("config_files leads to more than {what}; name fewer or smaller files");
+                format!("config_files includes more than {what}; name fewer or smaller files");
             includes.report.error(want.at, text);
             break;
         }
@@ -79,7 +80,7 @@ struct Wanted {
     at: At,
 }
 
-/// How an include's keys join those that are there.
+/// How the keys of an include are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Strategy {
     Append,
@@ -164,11 +165,11 @@ fn strategy(name: &str, node: &Node, report: &mut Report) -> Strategy {
     }
 }
 
-/// A limit that was reached.
+/// A limit that was exceeded.
 #[derive(Debug)]
 struct TooMuch(String);
 
-/// The settings so far, and what it took to get them.
+/// The settings so far, and what was read for them.
 struct Includes<'i> {
     root: &'i mut Node,
     main: Option<&'i Path>,
@@ -176,7 +177,7 @@ struct Includes<'i> {
     open: Open<'i>,
     sources: &'i mut Sources,
     report: &'i mut Report,
-    /// Every file and directory that was read.
+    /// Every file and directory on the way.
     visited: Vec<PathBuf>,
     files: usize,
     bytes: usize,
@@ -190,7 +191,7 @@ impl Includes<'_> {
             let found = quoted(&path.to_string_lossy());
             self.report.error(
                 want.at,
-                format!("config_files names {found}, the main file itself; take it out"),
+                format!("config_files names {found}, the main file itself; remove it"),
             );
             return Ok(());
         }
@@ -202,13 +203,13 @@ impl Includes<'_> {
                 for file in files {
                     match (self.open)(&file) {
                         Ok(Found::File(bytes)) => self.file(&file, bytes, want.strategy)?,
-                        // It was a file a moment ago.
+                        // No longer a file.
                         Ok(Found::Nothing | Found::Directory(_) | Found::Other) => {}
                         Err(error) => self.unreadable(&file, &error),
                     }
                 }
             }
-            Ok(Found::Nothing) => self.skipped(want, "is not there"),
+            Ok(Found::Nothing) => self.skipped(want, "does not exist"),
             Ok(Found::Other) => self.skipped(want, "is neither a file nor a directory"),
             Err(error) => self.unreadable(path, &error),
         }
@@ -216,7 +217,7 @@ impl Includes<'_> {
     }
 
     fn skipped(&mut self, want: &Wanted, why: &str) {
-        // It may come.
+        // It may appear later.
         self.visited.push(want.path.clone());
         let path = quoted(&want.path.to_string_lossy());
         self.report.note(want.at, format!("config_files: {path} {why} and is skipped"));
@@ -224,8 +225,8 @@ impl Includes<'_> {
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
         let at = At::In(self.sources.add(path), Spot::Whole);
-        let text = format!("it cannot be read: {error}; mend that, or take it out");
-        self.report.unreadable(at, format!("{text} of config_files"), error);
+        let text = format!("cannot be read: {error}; fix this, or remove it from config_files");
+        self.report.unreadable(at, text, error);
     }
 
     fn file(&mut self, path: &Path, bytes: Vec<u8>, strategy: Strategy) -> Result<(), TooMuch> {
@@ -258,11 +259,10 @@ impl Includes<'_> {
             match entry.key.as_deref() {
                 Some(CONFIG_FILES) => self.report.error(
                     entry.at,
-                    "config_files stands in a file that is included itself; expected it in the \
-                     main file only; name the files there",
+                    "config_files is set in an included file; name the files in the main file",
                 ),
                 Some(key) if TOP.contains(&key) => self.merge(entry, strategy),
-                // What is not read need not be merged.
+                // Keys that are not read need no merging.
                 _ => {}
             }
         }
@@ -277,7 +277,7 @@ impl Includes<'_> {
         };
         let key = quoted(entry.key.as_deref().unwrap_or_default());
         if strategy == Strategy::AddOnly {
-            let text = format!("{key} is there already, so with add-only this is not used");
+            let text = format!("{key} is already set, so with add-only this value is not used");
             self.report.note(entry.at, text);
             check_unused(entry, self.report);
             return;
@@ -289,22 +289,22 @@ impl Includes<'_> {
                 Value::List(all) => return all.append(more),
                 Value::Null => {}
                 Value::Text(_) | Value::Map(_) => {
-                    let text = format!("{key} is a list, and what is there is none to append to");
-                    self.report.error(entry.at, text + "; expected the same of both");
+                    let text = format!("{key} is a list, but the value to append it to is not");
+                    self.report.error(entry.at, text + "; expected a list in both files");
                     return;
                 }
             }
         }
         let text = format!(
-            "this replaces the whole of {key}, as in Falco; a key that is not here has its default"
+            "this replaces the whole of {key}, as in Falco; a key not set here has its default"
         );
         self.report.note(entry.at, text);
         check_unused(std::mem::replace(old, entry), self.report);
     }
 }
 
-/// Reads what another file's settings took the place of, for its errors. Falco's own maps are
-/// read leniently, and a hint about one that is not used would be noise.
+/// Reads a replaced `falconer` map for its errors. Falco's own maps are read leniently, and
+/// warnings about replaced ones would be noise.
 fn check_unused(entry: Entry, report: &mut Report) {
     if entry.key.as_deref() == Some("falconer") {
         own::falconer(&Node::new(Value::Map(vec![entry]), At::Whole), report);

@@ -1,19 +1,20 @@
-//! The keys there are, as data: what a section knows, and what it will know later.
+//! The known keys of each section, as data, and the keys reserved for later versions.
 //!
-//! A key that a later version brings is refused with those words: ignoring it would leave the
-//! operator believing in a token or a certificate that nobody checks.
+//! A reserved key is an error of its own. If it were ignored, the operator would rely on a token or
+//! a certificate that is never checked.
 
 use super::{names::nearest, place::quoted};
 
 /// The keys of one map.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// Where the map is, as in messages.
+    /// The path of the map, as in messages.
     pub(super) path: &'static str,
     pub(super) known: &'static [&'static str],
+    /// The keys reserved for a later version.
     pub(super) later: &'static [&'static str],
-    /// Whether a key that is not known is an error. In Falco's own maps it is a warning, as it
-    /// was in Falco since 0.39.
+    /// Whether an unknown key is an error. In Falco's own maps it is a warning, as in Falco since
+    /// 0.39.
     pub(super) strict: bool,
 }
 
@@ -29,10 +30,10 @@ const fn ours(
     Keys { path, known, later, strict: true }
 }
 
-/// The top-level keys that are read; Falco's others do not concern us.
+/// The top-level keys that are read. Falco's other keys are ignored.
 pub(super) const TOP: [&str; 3] = ["grpc", "grpc_output", "falconer"];
 
-/// The key that names further files, in the main file and in options only.
+/// The key that names further files. It is allowed in the main file and in options only.
 pub(super) const CONFIG_FILES: &str = "config_files";
 
 pub(super) const GRPC: Keys = falco(
@@ -63,7 +64,7 @@ pub(super) const GATEWAY_TLS: Keys =
 pub(super) const FALCO: Keys = ours("falconer.falco", &["version", "webserver", "time_zone"], &[]);
 pub(super) const TLS: Keys = ours("falconer.tls", &["legacy_v1_certs", "crls"], &[]);
 
-/// Where a key may have been meant to stand.
+/// The sections to search for a key that is unknown where it was written.
 const ALL: [&Keys; 10] = [
     &GRPC,
     &GRPC_OUTPUT,
@@ -78,7 +79,7 @@ const ALL: [&Keys; 10] = [
 ];
 
 impl Keys {
-    /// The message for a key that is not known.
+    /// Returns the message for an unknown key.
     pub(super) fn unknown(&self, key: Option<&str>) -> String {
         let Self { path, known, .. } = self;
         let expected = known.join(", ");
@@ -96,8 +97,8 @@ impl Keys {
     }
 }
 
-/// The key of ours that a foreign top-level key may have been meant as. A slip there would
-/// silently switch all of our settings off, while Falco's many other keys are none.
+/// Returns the known key that an unknown top-level key was probably meant to be. A misspelt
+/// `falconer` would silently disable all its settings, so it must not pass for one of Falco's keys.
 pub(super) fn misspelt(key: &str) -> Option<String> {
     if FALCONER.known.contains(&key) {
         return Some(format!("{}.{key}", FALCONER.path));

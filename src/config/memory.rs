@@ -1,15 +1,14 @@
-//! How much memory the system lets us have, held against what is to be kept.
+//! Compares `falconer.outputs.retain` with the memory limits of the system.
 //!
-//! Beyond its limit a process is ended without a word (the cgroup's, the machine's), stands still
-//! (the cgroup's `memory.high`) or aborts at the next allocation (`ulimit`). The log is the one thing
-//! whose size is chosen, so the limit is compared with `falconer.outputs.retain` before anything is
-//! kept:
+//! A process beyond its limit is killed (cgroup, machine), slowed down almost to a halt (the
+//! cgroup's `memory.high`) or aborted at the next allocation (`ulimit`). The log is the only part
+//! whose size is a setting, so this check runs before anything is retained:
 //!
-//! 1. The limits are those of our cgroup and each above it (version 1 and 2), `ulimit -v` and
-//!    `-d`, and the machine's memory. The one that leaves the least counts.
-//! 2. What is kept and [`Kind::besides`] should fit into it. A `retain` that somebody wrote is taken
-//!    all the same, with a warning that has the numbers.
-//! 3. A `retain` that nobody wrote is a quarter of the limit at most.
+//! 1. The limits are those of the process's cgroup and each above it (version 1 and 2), `ulimit -v`
+//!    and `-d`, and the machine's memory. The one that leaves the least for the log counts.
+//! 2. `retain` and [`Kind::besides`] should fit into it. An explicit `retain` is used even if they
+//!    do not, with a warning that has the numbers.
+//! 3. The default of `retain` is at most a quarter of the limit.
 //!
 //! [`limit`] asks the system; the rest is pure.
 
@@ -21,34 +20,35 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 use super::own::MIN_RETAIN;
 
-/// What the program usually takes besides the log: itself, bodies, answers, filters and readers. What
-/// those may take at most is more (`docs/security.md`), and would have every small container warned.
+/// The usual memory of the program besides the log, in bytes: its code, bodies, answers, filters
+/// and readers. Their maximum is higher (`docs/security.md`), but would warn in every small
+/// container.
 const BESIDES: u64 = 96 << 20;
 
-/// Addresses that threads reserve and never use, 64 MiB each for the first few of them, with the
-/// program's own text.
+/// The address space, in bytes, that threads reserve and never use, 64 MiB each for the first few
+/// threads, and the program's code.
 const RESERVED: u64 = 256 << 20;
 
-/// What is so large that no limit is meant: version 1 has no word for "none".
+/// Values from here on mean "no limit". Cgroup version 1 has no word for that.
 const NO_LIMIT: u64 = 1 << 62;
 
-/// A limit of the memory we may have.
+/// A memory limit of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Limit {
     pub(super) kind: Kind,
     pub(super) bytes: u64,
 }
 
-/// Whose limit it is.
+/// The origin of a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A cgroup's: the file that has it.
+    /// A cgroup; the file with the limit.
     Cgroup(PathBuf),
-    /// `ulimit -v`: every address, used or not.
+    /// `ulimit -v`: the address space, used or not.
     Addresses,
     /// `ulimit -d`.
     Data,
-    /// What the machine has.
+    /// The memory of the machine.
     Machine,
 }
 
@@ -67,16 +67,16 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
-    /// What becomes of a process beyond it.
+    /// Returns what happens to a process beyond the limit.
     fn fate(&self) -> &'static str {
         match self {
-            Self::Cgroup(file) if file.ends_with("memory.high") => "slowed until it stands still",
-            Self::Cgroup(_) | Self::Machine => "ended without a word",
-            Self::Addresses | Self::Data => "aborted at an allocation",
+            Self::Cgroup(file) if file.ends_with("memory.high") => "slowed down to a halt",
+            Self::Cgroup(_) | Self::Machine => "killed",
+            Self::Addresses | Self::Data => "aborted",
         }
     }
 
-    /// What is taken besides the log, in bytes.
+    /// Returns the memory that the process takes besides the log, in bytes.
     fn besides(&self) -> u64 {
         match self {
             Self::Addresses => BESIDES + RESERVED,
@@ -86,17 +86,17 @@ impl Kind {
 }
 
 impl Limit {
-    /// What it leaves for the log.
+    /// Returns what the limit leaves for the log, in bytes.
     fn room(&self) -> u64 {
         self.bytes.saturating_sub(self.kind.besides())
     }
 
-    /// The most that is kept where nobody says how much.
+    /// Returns the default of `retain` under this limit, in bytes.
     pub(super) fn bound(&self, default: u64) -> u64 {
         default.min(self.bytes / 4).max(MIN_RETAIN)
     }
 
-    /// What is to be said when so much is to be kept.
+    /// Returns the warning for a `retain` that does not fit.
     pub(super) fn warning(&self, retain: u64) -> Option<String> {
         let Self { kind, bytes } = self;
         if retain <= self.room() {
@@ -105,16 +105,17 @@ impl Limit {
         let (limit, besides) = (Size(*bytes), Size(kind.besides()));
         let most = Size(self.room().max(self.bound(u64::MAX)));
         Some(format!(
-            "falconer.outputs.retain is {retain}, and {kind} is {limit}, of which up to {besides} \
-             may be taken besides: the process is {fate} once more is kept; write {most} or less, \
-             or raise the limit",
+            "falconer.outputs.retain is {retain}, but {kind} is {limit} and the rest of the \
+             process can take {besides}; beyond the limit the process is {fate}; write {most} or \
+             less, or raise the limit",
             retain = Size(retain),
             fate = kind.fate(),
         ))
     }
 }
 
-/// Bytes in the largest unit that is not larger than them.
+/// Displays bytes in the largest unit that divides them. Without one it rounds down, in the largest
+/// unit that gives a number of 10 or more.
 pub(super) struct Size(pub(super) u64);
 
 impl fmt::Display for Size {
@@ -131,7 +132,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// The limit that leaves the least, as the system tells it; `None` when it tells of none.
+/// Returns the limit that leaves the least for the log; `None` if the system has no limit.
 pub(super) fn limit() -> Option<Limit> {
     let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let mut limits: Vec<_> = folders(&text("/proc/self/cgroup"), &text("/proc/self/mountinfo"))
@@ -151,22 +152,22 @@ pub(super) fn limit() -> Option<Limit> {
     limits.into_iter().min_by_key(Limit::room)
 }
 
-/// A cgroup's folder, and how far up there are more.
+/// The folder of a cgroup, and the topmost folder of its hierarchy.
 #[derive(Debug, PartialEq, Eq)]
 struct Folder {
     path: PathBuf,
     top: PathBuf,
-    /// The files with limits in it.
+    /// The names of the files with limits.
     files: &'static [&'static str],
 }
 
 impl Folder {
-    /// The limits in it and in those above it.
+    /// Returns the limits of the cgroup and of those above it.
     fn limits(&self) -> Vec<Limit> {
         let folders = self.path.ancestors().take_while(|folder| folder.starts_with(&self.top));
         let files = folders.flat_map(|folder| self.files.iter().map(|name| folder.join(name)));
         let limit = |file: PathBuf| {
-            // "max" is no limit, and no number.
+            // "max" means no limit, and does not parse.
             let bytes = fs::read_to_string(&file).ok()?.trim().parse().ok()?;
             (bytes < NO_LIMIT).then_some(Limit { kind: Kind::Cgroup(file), bytes })
         };
@@ -174,8 +175,8 @@ impl Folder {
     }
 }
 
-/// The folders of our cgroups that limit memory, of `/proc/self/cgroup` and `mountinfo`: with both
-/// versions mounted there may be two.
+/// Returns the folders of the process's cgroups that limit memory, from `/proc/self/cgroup` and
+/// `mountinfo`. If both cgroup versions are mounted there can be two.
 fn folders(cgroup: &str, mountinfo: &str) -> Vec<Folder> {
     let of_line = |line: &str| {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -185,7 +186,7 @@ fn folders(cgroup: &str, mountinfo: &str) -> Vec<Folder> {
             return None;
         }
         let (root, top) = mountinfo.lines().find_map(|line| mounted(line, second))?;
-        // Where the group is not below what is mounted, as in some containers, that is ours.
+        // In some containers the cgroup is not below the mounted folder. Then that folder is ours.
         let below = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
         let inside = below.components().all(|part| matches!(part, std::path::Component::Normal(_)));
         let files: &[_] =
@@ -195,7 +196,8 @@ fn folders(cgroup: &str, mountinfo: &str) -> Vec<Folder> {
     cgroup.lines().filter_map(of_line).collect()
 }
 
-/// What of the hierarchy is mounted and where, if this line of `mountinfo` is about it.
+/// Returns the mounted part of the hierarchy and its mount point, if this line of `mountinfo`
+/// describes one.
 fn mounted(line: &str, second: bool) -> Option<(PathBuf, PathBuf)> {
     let (mount, kind) = line.split_once(" - ")?;
     let mut kind = kind.split(' ');
@@ -208,7 +210,7 @@ fn mounted(line: &str, second: bool) -> Option<(PathBuf, PathBuf)> {
     Some((fields.next()?, fields.next()?))
 }
 
-/// A path of `mountinfo`, in which a space is `\040`.
+/// Decodes a path in `mountinfo`, in which a space is `\040`.
 fn unescaped(path: &str) -> PathBuf {
     path.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\").into()
 }
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_held_against_the_limit() {
+    fn retain_is_compared_with_the_limit() {
         let machine = |mib| limit(Kind::Machine, mib);
         assert_eq!(machine(160).warning(64 * MIB), None);
         let warning = machine(159).warning(64 * MIB).unwrap();
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_of_both_versions_are_found() {
+    fn cgroups_of_both_versions_are_found() {
         let both = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
                     35 31 0:32 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct\n\
                     36 31 0:33 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
@@ -268,7 +270,7 @@ mod tests {
                 folder("/sys/fs/cgroup/unified/c", "/sys/fs/cgroup/unified", true),
             ]
         );
-        // Containers: with a namespace of their own, and without.
+        // Containers, with and without a cgroup namespace of their own.
         let of = |root: &str| format!("1 2 0:3 {root} /sys/my\\040fs ro - cgroup2 cgroup rw\n");
         for (root, group) in [("/", "/"), ("/docker/1", "/docker/1"), ("/", "/../../x")] {
             let found = folders(&format!("0::{group}\n"), &of(root));
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_of_all_groups_above_count() {
+    fn the_limits_of_all_cgroups_above_count() {
         let dir = tempfile::tempdir().unwrap();
         let (top, below) = (dir.path().join("top"), dir.path().join("top/a/b"));
         fs::create_dir_all(&below).unwrap();

@@ -1,31 +1,30 @@
-//! Settings: text in Falco's dialect, options and environment -> [`Config`].
+//! Reads all settings: configuration files, options and environment become a [`Config`].
 //!
-//! The only room that reads settings. Everything but [`load`] is pure: [`read`] takes the text, the
-//! environment and what is at a path as parameters; `files` alone asks the file system, and
-//! `memory` for the memory we may have.
+//! No other room reads settings. Everything but [`load`] is pure: [`read`] takes the text, the
+//! environment and the file system as parameters. Only `files` reads files, and only `memory` asks
+//! the system for its memory limits.
 //!
-//! 1. `yaml` makes a tree of the text (`tree`), every node with its place; `source` keeps the names
-//!    of files and what was read of them.
-//! 2. `expand` puts the environment in for `${VAR}`.
+//! 1. `yaml` parses the text into a tree (`tree`) whose nodes know their position. `source` keeps
+//!    the file names and texts.
+//! 2. `expand` replaces `${VAR}` by environment variables.
 //! 3. `overrides` applies `-o config_files…`, then `include` merges the files it names.
-//! 4. Without a `grpc` key our own default takes its place; then `overrides` applies the other
+//! 4. If there is no `grpc` key, Falconer's default is inserted. Then `overrides` applies the other
 //!    options, which win over every file.
-//! 5. The three keys that concern us are read as they were written: `falco` reads `grpc` and
-//!    `grpc_output` the lenient way Falco 0.43 did, `own` reads `falconer` strictly. All other
-//!    keys of Falco's are ignored.
-//! 6. `resolve` makes of it what the other rooms need.
+//! 5. Three keys are read: `falco` reads `grpc` and `grpc_output` as leniently as Falco 0.43 did,
+//!    and `own` reads `falconer` strictly. All other keys of Falco are ignored.
+//! 6. `resolve` turns the values into what the other rooms need.
 //!
-//! Nothing stops at the first mistake: [`Errors`] has all of them, each with file, line, column
-//! and what to do. What is odd but usable is a warning.
+//! Reading goes on after a mistake: [`Errors`] lists all of them, each with file, line, column and
+//! what to do. A setting that is odd but usable is a warning.
 //!
 //! # Where the gRPC API is served
 //!
 //! - No file: at `unix:///run/falco/falco.sock`.
 //! - A file without a `grpc` key, such as that of Falco 0.44: the same, with a note.
-//! - A file with a `grpc` map: to the letter of Falco 0.43. Only if `enabled` says so, and at
-//!   `0.0.0.0:5060` with mutual TLS unless `bind_address` says otherwise.
+//! - A file with a `grpc` map: exactly as in Falco 0.43. It is served only if `enabled` is true.
+//!   The default of `bind_address` is `0.0.0.0:5060`, with mutual TLS.
 //!
-//! The gateway is served at `127.0.0.1:2804` unless `falconer.gateway` says otherwise.
+//! The default address of the gateway is `127.0.0.1:2804` ([`DEFAULT_GATEWAY`]).
 
 mod address;
 mod expand;
@@ -85,54 +84,55 @@ use tree::{Entry, Node, Value};
 
 use crate::{hub, ingest, net, service};
 
-/// What the program does, as far as it can be set.
+/// The settings of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where the gRPC API is served; `None` when `grpc.enabled` is false.
     pub grpc: Option<net::Listen>,
-    /// Threads of the server (`grpc.threadiness`), at most 1024; 0, the default, is one per core.
+    /// Threads of the event loop (`grpc.threadiness`), at most 1024; 0, the default, is one per
+    /// core.
     pub threads: usize,
-    /// Where alerts come from.
+    /// The inputs that alerts come from.
     pub inputs: ingest::Config,
-    /// How much is kept.
+    /// How much the log retains.
     pub hub: hub::Config,
-    /// How alerts are handed to readers.
+    /// How alerts are delivered to readers.
     pub outputs: service::Config,
-    /// How HTTP is served; `None` when it is off.
+    /// The settings of the gateway; `None` when it is disabled.
     pub gateway: Option<Gateway>,
-    /// The name of this host for alerts that have none: `FALCO_HOSTNAME`, else
-    /// `FALCO_GRPC_HOSTNAME`, as in Falco 0.33. `None` asks the machine.
+    /// The host name for alerts that have none: `FALCO_HOSTNAME`, else `FALCO_GRPC_HOSTNAME`, as in
+    /// Falco 0.33. `None` takes the machine's name.
     pub hostname: Option<String>,
-    /// Where Falco's webserver can be asked for its `/versions` over plain HTTP, as `host:port`
-    /// (`falconer.falco.webserver`); `None` does not ask.
+    /// The address of Falco's webserver, as `host:port` (`falconer.falco.webserver`). Its
+    /// `/versions` is requested over plain HTTP. `None` requests nothing.
     pub falco_webserver: Option<String>,
     /// The time zone in which Falco formats times (`falconer.falco.time_zone`); `None` is this
     /// machine's.
     pub falco_time_zone: Option<TimeZone>,
 }
 
-/// How HTTP is served.
+/// The settings of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
-    /// Where it listens, by default [`DEFAULT_GATEWAY`]; elsewhere than on a loopback address only
-    /// with a token, or TLS that asks for client certificates.
+    /// The listening address, by default [`DEFAULT_GATEWAY`]. An address other than loopback needs
+    /// a token, or TLS with client certificates.
     pub listen: SocketAddr,
-    /// Names it answers to besides the loopback ones.
+    /// Host names it answers to, besides the loopback ones.
     pub allowed_hosts: Vec<HostName>,
-    /// Foreign pages that may read what it tells.
+    /// Origins of other pages that may read the answers (CORS).
     pub allowed_origins: Vec<Origin>,
-    /// How often one address may post; as often as it likes without.
+    /// The rate limit of posts per client address; `None` is no limit.
     pub posts_per_second: Option<NonZeroU32>,
-    /// The file with the word that lets clients in; `None` asks for none.
+    /// The file with the token that clients must send; `None` requires no token.
     pub token_file: Option<PathBuf>,
-    /// The files TLS is made from; `None` serves without.
+    /// The files of TLS; `None` serves plain HTTP.
     pub tls: Option<net::TlsFiles>,
 }
 
-/// What the command line says about settings.
+/// The options of the command line that concern settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// `-c FILE`. Without it no file is read, and the defaults hold.
+    /// `-c FILE`. Without it no file is read, and the defaults apply.
     pub file: Option<PathBuf>,
     /// Every `-o KEY=VALUE`, in order; they win over the file.
     pub overrides: Vec<String>,
@@ -141,29 +141,29 @@ pub struct Options {
     pub falco_command: Vec<String>,
 }
 
-/// The environment: a variable's value by its name.
+/// The environment: returns the value of a variable.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What is at a path that `config_files` names.
+/// The file system: returns what is at a path that `config_files` names.
 pub type Open<'a> = &'a dyn Fn(&Path) -> io::Result<Found>;
 
-/// A configuration, and what to tell about it.
+/// A configuration, and the findings about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Every file it came from: the main file, each include, there or not, and each directory whose
-    /// files were included. What is changed in or among them changes the configuration.
+    /// The paths it depends on: the main file, each include, even if missing, and each included
+    /// directory. A change of any of them can change the configuration.
     pub files: Vec<PathBuf>,
-    /// What is probably not as it was meant.
+    /// Settings that are probably not what was meant.
     pub warnings: Vec<Finding>,
-    /// What is worth a line at start-up, such as a default that decides what is served.
+    /// Facts to log at start-up, such as a default that decides what is served.
     pub notes: Vec<Finding>,
-    /// What is said in so many words, where a default opens what may have been closed.
+    /// Keys set explicitly. A reload needs them where a default would remove a guard.
     pub said: Said,
 }
 
-/// Keys that were written.
+/// Keys that were set explicitly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Said {
     /// `falconer.gateway.enabled`.
@@ -172,20 +172,20 @@ pub struct Said {
     pub posts: bool,
 }
 
-/// Reads the file the options name, if any, and those it includes, and makes the configuration.
+/// Reads the file that the options name, if any, and its includes, and makes the configuration.
 ///
 /// # Errors
-/// When the settings cannot be used: everything that is wrong with them.
+/// When the settings cannot be used; lists every mistake.
 pub fn load(options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
     let text = options.file.as_deref().map(read_main).transpose()?;
     read_within(text.as_deref(), options, env, &files::look, memory::limit().as_ref())
 }
 
-/// [`load`] for a server that runs on the same options already.
+/// Reads the settings of a running server again, as [`load`] does.
 ///
 /// # Errors
-/// As [`load`]; also when the main file cannot be read a second time, or has nothing in it any
-/// more: neither is what somebody wants to be in force.
+/// As [`load`]. Also when the main file is no regular file, which can be read only once, or is
+/// empty, which is hardly intended.
 pub fn reload(options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
     if let Some(path) = &options.file {
         let refused = |text: &str| {
@@ -193,20 +193,23 @@ pub fn reload(options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
             Err(Errors::one(place, text.to_owned()))
         };
         if !files::is_regular(path) {
-            return refused("it is no regular file, which is read once; restart for new settings");
+            return refused(
+                "the file is not a regular file and can be read only once; restart to apply new \
+                 settings",
+            );
         }
         if files::is_empty(path) {
-            return refused("there is nothing in it; restart if that is meant");
+            return refused("the file is empty; restart if that is intended");
         }
     }
     load(options, env)
 }
 
 /// Makes the configuration from the text of the main file. Does no IO: `options.file` is only the
-/// name in messages, and `open` tells what is at other paths.
+/// name in messages, and `open` stands for the file system.
 ///
 /// # Errors
-/// When the settings cannot be used: everything that is wrong with them.
+/// When the settings cannot be used; lists every mistake.
 pub fn read(
     text: Option<&str>,
     options: &Options,
@@ -216,7 +219,7 @@ pub fn read(
     read_within(text, options, env, open, None)
 }
 
-/// The same where memory is limited.
+/// [`read`] under a memory limit.
 fn read_within(
     text: Option<&str>,
     options: &Options,
@@ -236,7 +239,7 @@ fn read_within(
     let included = include::follow(&mut root, main, (env, open), &mut sources, &mut report);
     falco::note_leftovers(&root, &mut report);
     if falco::provide_grpc(&mut root) && text.is_some() {
-        let text = "there is no key \"grpc\"; the gRPC API is enabled all the same";
+        let text = "there is no key \"grpc\"; the gRPC API is enabled by default";
         report.note(At::Whole, text);
     }
     overrides::apply(&mut root, overrides, Pass::Rest, &mut report);
@@ -252,7 +255,7 @@ fn read_within(
     Ok(Loaded { config, files, warnings: told.warnings, notes: told.notes, said })
 }
 
-/// Checks the top level of a file and expands variables in the keys that concern us.
+/// Checks the top level of a file and expands variables below the keys that are read.
 fn prepare(root: &mut Node, env: Env<'_>, report: &mut Report) {
     section::check_duplicates("the file", root.entries(), is_read, report);
     let Value::Map(entries) = &mut root.value else { return };

@@ -1,23 +1,23 @@
-//! The nearest known name, for "did you mean". Pure.
+//! Finds the nearest known name, for "did you mean". Pure.
 
-/// The known name nearest to a text, when it is near enough to be what was meant: a third of its
-/// letters may differ, one always may.
+/// Returns the known name nearest to a text, if it is near enough: at most a third of its letters
+/// differ, or one letter.
 pub(super) fn nearest<'n>(text: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let near = |name: &&str| {
         let allowed = (name.chars().count() / 3).max(1);
-        // Far too long a text is not worth the work of comparing.
+        // Skips the comparison for a text that is far too long.
         name.chars().count().abs_diff(text.chars().count()) <= allowed
             && distance(text, name) <= allowed
     };
     known.filter(near).min_by_key(|name| distance(text, name))
 }
 
-/// How many letters must be put in, left out, changed, or swapped with their neighbour to get from
-/// one text to the other.
+/// Returns the number of insertions, deletions, replacements and swaps of neighbours that turn one
+/// text into the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let cell = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
-    // Row i has the distances from the first i letters of `a` to each beginning of `b`.
+    // Row i has the distances from the first i letters of `a` to each prefix of `b`.
     let mut before = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.iter().enumerate() {
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_near_name_is_proposed() {
+    fn only_a_near_name_is_suggested() {
         let known = ["inputs", "outputs", "socket", "gateway", "falco"];
         for (text, expected) in [
             ("input", Some("inputs")),

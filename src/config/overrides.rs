@@ -1,11 +1,11 @@
-//! `-o KEY=VALUE` -> a change of the tree, in Falco's grammar. Pure.
+//! Applies `-o KEY=VALUE` to the tree, in Falco's grammar. Pure.
 //!
 //! 1. The option is split at its first `=`. Nothing is trimmed, and `${VAR}` is not expanded.
-//! 2. KEY is names between dots; `[n]` is an element of a list, `[]` a new one at its end; a dot
-//!    at the end is tolerated. `\.` `\[` `\]` `\\` are the character itself (Falco 0.44).
-//! 3. VALUE in `{…}` is read as YAML or JSON; everything else is text, as it stands.
-//! 4. What KEY names is created where it is missing. An index that is out of range is an error
-//!    (Falco silently turned the list into a map), and so is a key of very many parts.
+//! 2. KEY has names between dots. `[n]` is an element of a list, `[]` a new one at its end. A dot
+//!    at the end is allowed. `\.` `\[` `\]` `\\` are the character itself (Falco 0.44).
+//! 3. VALUE in `{…}` is parsed as YAML or JSON. Everything else is text.
+//! 4. Missing maps and lists are created. An index out of range is an error, where Falco silently
+//!    turned the list into a map. So is a key of more than [`MAX_STEPS`] parts.
 
 use super::{
     finding::Report,
@@ -15,19 +15,19 @@ use super::{
     yaml,
 };
 
-/// Most steps of a key; those that are read have three.
+/// The most steps of a key. Known keys have at most four.
 const MAX_STEPS: usize = 32;
 
-/// Which options are applied.
+/// Selects the options to apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {
-    /// Those about `config_files`, before the files it names are included.
+    /// Options for `config_files`, before the files it names are included.
     ConfigFiles,
-    /// The others, afterwards, so that they win over every file.
+    /// All others, afterwards, so that they win over every file.
     Rest,
 }
 
-/// Applies the options of a pass in their order; what is wrong with one does not stop the others.
+/// Applies the options of a pass in order. A mistake in one does not stop the others.
 pub(super) fn apply(root: &mut Node, options: &[String], pass: Pass, report: &mut Report) {
     for (index, option) in options.iter().enumerate() {
         if option.starts_with(CONFIG_FILES) != (pass == Pass::ConfigFiles) {
@@ -80,7 +80,7 @@ fn read(option: &str, at: At) -> Result<(Vec<Step>, Node), String> {
     }
 }
 
-/// Reads a key; positions in errors are characters of the key, from 1.
+/// Parses a key. Positions in errors count characters of the key, from 1.
 fn steps(key: &str) -> Result<Vec<Step>, String> {
     let mut steps = Vec::new();
     let mut chars = key.chars().enumerate().peekable();
@@ -140,7 +140,7 @@ fn unexpected(nth: usize, c: char, expected: &str) -> String {
     format!("found {found} at character {} of the key; expected {expected}", nth + 1)
 }
 
-/// Puts a value where the steps lead; on an error nothing new is left behind.
+/// Sets a value at the end of the steps. On an error nothing new is left behind.
 fn set(node: &mut Node, steps: &[Step], value: Node, at: At) -> Result<(), String> {
     let Some((step, rest)) = steps.split_first() else {
         *node = value;
@@ -185,17 +185,17 @@ fn set(node: &mut Node, steps: &[Step], value: Node, at: At) -> Result<(), Strin
         }
         (_, Step::Name(name)) => {
             let name = quoted(name);
-            return Err(format!("what should hold {name} {found}; expected a map"));
+            return Err(format!("the parent of {name} {found}; expected a map"));
         }
         (_, Step::Index(_) | Step::Append) => {
-            return Err(format!("what the index is for {found}; expected a list"));
+            return Err(format!("the value before the index {found}; expected a list"));
         }
     }
     Ok(())
 }
 
-/// In a file the keys of Falco that are not ours are expected; on our own command line a key
-/// nobody reads is a slip; it is not applied.
+/// Warns of an option for a key that Falconer does not read, and that is not applied. A file can
+/// have Falco's other keys, but on this command line such a key is a mistake.
 fn warn_foreign(name: &str, at: At, report: &mut Report) {
     let meant = match keys::misspelt(name) {
         Some(meant) => format!("did you mean \"{meant}\""),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_outside_the_grammar_is_refused_with_its_character() {
+    fn a_key_outside_the_grammar_is_rejected_with_its_character() {
         for (key, expected) in [
             ("", "there is no key"),
             (".a", "found \".\" at character 1 of the key; expected a name"),

@@ -1,4 +1,4 @@
-//! Our own map, `falconer`, read strictly: what is not understood is an error.
+//! Reads Falconer's own map, `falconer`, strictly: everything unknown is an error.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -17,15 +17,15 @@ use super::{
     tree::Node,
 };
 
-/// Least of `falconer.outputs.retain`, in bytes: the largest single alert must fit, with room for
-/// those around it.
+/// The minimum of `falconer.outputs.retain`, in bytes. The largest alert must fit, with some
+/// others.
 pub const MIN_RETAIN: u64 = 1 << 20;
 
-/// Default of `falconer.socket.mode`: the owner and the group of the socket may connect. (Falco's
-/// followed its umask: 0755, which only root could use, or 0700.)
+/// The default of `falconer.socket.mode`: the owner and the group of the socket can connect.
+/// Falco's socket followed its umask: 0755, with which only root can connect, or 0700.
 pub const DEFAULT_SOCKET_MODE: u32 = 0o660;
 
-/// The `falconer` map as it was written; `None` where a key is absent.
+/// The `falconer` map as written; `None` where a key is absent.
 #[derive(Debug)]
 pub(super) struct Own {
     pub(super) stdin: Option<Placed<bool>>,
@@ -44,7 +44,7 @@ pub(super) struct Own {
     pub(super) gateway_allowed_origins: Option<Placed<Vec<String>>>,
     pub(super) gateway_posts_per_second: Option<Placed<u32>>,
     pub(super) gateway_token_file: Option<Placed<Option<String>>>,
-    /// `private_key`, `cert_chain` and `root_certs`, where they name something.
+    /// `private_key`, `cert_chain` and `root_certs`; `None` where absent or empty.
     pub(super) gateway_tls: [Option<Placed<String>>; 3],
     pub(super) version: Option<Placed<Option<String>>>,
     pub(super) webserver: Option<Placed<Option<String>>>,
@@ -53,7 +53,7 @@ pub(super) struct Own {
     pub(super) tls_crls: Option<Placed<Vec<String>>>,
 }
 
-/// Reads the map.
+/// Reads the `falconer` map.
 pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
     let falconer = Section::open(&keys::FALCONER, root.get("falconer"), report);
     let inputs = Section::open(&keys::INPUTS, falconer.entry("inputs"), report);
@@ -92,12 +92,12 @@ pub(super) fn falconer(root: &Node, report: &mut Report) -> Own {
     }
 }
 
-/// The files a list names.
+/// Returns the paths in a list.
 pub(super) fn paths(texts: &Placed<Vec<String>>) -> Vec<PathBuf> {
     texts.value.iter().map(PathBuf::from).collect()
 }
 
-/// Empty text stands for "not set", as in the sample file.
+/// Parses a value that can be empty. Empty means "not set", as in the sample file.
 fn optional<T>(
     text: &str,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -162,7 +162,6 @@ fn group(text: &str) -> Result<String, String> {
 
 fn version(text: &str) -> Result<String, String> {
     scalar::version(text).ok_or_else(|| {
-        "expected Falco's version in full, such as 0.43.1; leave it empty to have Falco asked"
-            .to_owned()
+        "expected Falco's full version, such as 0.43.1; leave it empty to ask Falco".to_owned()
     })
 }

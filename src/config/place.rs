@@ -1,6 +1,6 @@
-//! Where something stands, and how foreign text may be shown.
+//! Positions of settings, and the quoting of untrusted text.
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line, from 1.
@@ -9,40 +9,39 @@ pub struct Position {
     pub column: usize,
 }
 
-/// Where a node came from, in the order in which findings are listed.
+/// The origin of a node. Its order is the order in which findings are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum At {
-    /// The settings as a whole: the main file, or the built-in settings when there is none.
+    /// The settings as a whole: the main file, or the defaults if there is none.
     Whole,
-    /// A spot of the file of this number ([`super::source::Sources`]); files are numbered in the
-    /// order in which they were read.
+    /// A spot in the file of this number ([`super::source::Sources`]). Files are numbered in the
+    /// order of reading.
     In(usize, Spot),
-    /// The option of this index.
+    /// The option with this index.
     Option(usize),
     /// The command after `--`.
     Command,
 }
 
-/// A spot of one file.
+/// A spot in one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Spot {
     /// The file as a whole.
     Whole,
-    /// The node of this number ([`super::yaml::Document::locate`]); they are numbered from the
-    /// top.
+    /// The node with this number ([`super::yaml::Document::locate`]), counted from the top.
     Node(usize),
-    /// A place of a text that did not become nodes.
+    /// A position in a text that could not be parsed into nodes.
     Position(Position),
 }
 
-/// Characters of foreign text that a message quotes.
+/// The most characters of untrusted text in quotes.
 const MAX_QUOTED: usize = 80;
 
-/// Characters of foreign text that stand in a message without quotes: names of files, and what
-/// the YAML library says.
+/// The most characters of untrusted text without quotes: file names and messages of the YAML
+/// library.
 const MAX_ESCAPED: usize = 300;
 
-/// Text of a file or an option as it may stand in a message: in double quotes, escaped, cut.
+/// Untrusted text for a message: in double quotes, escaped, truncated to 80 characters.
 pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
@@ -50,7 +49,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// Foreign text as it may stand in a message without quotes: escaped, cut.
+/// Untrusted text for a message without quotes: escaped, truncated to 300 characters.
 pub(super) fn escaped(text: &str) -> String {
     let escape = |c: char| match c {
         '\'' | '"' => c.to_string(),

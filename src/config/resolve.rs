@@ -1,5 +1,5 @@
-//! Settings as they were written -> settings as they are needed: what depends on more than one
-//! key is decided here, and what has no meaning is refused.
+//! Turns settings as written into a [`Config`]. Decides what depends on more than one key, and
+//! rejects combinations without meaning.
 
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,18 +21,18 @@ use super::{
     unused,
 };
 
-/// Default of `falconer.gateway.listen`: this machine only.
+/// The default of `falconer.gateway.listen`: loopback only.
 pub const DEFAULT_GATEWAY: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2804);
 
-/// Most threads; Falco had no limit, but a process with more does not start.
+/// The most threads. Falco had no limit, but a process with more does not start.
 const MAX_THREADS: u32 = 1024;
 
-/// Environment variables with the name of this host, the first that is set counts: Falco's since
-/// 0.33, and since 0.19.
+/// The environment variables with the name of this host. The first one that is set counts. Falco
+/// has them since 0.33 and 0.19.
 const HOSTNAME_VARIABLES: [&str; 2] = ["FALCO_HOSTNAME", "FALCO_GRPC_HOSTNAME"];
 
-/// Makes the configuration; what is reported as an error is `None` or a default in it.
+/// Makes the configuration. A setting with a reported error is `None` or has its default.
 pub(super) fn config(
     grpc: &Grpc,
     grpc_output: &Placed<bool>,
@@ -58,7 +58,7 @@ pub(super) fn config(
     } else if !grpc_output.value {
         report.warn(
             grpc_output.at,
-            "grpc_output.enabled is false, so get returns nothing and sub never yields; set it \
+            "grpc_output.enabled is false, so get returns nothing and sub sends no alerts; set it \
              to true to serve alerts",
         );
     }
@@ -106,7 +106,7 @@ fn listen(grpc: &Grpc, own: &Own, report: &mut Report) -> Option<net::Listen> {
     }
 }
 
-/// How much is kept, in bytes, where memory is limited.
+/// Returns the size of the log in bytes, under a memory limit.
 fn retain(own: &Own, memory: Option<&Limit>, report: &mut Report) -> u64 {
     let default = hub::Config::default().retain;
     match (&own.retain, memory) {
@@ -126,7 +126,7 @@ fn retain(own: &Own, memory: Option<&Limit>, report: &mut Report) -> u64 {
                     At::Whole,
                     format!(
                         "{kind} is {bytes}, so falconer.outputs.retain is a quarter of it, \
-                         {bound}; write it for another"
+                         {bound}; set it to use another size"
                     ),
                 );
             }
@@ -158,8 +158,8 @@ fn check_tls(grpc: &Grpc, report: &mut Report) {
             report.error(
                 file.at,
                 format!(
-                    "grpc.{key} is {found}; expected the path of a PEM file, since a port is \
-                     served with mutual TLS only; name one, or use a unix socket"
+                    "grpc.{key} is {found}; expected the path of a PEM file, because gRPC over TCP \
+                     needs mutual TLS; name one, or use a unix socket"
                 ),
             );
         }
@@ -194,9 +194,9 @@ fn gateway(own: &Own, report: &mut Report) -> Option<Gateway> {
             report.error(
                 *at,
                 format!(
-                    "falconer.gateway.listen is {listen}; an address that other machines reach \
-                     needs falconer.gateway.token_file or falconer.gateway.tls.root_certs, or \
-                     everybody may read all alerts and post more; name a file, or write \
+                    "falconer.gateway.listen is {listen}; an address that other machines can reach \
+                     needs falconer.gateway.token_file or falconer.gateway.tls.root_certs, \
+                     otherwise everybody can read and post alerts; set one of them, or write \
                      {DEFAULT_GATEWAY}"
                 ),
             );
@@ -204,9 +204,9 @@ fn gateway(own: &Own, report: &mut Report) -> Option<Gateway> {
             report.warn(
                 *at,
                 format!(
-                    "falconer.gateway.listen is {listen}, which is served without TLS: alerts and \
-                     the token can be read on the network between; set falconer.gateway.tls, or \
-                     put a proxy with TLS before it"
+                    "falconer.gateway.listen is {listen}, which is served without TLS: others on \
+                     the network can read the alerts and the token; set falconer.gateway.tls, or \
+                     put a TLS proxy in front of it"
                 ),
             );
         }
@@ -214,7 +214,8 @@ fn gateway(own: &Own, report: &mut Report) -> Option<Gateway> {
     enabled.then_some(gateway)
 }
 
-/// A key and its chain make TLS; the certificates of authorities are asked of clients only with it.
+/// Returns the TLS files. A key and a chain enable TLS. `root_certs`, which verifies client
+/// certificates, needs both.
 fn gateway_tls(own: &Own, report: &mut Report) -> Option<net::TlsFiles> {
     let path = |placed: &Placed<String>| PathBuf::from(&placed.value);
     let [key, chain, roots] = &own.gateway_tls;
@@ -235,13 +236,13 @@ fn gateway_tls(own: &Own, report: &mut Report) -> Option<net::TlsFiles> {
     };
     let text = format!(
         "falconer.gateway.tls has {named} and no {missing}; expected private_key and cert_chain, \
-         with root_certs where clients show certificates; name them, or none"
+         and root_certs to verify client certificates; set them, or none"
     );
     report.error(at, text);
     None
 }
 
-/// What `falconer.tls` says of every listener.
+/// Adds the settings of `falconer.tls`, which apply to every listener.
 fn shared_tls(own: &Own, files: net::TlsFiles) -> net::TlsFiles {
     net::TlsFiles {
         crls: own.tls_crls.as_ref().map_or(Vec::new(), own::paths),
@@ -250,7 +251,7 @@ fn shared_tls(own: &Own, files: net::TlsFiles) -> net::TlsFiles {
     }
 }
 
-/// Every text of a list of the gateway's, read.
+/// Parses every text of a list of the gateway.
 fn each<T: FromStr<Err: Display>>(
     key: &str,
     texts: &Option<Placed<Vec<String>>>,
@@ -277,8 +278,8 @@ fn inputs(
     if let (Some(Placed { value: true, at }), false) = (&own.http, has_gateway) {
         report.error(
             *at,
-            "falconer.inputs.http is true, but falconer.gateway.enabled is false; expected the \
-             gateway, which takes the posts; enable it or set http to false",
+            "falconer.inputs.http is true, but falconer.gateway.enabled is false; only the gateway \
+             receives posts; enable the gateway, or set http to false",
         );
     }
     let config = ingest::Config {
@@ -298,7 +299,7 @@ fn inputs(
     config
 }
 
-/// The files to follow, each once.
+/// Returns the files to follow, each once.
 fn files(own: &Own, report: &mut Report) -> Vec<PathBuf> {
     let Some(Placed { value, at }) = &own.files else { return Vec::new() };
     let mut files: Vec<PathBuf> = Vec::new();
@@ -313,8 +314,8 @@ fn files(own: &Own, report: &mut Report) -> Vec<PathBuf> {
             report.warn(
                 *at,
                 format!(
-                    "falconer.inputs.files has {found}, which is taken for the name of one file: \
-                     patterns are not read; name each file"
+                    "falconer.inputs.files has {found}, which is read as the name of one file, \
+                     because patterns are not expanded; name each file"
                 ),
             );
         }
@@ -333,12 +334,12 @@ fn command(own: &Own, falco_command: &[String], report: &mut Report) -> Vec<Stri
         && !value.is_empty()
         && value != falco_command
     {
-        report.warn(*at, "falconer.inputs.command is not used; the command after -- is");
+        report.warn(*at, "falconer.inputs.command is not used; the command after -- replaces it");
     }
     falco_command.to_vec()
 }
 
-/// An empty variable counts as not set: a host without a name helps nobody.
+/// Returns the host name from the environment. An empty variable counts as not set.
 fn hostname(env: Env<'_>) -> Option<String> {
     HOSTNAME_VARIABLES.iter().filter_map(|name| env(name)).find(|name| !name.is_empty())
 }

@@ -1,15 +1,15 @@
-//! The text of a scalar -> a value, by Falco's rules and by ours. Pure.
+//! Parses scalars, by Falco's rules or by Falconer's. Pure.
 //!
-//! Falco's are those of its YAML library and stricter than they look: nothing is trimmed in front,
-//! `1` is not a boolean, `08` is not a number (a leading zero means octal).
+//! Falco's rules are those of its YAML library. They are stricter than they look: leading spaces
+//! are not trimmed, `1` is not a boolean, `08` is not a number (a leading zero means octal).
 
-/// Spellings of true; Falco takes each in lower case, Capitalised and in UPPER CASE.
+/// Spellings of true. Falco accepts each in lower case, Capitalised and in UPPER CASE.
 const TRUE: [&str; 4] = ["true", "yes", "on", "y"];
 
 /// Spellings of false.
 const FALSE: [&str; 4] = ["false", "no", "off", "n"];
 
-/// Units of a size and their bytes.
+/// The units of a size, in bytes.
 const UNITS: [(&str, u64); 6] = [
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
@@ -19,7 +19,7 @@ const UNITS: [(&str, u64); 6] = [
     ("GB", 1_000_000_000),
 ];
 
-/// A boolean as Falco reads it.
+/// Parses a boolean as Falco does.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     if TRUE.iter().any(|word| is_spelling(word, text)) {
         Some(true)
@@ -30,15 +30,15 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether a text is a lower-case word, also `Capitalised` or `UPPER`, but not `mIXED`.
+/// Whether `text` is the lower-case `word`, also `Capitalised` or `UPPER`, but not `mIXED`.
 fn is_spelling(word: &str, text: &str) -> bool {
     let rest_is_lower = || text.chars().skip(1).all(|c| c.is_ascii_lowercase());
     let is_upper = || text.chars().all(|c| c.is_ascii_uppercase());
     text.eq_ignore_ascii_case(word) && (rest_is_lower() || is_upper())
 }
 
-/// An unsigned number of 32 bits as Falco reads it: decimal, `0x` hexadecimal, or octal behind a
-/// leading zero; white space may follow, but not precede.
+/// Parses an unsigned number of 32 bits as Falco does: decimal, hexadecimal after `0x`, or octal
+/// after a leading zero. White space may follow, but not precede.
 pub(super) fn uint32(text: &str) -> Option<u32> {
     let text = text.trim_end_matches(|c: char| c.is_ascii_whitespace());
     let digits = text.strip_prefix('+').unwrap_or(text);
@@ -48,12 +48,12 @@ pub(super) fn uint32(text: &str) -> Option<u32> {
         None if digits.starts_with('0') => (digits, 8),
         None => (digits, 10),
     };
-    // `from_str_radix` takes a sign of its own.
+    // `from_str_radix` would accept a second sign.
     digits.chars().all(|c| c.is_ascii_alphanumeric()).then_some(())?;
     u32::from_str_radix(digits, radix).ok()
 }
 
-/// A size in bytes: a whole number, alone or with one of [`UNITS`].
+/// Parses a size in bytes: a whole number, alone or with one of [`UNITS`].
 pub(super) fn size(text: &str) -> Option<u64> {
     let (number, factor) = UNITS
         .iter()
@@ -64,14 +64,15 @@ pub(super) fn size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// Permission bits in octal: `0660`, `660` or `0o660`, quoted or not.
+/// Parses permission bits in octal: `0660`, `660` or `0o660`.
 pub(super) fn mode(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
     digits.bytes().all(|b| b.is_ascii_digit()).then_some(())?;
     u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= 0o777)
 }
 
-/// Falco's version as its clients expect it: three numbers, then perhaps `-` or `+` and a label.
+/// Checks a version of Falco in the form its clients expect: three numbers, then optionally `-` or
+/// `+` and a label.
 pub(super) fn version(text: &str) -> Option<String> {
     let label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
     let end = text.find(['-', '+']).unwrap_or(text.len());

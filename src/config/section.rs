@@ -1,10 +1,10 @@
-//! One map of the settings, read key by key.
+//! Reads one map of the settings, key by key.
 //!
-//! 1. Opening a section complains about what is in it besides its values: keys that are unknown,
-//!    come later or stand twice, or no map at all.
-//! 2. Reading a key gives its value, or nothing where it is absent. A value that cannot be read is
-//!    reported and gives nothing too: the caller goes on with a default, so that one run finds
-//!    everything, and the report decides that there is no configuration.
+//! 1. Opening a section reports a value that is no map, and keys that are unknown, belong to a
+//!    later version or appear twice.
+//! 2. Reading a key returns its value, or `None` if the key is absent. It reports a wrong value and
+//!    returns `None` as well. The caller goes on with the default, so that one run finds every
+//!    mistake; the report then decides that there is no configuration.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use super::{
     tree::{Entry, Node, Value},
 };
 
-/// A value and where it came from.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Placed<T> {
     pub(super) value: T,
@@ -30,14 +30,14 @@ pub(super) struct Section<'t> {
 }
 
 impl<'t> Section<'t> {
-    /// Opens the map of an entry; without an entry, or without a value, the section is empty.
+    /// Opens the map of an entry. Without an entry, or without a value, the section is empty.
     pub(super) fn open(keys: &Keys, entry: Option<&'t Entry>, report: &mut Report) -> Self {
         let path = keys.path;
         let entries = match entry {
             None => &[],
             Some(Entry { value, .. }) => match &value.value {
                 Value::Map(entries) => entries.as_slice(),
-                // What is left of a map whose keys were all commented out.
+                // A map whose keys are all commented out.
                 Value::Null => &[],
                 Value::Text(_) | Value::List(_) => {
                     let expected = keys.known.join(", ");
@@ -56,10 +56,7 @@ impl<'t> Section<'t> {
                 Some(key) if keys.known.contains(&key) => {}
                 Some(key) if keys.later.contains(&key) => report.error(
                     *at,
-                    format!(
-                        "{path}.{key} is known to a later version and not supported by this one; \
-                         leave it out"
-                    ),
+                    format!("{path}.{key} is not supported by this version; remove it"),
                 ),
                 key if keys.strict => report.error(*at, keys.unknown(key)),
                 key => report.warn(*at, keys.unknown(key) + "; it is ignored"),
@@ -68,22 +65,22 @@ impl<'t> Section<'t> {
         Self { path, entries }
     }
 
-    /// The entry of a key, for opening the section in it.
+    /// Returns the entry of a key, to open a section in it.
     pub(super) fn entry(&self, key: &str) -> Option<&'t Entry> {
         self.entries.iter().find(|entry| entry.key.as_deref() == Some(key))
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub(super) fn node(&self, key: &str) -> Option<&'t Node> {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// The name of a key in messages.
+    /// Returns the full name of a key, for messages.
     pub(super) fn name(&self, key: &str) -> String {
         format!("{}.{key}", self.path)
     }
 
-    /// Reads a scalar strictly. `parse` says in its error what was expected and what to do.
+    /// Reads a scalar strictly. The error of `parse` says what was expected and what to do.
     pub(super) fn scalar<T>(
         &self,
         key: &str,
@@ -105,8 +102,8 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// Reads a list of texts, none of them empty. A list whose elements were all commented out
-    /// has none.
+    /// Reads a list of texts, none of them empty. A list whose elements are all commented out is
+    /// empty.
     pub(super) fn list(&self, key: &str, report: &mut Report) -> Option<Placed<Vec<String>>> {
         let node = self.node(key)?;
         let name = self.name(key);
@@ -133,7 +130,7 @@ impl<'t> Section<'t> {
     }
 }
 
-/// Reports every key that stands twice, at its second place, among those that are `checked`.
+/// Reports each key that appears again, at its second place, if it is among the `checked` keys.
 pub(super) fn check_duplicates(
     path: &str,
     entries: &[Entry],
@@ -145,10 +142,7 @@ pub(super) fn check_duplicates(
         let Some(key) = key.as_deref().filter(|key| checked(key)) else { continue };
         if !seen.insert(key) {
             let key = quoted(key);
-            report.error(
-                *at,
-                format!("the key {key} stands twice in {path}; expected it once; remove one"),
-            );
+            report.error(*at, format!("the key {key} appears twice in {path}; remove one"));
         }
     }
 }

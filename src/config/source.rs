@@ -1,10 +1,9 @@
-//! The files settings come from: their names, and where in them a node stands.
+//! The files that settings come from: their names, and the positions of nodes in them.
 //!
-//! 1. Every text that is read gets a number, in the order of reading; its nodes remember that and
-//!    their own ([`At`]).
-//! 2. At the end what was found is put in the order of files and lines, every node is looked up in
-//!    the text it came from, and what leaves is a [`Finding`]. A place that cannot be found is left
-//!    out, never guessed.
+//! 1. Every text gets a number, in the order of reading. Its nodes carry this number and their own
+//!    ([`At`]).
+//! 2. At the end the findings are sorted by file and line, and each node is located in its text.
+//!    The result is a [`Finding`]. A position that cannot be found is left out, never guessed.
 
 use std::path::Path;
 
@@ -18,31 +17,31 @@ use super::{
 /// Every file that was named or read.
 #[derive(Debug)]
 pub(super) struct Sources {
-    /// Whether the first is the main file; without one, settings as a whole are built in.
+    /// Whether the first file is the main file. Without one, the defaults apply.
     has_main: bool,
     files: Vec<Source>,
 }
 
 #[derive(Debug)]
 struct Source {
-    /// The name it was given, escaped.
+    /// The name as the operator gave it, escaped.
     name: String,
-    /// What was read, unless it could not be.
+    /// The parsed text; `None` if the file could not be read.
     document: Option<Document>,
 }
 
-/// A text that became a map of settings.
+/// A text that was parsed into a map of settings.
 #[derive(Debug)]
 pub(super) struct Parsed {
-    /// Always a map; empty when there was none.
+    /// Always a map; empty if the text had none.
     pub(super) root: Node,
-    /// How many nodes the text has, aliases followed.
+    /// The number of nodes, aliases followed.
     pub(super) nodes: usize,
 }
 
 impl Sources {
-    /// Begins with the main file, if there is one; no settings when it is no YAML, which is
-    /// reported.
+    /// Parses the main file, if there is one. Returns no settings if it is not YAML, and reports
+    /// that.
     pub(super) fn main(
         text: Option<&str>,
         path: Option<&Path>,
@@ -61,13 +60,13 @@ impl Sources {
         (sources, Some(Node::new(Value::Map(Vec::new()), At::Whole)))
     }
 
-    /// A file of which only the name is known.
+    /// Adds a file of which only the name is known, and returns its number.
     pub(super) fn add(&mut self, path: &Path) -> usize {
         self.files.push(Source { name: file_name(path), document: None });
         self.files.len() - 1
     }
 
-    /// Reads a text; `None` when it is no YAML, which is reported.
+    /// Parses a text. Returns `None` if it is not YAML, and reports that.
     pub(super) fn parse(&mut self, path: &Path, text: &str, report: &mut Report) -> Option<Parsed> {
         let file = self.add(path);
         match yaml::parse(text, |node| At::In(file, Spot::Node(node))) {
@@ -88,7 +87,7 @@ impl Sources {
         }
     }
 
-    /// Ends the collecting: errors, or else warnings and notes.
+    /// Turns a report into errors or, if it has none, into warnings and notes.
     pub(super) fn told(&self, report: Report, overrides: &[String]) -> Result<Told, Errors> {
         if !report.errors.is_empty() {
             return Err(self.failed(report, overrides));
@@ -99,13 +98,13 @@ impl Sources {
         })
     }
 
-    /// Ends the collecting after an error.
+    /// Turns the errors of a report into [`Errors`].
     pub(super) fn failed(&self, report: Report, overrides: &[String]) -> Errors {
         let unlisted = report.errors.len().saturating_sub(MAX_LISTED);
         Errors::new(self.findings(report.errors, overrides), unlisted, report.scarcity)
     }
 
-    /// Findings in the order of files and lines, then of options; no more than are listed.
+    /// Returns findings in the order of files and lines, then of options; at most [`MAX_LISTED`].
     fn findings(&self, mut raw: Vec<(At, String)>, overrides: &[String]) -> Vec<Finding> {
         raw.sort_by_key(|(at, _)| *at);
         let place = |(at, text)| Finding { place: self.place(at, overrides), text };
@@ -137,7 +136,7 @@ impl Sources {
     }
 }
 
-/// Settings are a map; an empty file is an empty one.
+/// Checks that the root is a map. An empty file counts as an empty map.
 fn check_root(document: &Document, root: &mut Node, file: usize, report: &mut Report) {
     if document.more {
         let text = "there is more than one YAML document; only the first is read";
@@ -154,7 +153,10 @@ fn check_root(document: &Document, root: &mut Node, file: usize, report: &mut Re
     root.value = Value::Map(Vec::new());
 }
 
-/// The text of a file, or where and why it is none.
+/// Decodes a file as UTF-8.
+///
+/// # Errors
+/// When the file is too large or not UTF-8: the spot and the message.
 pub(super) fn decode(bytes: Vec<u8>) -> Result<String, (Spot, String)> {
     if bytes.len() > MAX_TEXT {
         return Err((Spot::Whole, format!("the file is larger than {MAX_TEXT} bytes")));
@@ -167,7 +169,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, (Spot, String)> {
     })
 }
 
-/// The name of a file as it may stand in a message.
+/// Returns the name of a file for a message.
 pub(super) fn file_name(path: &Path) -> String {
     escaped(&path.to_string_lossy())
 }

@@ -1,7 +1,7 @@
-//! The first reading of a YAML text: what each node is, in the order the nodes are met.
+//! The first pass over a YAML text: records the shape of each node, in document order.
 //!
-//! The types that YAML has for scalars are all text here. Tags (`!name value`) mean nothing to
-//! Falco: the value counts. Refuses a text with too many nodes, since aliases multiply them.
+//! A scalar is text here, whatever type YAML gives it. Falco ignores tags (`!name value`), so only
+//! the value counts. A text with too many nodes is rejected, because aliases multiply them.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use serde::de::{
     Visitor,
 };
 
-/// Most nodes a text may have once its aliases are followed; Falco's own file has some hundreds.
+/// The most nodes of a text, aliases followed. Falco's own file has some hundreds.
 const MAX_NODES: usize = 200_000;
 
-/// What a node is.
+/// The shape of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Null,
@@ -22,7 +22,7 @@ pub(super) enum Shape {
     Map,
 }
 
-/// The first reading: notes the shape of every node, in the order they are met.
+/// Appends the shape of every node, in document order.
 pub(super) struct Survey<'s>(pub(super) &'s mut Vec<Shape>);
 
 impl Survey<'_> {
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for Survey<'_> {
         Ok(())
     }
 
-    /// A node with a tag (`!name value`): the tag means nothing to Falco, the value counts.
+    /// A node with a tag (`!name value`). Falco ignores the tag.
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
         let (IgnoredAny, node) = tagged.variant()?;
         node.newtype_variant_seed(self)

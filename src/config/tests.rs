@@ -1,4 +1,4 @@
-//! The room from outside: texts, options and variables in, configurations and warnings out.
+//! Tests of the room's interface: text, options and variables in, configurations and warnings out.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{
 
 use super::{Config, Env, Errors, Finding, Found, Loaded, MIN_RETAIN, Options, Place};
 
-/// [`super::read`] where there are no further files.
+/// [`super::read`] without further files.
 pub(super) fn read(text: Option<&str>, options: &Options, env: Env<'_>) -> Result<Loaded, Errors> {
     super::read(text, options, env, &|_| Ok(Found::Nothing))
 }
@@ -51,7 +51,7 @@ pub(super) fn tcp(address: &str) -> Option<Listen> {
 }
 
 #[test]
-fn without_a_file_the_socket_of_falcos_sample_is_served() {
+fn the_default_is_the_socket_of_falcos_sample() {
     let loaded = read(None, &Options::default(), &|_| None).expect("defaults");
     let expected = Config {
         grpc: unix("/run/falco/falco.sock"),
@@ -71,12 +71,12 @@ fn without_a_file_the_socket_of_falcos_sample_is_served() {
     let loaded = read(Some("json_output: true"), &options, &|_| None).expect("defaults");
     assert_eq!(
         loaded.notes.iter().map(Finding::to_string).collect::<Vec<_>>(),
-        ["f.yaml: there is no key \"grpc\"; the gRPC API is enabled all the same"]
+        ["f.yaml: there is no key \"grpc\"; the gRPC API is enabled by default"]
     );
 }
 
 #[test]
-fn what_is_served_follows_the_grpc_map_to_the_letter() {
+fn the_grpc_map_is_read_exactly_as_falco_did() {
     for (text, overrides, expected) in [
         ("", &[] as &[&str], unix("/run/falco/falco.sock")),
         ("json_output: true", &[], unix("/run/falco/falco.sock")),
@@ -98,7 +98,7 @@ fn what_is_served_follows_the_grpc_map_to_the_letter() {
         ),
         ("a: &a {enabled: on}\ngrpc: {<<: *a}", &[], tcp("0.0.0.0:5060")),
         ("grpc: {enabled: true}\n---\ngrpc: {enabled: false}", &[], tcp("0.0.0.0:5060")),
-        // An option changes our own default, and nothing else of it.
+        // An option changes only that part of the default.
         ("", &["grpc.bind_address=localhost:1"], tcp("localhost:1")),
         ("", &["grpc.threadiness=2"], unix("/run/falco/falco.sock")),
         ("", &["grpc={enabled: true}"], tcp("0.0.0.0:5060")),
@@ -113,19 +113,19 @@ fn what_is_served_follows_the_grpc_map_to_the_letter() {
 }
 
 #[test]
-fn the_files_of_tls_are_those_of_falco_unless_named() {
+fn the_default_tls_files_are_those_of_falco() {
     let text = "grpc: {enabled: true, bind_address: 'h:1', private_key: k, root_certs: ~}";
     let tls = TlsFiles::new("k", "/etc/falco/certs/server.crt", "null");
     assert_eq!(config(text, &[]).grpc, Some(Listen::Tcp { address: "h:1".to_owned(), tls }));
     assert_eq!(
         warning(text, &[]),
         "f.yaml:1:72: grpc.root_certs has no value; expected text; the text \"null\" is used, as \
-         Falco did"
+         in Falco"
     );
 }
 
 #[test]
-fn what_tls_takes_is_ours_to_say() {
+fn falconer_tls_applies_to_grpc() {
     let text = "grpc: {enabled: true, bind_address: 'h:1'}\n\
                 falconer: {tls: {legacy_v1_certs: false, crls: [a, /b]}}";
     let Some(Listen::Tcp { tls, .. }) = config(text, &[]).grpc else { panic!("a port") };
@@ -163,7 +163,7 @@ fn a_scalar_of_the_wrong_type_takes_the_default_with_a_warning() {
 }
 
 #[test]
-fn grpc_output_is_on_unless_it_is_off() {
+fn grpc_output_is_enabled_by_default() {
     for (text, expected, warns) in [
         ("", true, false),
         ("grpc_output: {}", true, false),
@@ -177,7 +177,7 @@ fn grpc_output_is_on_unless_it_is_off() {
 }
 
 #[test]
-fn our_own_keys_arrive() {
+fn falconer_keys_are_read() {
     let text = "
 falconer:
   inputs: {stdin: yes, http: false, files: [/a, '/${X}'], command: [falco, -U]}
@@ -237,7 +237,7 @@ fn the_command_after_the_dashes_wins() {
     assert_eq!(loaded.config.inputs.command, ["falco"]);
     assert_eq!(
         loaded.warnings.iter().map(Finding::to_string).collect::<Vec<_>>(),
-        ["f.yaml:1:30: falconer.inputs.command is not used; the command after -- is"]
+        ["f.yaml:1:30: falconer.inputs.command is not used; the command after -- replaces it"]
     );
     let options = Options { falco_command: vec![String::new()], ..options };
     let errors = read(None, &options, &|_| None).expect_err("an empty program");
@@ -245,12 +245,12 @@ fn the_command_after_the_dashes_wins() {
 }
 
 #[test]
-fn what_will_not_happen_is_said() {
+fn settings_without_effect_are_reported() {
     assert!(warning("falconer: {inputs: {http: false}}", &[]).contains("there is no input"));
     assert!(warning("a: 1\n---\nb: 2", &[]).contains("only the first is read"));
     let notes = try_read("grpc: {enabled: false}", &[]).expect("off").notes;
     assert!(notes.iter().any(|note| note.text.contains("only the gateway is served")));
-    // Without the gateway nothing can be posted, which needs no words unless it was asked for.
+    // Without the gateway there are no posts. That is reported only if `http` was set.
     let off = config("falconer: {gateway: {enabled: false}, inputs: {stdin: on}}", &[]);
     assert_eq!((off.gateway, off.inputs.http), (None, false));
 }
@@ -274,7 +274,7 @@ fn the_hostname_comes_from_falcos_variables() {
 }
 
 #[test]
-fn a_newer_falcos_objection_is_told_where_the_file_is_falcos() {
+fn the_warning_of_a_newer_falco_is_noted_if_falco_reads_the_file() {
     for (text, expected) in [
         ("rules_files: [a]\ngrpc: {enabled: true}", Some("f.yaml:2:1: Falco 0.44 and later warn")),
         ("engine: {kind: ebpf}\ngrpc_output: {enabled: true}", Some("f.yaml:2:1: Falco 0.44")),
@@ -289,7 +289,7 @@ fn a_newer_falcos_objection_is_told_where_the_file_is_falcos() {
 }
 
 #[test]
-fn what_others_reach_needs_a_token_or_certificates() {
+fn a_gateway_beyond_loopback_needs_a_token_or_client_certificates() {
     for listen in ["0.0.0.0:2804", "10.0.0.1:2804", "[::]:2804", "[::ffff:10.0.0.1]:2804"] {
         let text = format!("falconer: {{gateway: {{listen: '{listen}'}}}}");
         let error = try_read(&text, &[]).map(|_| ()).expect_err(listen).to_string();

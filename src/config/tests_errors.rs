@@ -1,4 +1,4 @@
-//! The room from outside: what is wrong, and where it is said to be.
+//! Tests of the room's interface: errors and their positions.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn errors(text: &str, overrides: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_not_understood_is_an_error_in_its_place() {
+fn a_mistake_is_an_error_with_its_position() {
     for (text, expected) in [
         ("grpc: true", "1:7: grpc is \"true\"; expected a map with the keys enabled, "),
         ("grpc_output: on", "1:14: grpc_output is \"on\"; expected a map"),
@@ -27,7 +27,7 @@ fn what_is_not_understood_is_an_error_in_its_place() {
         ("falconer: {retain: 1MiB}", "1:12: unknown key \"retain\" in falconer; expected inputs"),
         ("falconer: {[a]: 1}", "1:12: a key of falconer is not a name"),
         ("falconer: {\"\\x1b[31m\": 1}", "1:12: unknown key \"\\u{1b}[31m\" in falconer"),
-        ("falconer: {admin: {}}", "1:12: falconer.admin is known to a later version"),
+        ("falconer: {admin: {}}", "1:12: falconer.admin is not supported by this"),
         ("falconer: {tls: {v1: true}}", "1:18: unknown key \"v1\" in falconer.tls"),
         (
             "falconer: {gateway: {tls: {private_key: /k}}}",
@@ -69,11 +69,11 @@ fn what_is_not_understood_is_an_error_in_its_place() {
         ("falconer: {falco: {webserver: x}}", "1:31: falconer.falco.webserver is \"x\"; there is"),
         ("grpc: {enabled: on, bind_address: x}", "1:35: grpc.bind_address is \"x\"; there is no p"),
         ("grpc: {enabled: on, private_key: ''}", "1:34: grpc.private_key is \"\"; expected the pa"),
-        ("falconer: {}\ngrpc: {}\nfalconer: {}", "3:1: the key \"falconer\" stands twice in the "),
-        ("grpc: {enabled: on, enabled: off}", "1:21: the key \"enabled\" stands twice in grpc"),
-        ("grpc_output: {a: 1, a: 1}", "1:21: the key \"a\" stands twice in grpc_output"),
-        ("falconer:\n  falco: {}\n  falco: {}", "3:3: the key \"falco\" stands twice in falconer"),
-        ("falconer: {socket: {mode: 0, mode: 0}}", "1:30: the key \"mode\" stands twice in falcon"),
+        ("falconer: {}\ngrpc: {}\nfalconer: {}", "3:1: the key \"falconer\" appears twice in the"),
+        ("grpc: {enabled: on, enabled: off}", "1:21: the key \"enabled\" appears twice in grpc"),
+        ("grpc_output: {a: 1, a: 1}", "1:21: the key \"a\" appears twice in grpc_output"),
+        ("falconer:\n  falco: {}\n  falco: {}", "3:3: the key \"falco\" appears twice in falcone"),
+        ("falconer: {socket: {mode: 0, mode: 0}}", "1:30: the key \"mode\" appears twice in falco"),
         (
             "falconer: {gateway: {enabled: off}, inputs: {http: on}}",
             "1:52: falconer.inputs.http is",
@@ -91,7 +91,7 @@ fn what_is_not_understood_is_an_error_in_its_place() {
 }
 
 #[test]
-fn a_slip_is_told_with_what_was_meant() {
+fn a_misspelt_key_is_reported_with_what_was_meant() {
     for (text, expected) in [
         ("falconer: {input: {}}", "; did you mean \"inputs\""),
         ("falconer: {gateway: {listne: ''}}", "; did you mean \"listen\""),
@@ -116,20 +116,17 @@ fn options_are_checked_like_the_file() {
     for (option, expected) in [
         ("grpc.enabled", "option -o \"grpc.enabled\": there is no \"=\"; expected KEY=VALUE"),
         ("grpc[x]=1", "option -o \"grpc[x]\": found \"x\" at character 6 of the key; expected a"),
-        ("grpc[0]=1", "option -o \"grpc[0]\": what the index is for is a map; expected a list"),
-        (
-            "grpc.enabled.x=1",
-            "option -o \"grpc.enabled.x\": what should hold \"x\" is \"true\"; exp",
-        ),
+        ("grpc[0]=1", "option -o \"grpc[0]\": the value before the index is a map; expected a l"),
+        ("grpc.enabled.x=1", "option -o \"grpc.enabled.x\": the parent of \"x\" is \"true\"; exp"),
         (
             "grpc={a: b: c}",
             "option -o \"grpc\": the value is not readable as YAML: did not find expected",
         ),
         ("falconer.x=1", "option -o \"falconer.x\": unknown key \"x\" in falconer"),
-        ("falconer={admin: {}}", "option -o \"falconer\": falconer.admin is known to a later"),
+        ("falconer={admin: {}}", "option -o \"falconer\": falconer.admin is not supported by"),
         ("falconer.inputs.files=/a", "option -o \"falconer.inputs.files\": falconer.inputs.files"),
         ("falconer.inputs.files[1]=/a", "option -o \"falconer.inputs.files[1]\": the list has 0 e"),
-        ("falconer={inputs: {}, inputs: {}}", "option -o \"falconer\": the key \"inputs\" stands"),
+        ("falconer={inputs: {}, inputs: {}}", "option -o \"falconer\": the key \"inputs\" appears"),
         (
             "grpc.bind_address=\u{202e}",
             "option -o \"grpc.bind_address\": grpc.bind_address is \"\\u",
@@ -153,7 +150,7 @@ fn options_are_checked_like_the_file() {
 }
 
 #[test]
-fn everything_wrong_is_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let text = "
 grpc: {enabled: true, bind_address: 'unix:/x'}
 falconer:
@@ -169,7 +166,7 @@ falconer:
 }
 
 #[test]
-fn a_flood_of_errors_is_cut() {
+fn a_flood_of_errors_is_truncated() {
     let keys: Vec<_> = (0..60).map(|key| format!("{key}: 1")).collect();
     let errors = errors(&format!("falconer: {{{}}}", keys.join(", ")), &[]);
     assert_eq!(errors.lines().count(), 51);
@@ -187,7 +184,7 @@ fn a_circle_of_variables_is_an_error() {
 }
 
 #[test]
-fn files_are_read_or_refused_by_name() {
+fn unreadable_files_are_reported_by_name() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("f\n.yaml");
     let options = Options { file: Some(file.clone()), ..Options::default() };
@@ -203,7 +200,7 @@ fn files_are_read_or_refused_by_name() {
     assert_eq!(load().expect("a file").config.grpc, tcp("0.0.0.0:5060"));
 }
 
-/// Pieces that make YAML of all kinds, broken and not, around the keys that are read.
+/// Generates YAML of all kinds, valid and invalid, around the known keys.
 fn yaml() -> impl Strategy<Value = String> {
     const PIECES: [&str; 40] = [
         "grpc",
@@ -254,7 +251,7 @@ fn yaml() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused_with_places_inside_it(
+    fn any_text_is_read_or_rejected_with_positions_inside_it(
         main in yaml(), include in yaml(), option in yaml(),
     ) {
         let env = |_: &str| Some("$${X}".to_owned());

@@ -1,5 +1,5 @@
-//! The room from outside: what `config_files` brings in, what it replaces, and whose line is named
-//! when something is wrong.
+//! Tests of the room's interface: what `config_files` adds, what it replaces, and which file and
+//! line an error names.
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +14,11 @@ use super::{
     tests::{options, tcp},
 };
 
-/// A small file system: what is at each path.
+/// A small file system: the content of each path.
 type Tree<'t> = &'t [(&'t str, &'t str)];
 
-/// Reads `main` where these files are; a path that ends in `/` is a directory whose files are the
-/// others below it, in the wrong order.
+/// Reads `main` with these files. A path that ends in `/` is a directory of the files below it,
+/// listed in the wrong order.
 fn try_read(main: &str, tree: Tree<'_>, overrides: &[&str]) -> Result<Loaded, Errors> {
     let tree: BTreeMap<_, _> = tree.iter().copied().collect();
     let open = |path: &Path| {
@@ -61,7 +61,7 @@ const A: &str = "grpc: {enabled: true, bind_address: 'unix:///a'}";
 const B: &str = "grpc: {enabled: true, bind_address: 'unix:///b'}";
 
 #[test]
-fn includes_join_by_their_strategy() {
+fn includes_are_merged_by_their_strategy() {
     let tree: Tree<'_> = &[
         ("a", A),
         ("b", B),
@@ -78,11 +78,11 @@ fn includes_join_by_their_strategy() {
     let none = unix("/run/falco/falco.sock");
     for (main, overrides, expected) in [
         ("config_files: [a]", &[] as &[&str], unix("/a")),
-        // One path may stand alone; no value is no file.
+        // One path needs no list; no value is no file.
         ("config_files: a", &[], unix("/a")),
         ("config_files:", &[], none.clone()),
         ("config_files: []", &[], none.clone()),
-        // The later wins, and replaces the whole map: its bind_address is the default of Falco.
+        // The later wins and replaces the whole map: bind_address is Falco's default.
         ("config_files: [a, b]", &[], unix("/b")),
         ("config_files: [b, a]", &[], unix("/a")),
         ("config_files: [a, c]", &[], tcp("0.0.0.0:5060")),
@@ -96,29 +96,29 @@ fn includes_join_by_their_strategy() {
             &[],
             unix("/m"),
         ),
-        // Strategies, and names that are none.
+        // Strategies, known and unknown.
         ("config_files: [a, {path: b, strategy: append}]", &[], unix("/b")),
         ("config_files: [a, {path: b, strategy: override}]", &[], unix("/b")),
         ("config_files: [a, {path: b, strategy: add-only}]", &[], unix("/a")),
         ("config_files: [{path: b, strategy: add-only}]", &[], unix("/b")),
         ("config_files: [a, {path: b, strategy: addonly}]", &[], unix("/b")),
         ("config_files: [a, {path: b}]", &[], unix("/b")),
-        // A list joins a list, and takes the place of nothing; what it then says is another thing.
+        // A list is appended to a list, and replaces an empty value. Then `grpc` is a list.
         ("grpc: [2]\nconfig_files: [items, {path: a, strategy: add-only}]", &[], None),
         ("grpc:\nconfig_files: [items]", &[], None),
-        // A directory is its files in the order of their paths.
+        // A directory stands for its files in the order of their paths.
         ("config_files: [d]", &[], unix("/a")),
         ("config_files: [d, a, {path: e}]", &[], unix("/a")),
         ("config_files: ['${D}/1.conf']", &[], unix("/b")),
         ("config_files: [{path: d/, strategy: add-only}]", &[], unix("/b")),
-        // What is not there is skipped.
+        // A missing file is skipped.
         ("config_files: [nowhere, a, '${NOTHING}']", &[], unix("/a")),
-        // Options: those about config_files count for it, all others win over every file.
+        // Options for config_files change the list; all others win over every file.
         ("", &["config_files=a"], unix("/a")),
         ("config_files: [a]", &["config_files=b"], unix("/b")),
         ("config_files: [a]", &["config_files[]=b"], unix("/b")),
         ("config_files: [a]", &["config_files[0]=b"], unix("/b")),
-        // Options are not expanded, so there is nothing there.
+        // Options are not expanded, so there is no such file.
         ("config_files: [a]", &["config_files[0]=${D}/1.conf"], none.clone()),
         (
             "config_files: [a]",
@@ -135,7 +135,7 @@ fn includes_join_by_their_strategy() {
 }
 
 #[test]
-fn what_was_read_can_be_watched() {
+fn every_path_is_returned_for_watching() {
     let tree: Tree<'_> =
         &[("a", A), ("d/", ""), ("d/2", "x: 1"), ("d/1", "x: 2"), ("e/", ""), ("p", "a pipe")];
     let files = loaded("config_files: [d, nowhere, a, e/, p]", tree, &[]).files;
@@ -143,17 +143,17 @@ fn what_was_read_can_be_watched() {
 }
 
 #[test]
-fn what_an_include_did_is_told() {
+fn effects_of_includes_are_reported() {
     let tree: Tree<'_> = &[("a", A), ("b", B), ("p", "a pipe"), ("two", "x: 1\n---\ny: 2")];
     let told = loaded("config_files: [a, b, {path: a, strategy: add-only}, n, p]", tree, &[]);
     assert_eq!(
         lines(&told.notes),
         [
-            "f.yaml:1:53: config_files: \"n\" is not there and is skipped",
+            "f.yaml:1:53: config_files: \"n\" does not exist and is skipped",
             "f.yaml:1:56: config_files: \"p\" is neither a file nor a directory and is skipped",
-            "b:1:1: this replaces the whole of \"grpc\", as in Falco; a key that is not here has its \
+            "b:1:1: this replaces the whole of \"grpc\", as in Falco; a key not set here has its \
              default",
-            "a:1:1: \"grpc\" is there already, so with add-only this is not used",
+            "a:1:1: \"grpc\" is already set, so with add-only this value is not used",
         ]
     );
     assert_eq!(told.warnings, []);
@@ -186,7 +186,7 @@ fn what_an_include_did_is_told() {
 }
 
 #[test]
-fn a_mistake_is_told_with_the_file_it_stands_in() {
+fn a_mistake_is_reported_with_its_file() {
     let large = format!("#{}", "x".repeat(1 << 20));
     let tree: Tree<'_> = &[
         ("bad", "a: 1\nfalconer: {inptus: 1}"),
@@ -205,33 +205,39 @@ fn a_mistake_is_told_with_the_file_it_stands_in() {
     ];
     for (main, expected) in [
         ("config_files: [bad]", "bad:2:12: unknown key \"inptus\" in falconer"),
-        // Also when another file's settings are used in its place.
+        // Also if another file replaces it.
         ("config_files: [bad, good]", "bad:2:12: unknown key \"inptus\" in falconer"),
         (
             "config_files: [good, {path: bad, strategy: add-only}]",
             "bad:2:12: unknown key \"inptus\"",
         ),
         ("falconer: {x: 1}\nconfig_files: [good]", "f.yaml:1:12: unknown key \"x\" in falconer"),
-        ("config_files: [twice]", "twice:2:1: the key \"grpc\" stands twice in the file"),
-        ("config_files: [inside]", "inside:2:21: the key \"mode\" stands twice in falconer.socket"),
-        ("config_files: [nested]", "nested:2:1: config_files stands in a file that is included"),
+        ("config_files: [twice]", "twice:2:1: the key \"grpc\" appears twice in the file"),
+        (
+            "config_files: [inside]",
+            "inside:2:21: the key \"mode\" appears twice in falconer.socket",
+        ),
+        ("config_files: [nested]", "nested:2:1: config_files is set in an included file"),
         ("config_files: [list]", "list:1:1: the file is a list; expected a map of settings"),
         ("config_files: [torn]", "torn:2:1: not readable as YAML: "),
         (
             "config_files: [secret]",
-            "secret: it cannot be read: permission denied; mend that, or take it",
+            "secret: cannot be read: permission denied; fix this, or remove it",
         ),
         ("config_files: [large]", "large: the file is larger than 1048576 bytes"),
         ("config_files: [value]", "value:1:37: grpc.bind_address is \"d\"; there is no port"),
         (
             "grpc: {}\nconfig_files: [items]",
-            "items:1:1: \"grpc\" is a list, and what is there is no",
+            "items:1:1: \"grpc\" is a list, but the value to append",
         ),
         ("config_files: [f.yaml]", "f.yaml:1:16: config_files names \"f.yaml\", the main file its"),
-        ("config_files: [d]", "d/f.yaml:1:1: config_files stands in a file that is included"),
+        ("config_files: [d]", "d/f.yaml:1:1: config_files is set in an included file"),
         ("config_files: [[a]]", "f.yaml:1:16: config_files[0] is a list; expected a path, or a m"),
         ("config_files: [{}]", "f.yaml:1:16: there is no config_files[0].path; expected a path"),
-        ("config_files: []\nconfig_files: []", "f.yaml:2:1: the key \"config_files\" stands twice"),
+        (
+            "config_files: []\nconfig_files: []",
+            "f.yaml:2:1: the key \"config_files\" appears twice",
+        ),
     ] {
         let errors = errors(main, tree, &[]);
         assert!(errors.starts_with(expected), "{main}: {errors}");
@@ -253,7 +259,7 @@ fn a_mistake_is_told_with_the_file_it_stands_in() {
 }
 
 #[test]
-fn text_that_is_not_utf8_is_told_with_its_place() {
+fn text_that_is_not_utf8_is_reported_with_its_position() {
     let open = |_: &Path| Ok(Found::File(b"a: b\nb: \xff".to_vec()));
     let errors = read(Some("config_files: latin"), &options(&[]), &|_| None, &open);
     let errors = errors.expect_err("not UTF-8").to_string();
@@ -261,7 +267,7 @@ fn text_that_is_not_utf8_is_told_with_its_place() {
 }
 
 #[test]
-fn no_more_is_included_than_is_reasonable() {
+fn includes_are_bounded() {
     let open_with = |bytes: usize| {
         move |path: &Path| {
             Ok(if path == Path::new("d") {
@@ -276,11 +282,11 @@ fn no_more_is_included_than_is_reasonable() {
             .expect_err("too much")
             .to_string()
     };
-    let expected = format!("f.yaml:1:15: config_files leads to more than {MAX_FILES} files; name");
+    let expected = format!("f.yaml:1:15: config_files includes more than {MAX_FILES} files; name");
     assert!(read(1).starts_with(&expected), "{}", read(1));
-    let expected = format!("f.yaml:1:15: config_files leads to more than {MAX_BYTES} bytes; name");
+    let expected = format!("f.yaml:1:15: config_files includes more than {MAX_BYTES} bytes; name");
     assert!(read(1 << 20).starts_with(&expected), "{}", read(1 << 20));
-    // Aliases make many values of few bytes.
+    // With aliases a few bytes make many values.
     let many = format!("x: &x [{}]\ny: [{}]", ["1"; 300].join(","), ["*x"; 300].join(","));
     let open = |path: &Path| {
         Ok(if path == Path::new("d") {

@@ -1,4 +1,4 @@
-//! The file with the word that lets HTTP clients in.
+//! Reads the file with the token of HTTP clients.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use falconer_gateway::{BadToken, Token};
 
-/// Most that is read of the file, in bytes.
+/// The most to read of the file, in bytes.
 const LARGEST: u64 = 4 << 10;
 
-/// The token cannot be had.
+/// The token cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
@@ -18,23 +18,23 @@ pub enum TokenError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         error: io::Error,
     },
-    /// It holds something else.
+    /// The file has no valid token.
     #[error("falconer.gateway.token_file {path:?}: {error}")]
     Token {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The cause.
         error: BadToken,
     },
 }
 
-/// Reads the token in a file; with it comes a warning when all users of the machine may read it.
+/// Reads the token in a file. Also returns a warning if all users of the machine can read the file.
 ///
 /// # Errors
-/// When the file cannot be read, or holds none.
+/// When the file cannot be read, or has no valid token.
 pub fn token(path: &Path) -> Result<(Token, Option<String>), TokenError> {
     let read = || {
         let mut text = String::new();
@@ -48,8 +48,8 @@ pub fn token(path: &Path) -> Result<(Token, Option<String>), TokenError> {
     let exposed = (mode & 0o007 != 0).then(|| {
         let mode = mode & 0o777;
         format!(
-            "falconer.gateway.token_file {path:?}: every user of this machine may read it (mode \
-             {mode:04o}); write `chmod 640`, or defaultMode: 0440 for a secret in Kubernetes"
+            "falconer.gateway.token_file {path:?}: every user of this machine can read it (mode \
+             {mode:04o}); run `chmod 640`, or set defaultMode: 0440 for a secret in Kubernetes"
         )
     });
     Ok((token, exposed))

@@ -1,30 +1,30 @@
-//! The tree a settings text becomes before anything is known about its meaning.
+//! The tree of a settings text, before its keys are interpreted.
 //!
-//! A scalar is its text, never a typed value: what counts as a boolean or a number is Falco's
-//! rule (`scalar.rs`), not YAML's, and `0660` or `0.40` must survive as they were written. Every
-//! node remembers where it came from, so that a message can point at it.
+//! A scalar is its text, never a typed value. Booleans and numbers follow Falco's rules
+//! (`scalar.rs`), not YAML's, and `0660` or `0.40` must stay as written. Each node has its origin,
+//! so that a message can point at it.
 
 use std::collections::HashSet;
 
 use super::place::{At, quoted};
 
-/// One value and where it came from.
+/// One value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) value: Value,
     pub(super) at: At,
-    /// The text before `${VAR}` was expanded, when that changed it.
+    /// The text before the expansion of `${VAR}`, if that changed it.
     pub(super) unexpanded: Option<String>,
 }
 
-/// What YAML can say, without types.
+/// A YAML value, without scalar types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
-    /// `~`, `null` or nothing at all, not quoted.
+    /// `~`, `null` or nothing, unquoted.
     Null,
     Text(String),
     List(Vec<Node>),
-    /// In the order of the text; a key that is written twice is here twice.
+    /// In the order of the text. A key that appears twice is here twice.
     Map(Vec<Entry>),
 }
 
@@ -42,7 +42,7 @@ impl Node {
         Self { value, at, unexpanded: None }
     }
 
-    /// The entries of a map; none for anything else.
+    /// Returns the entries of a map; none for any other value.
     pub(super) fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -50,12 +50,12 @@ impl Node {
         }
     }
 
-    /// Looks a key up; of a key written twice the first counts, as in Falco.
+    /// Returns the entry of a key. If the key appears twice, the first counts, as in Falco.
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key.as_deref() == Some(key))
     }
 
-    /// What is here, to follow the name of a key in a message.
+    /// Describes the value; in a message this follows the name of the key.
     pub(super) fn found(&self) -> String {
         let text = match &self.value {
             Value::Null => return "has no value".to_owned(),
@@ -70,8 +70,8 @@ impl Node {
     }
 }
 
-/// Applies YAML's merge key: the entries of the map behind `<<` (or of a list of maps) join the
-/// map, after its own, which win; of several sources the earlier wins.
+/// Applies YAML's merge key: adds the entries of the map at `<<` (or of a list of maps) after the
+/// map's own, which win. Of several sources the earlier wins.
 pub(super) fn merged(entries: Vec<Entry>) -> Vec<Entry> {
     if !entries.iter().any(is_merge) {
         return entries;
@@ -91,7 +91,8 @@ pub(super) fn merged(entries: Vec<Entry>) -> Vec<Entry> {
     own
 }
 
-/// A `<<` whose value is not made of maps stays an ordinary key, and is met as an unknown one.
+/// Whether this is a merge key. A `<<` whose value is no map or list of maps is an ordinary key,
+/// and later reported as unknown.
 fn is_merge(entry: &Entry) -> bool {
     let is_map = |node: &Node| matches!(node.value, Value::Map(_));
     entry.key.as_deref() == Some("<<")

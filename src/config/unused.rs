@@ -1,22 +1,22 @@
-//! Settings that are read and then have nothing to act on: each is told, since whoever wrote it
-//! believes in a mode, a group or a revocation list that nobody looks at.
+//! Warns of settings that have no effect with the others. Otherwise an operator would rely on a
+//! mode, a group or a revocation list that is never used.
 
 use crate::net;
 
 use super::{Config, DEFAULT_SOCKET_MODE, finding::Report, own::Own, place::At, section::Placed};
 
-/// Warns of them.
+/// Warns of each setting without effect.
 pub(super) fn warn(config: &Config, own: &Own, report: &mut Report) {
     let Config { grpc, gateway, .. } = config;
     if !matches!(grpc, Some(net::Listen::Unix(_))) {
         for (key, at) in [
-            // The default stands in the sample that people copy whole.
+            // People copy the sample, which has the default mode.
             ("mode", set(own.socket_mode.as_ref(), |mode| *mode != DEFAULT_SOCKET_MODE)),
             ("group", set(own.socket_group.as_ref(), |group| group.is_some())),
             ("links", set(own.socket_links.as_ref(), |links| !links.is_empty())),
         ] {
             if let Some(at) = at {
-                let why = "is not used; gRPC is not served at a unix socket here";
+                let why = "is not used, because gRPC is not served on a unix socket";
                 report.warn(at, format!("falconer.socket.{key} {why}"));
             }
         }
@@ -27,13 +27,13 @@ pub(super) fn warn(config: &Config, own: &Own, report: &mut Report) {
     if let (false, Some(at)) = (verifies, set(own.tls_crls.as_ref(), |lists| !lists.is_empty())) {
         report.warn(
             at,
-            "falconer.tls.crls is not used; nobody is asked for a certificate here: gRPC is not \
-             served at a port, and falconer.gateway.tls.root_certs is not set",
+            "falconer.tls.crls is not used, because no client certificates are verified: gRPC is \
+             not served over TCP, and falconer.gateway.tls.root_certs is not set",
         );
     }
 }
 
-/// Where it is set to something.
+/// Returns the place of a setting if it has an effective value.
 fn set<T>(placed: Option<&Placed<T>>, is_set: impl FnOnce(&T) -> bool) -> Option<At> {
     placed.filter(|placed| is_set(&placed.value)).map(|placed| placed.at)
 }

@@ -1,18 +1,17 @@
-//! YAML text -> [`Node`]s. The only file that knows the YAML library.
+//! Parses YAML text into [`Node`]s. Only this file uses the YAML library.
 //!
-//! The library gives values without positions, and types where the text is needed (`0.40` as a
-//! float, `0x10` as 16). Both are had from it by reading the same text more than once, each time
-//! visiting the same nodes in the same order, so that a node is known by its number:
+//! The library returns values without positions, and typed scalars where the text is needed (`0.40`
+//! as a float, `0x10` as 16). Several passes over the same text work around both. Each pass visits
+//! the same nodes in the same order, so a node is identified by its number:
 //!
-//! 1. Read with types: what each node is (null, text, list, map; `survey.rs`).
-//! 2. Read again, asking for what is known to be there: a scalar then comes as its text.
-//! 3. Only for a message: read again and refuse the node of one number. The library says where it
-//!    was refused, which is the node's line and column.
+//! 1. The first pass records the shape of each node (null, text, list, map; `survey.rs`).
+//! 2. The second pass asks for each node in its known shape. A scalar then comes as its text.
+//! 3. A message needs a third pass, which rejects the node with one number. The library's error has
+//!    the node's line and column.
 //!
-//! Refuses text that is too large, has too many nodes or too much in them (aliases multiply both)
-//! or is not YAML.
-//! Only the first document counts, as in Falco, but what follows must be YAML as well. Keys written
-//! twice are kept, for the caller to complain about. Does no IO.
+//! Rejects text that is not YAML, is too large, or has too many nodes or too much content. Aliases
+//! multiply the last two. Only the first document counts, as in Falco, but the others must be YAML
+//! as well. The tree has keys that appear twice, and the caller reports them. Does no IO.
 
 use std::fmt;
 
@@ -27,30 +26,30 @@ use super::{
     tree::{Entry, Node, Value, merged},
 };
 
-/// Largest text that is read, in bytes. Falco's own file has about 60 KiB, most of it comments.
+/// The largest text, in bytes. Falco's own file has about 60 KiB, most of it comments.
 pub(super) const MAX_TEXT: usize = 1 << 20;
 
-/// Most text in all scalars, aliases followed, in bytes: a few of them can repeat a long one
-/// until no machine has room for it.
+/// The most content of all scalars, aliases followed, in bytes. A few aliases can repeat a long
+/// scalar until it fits into no memory.
 const MAX_CONTENT: usize = 4 * MAX_TEXT;
 
-/// Why a text could not be read.
+/// The reason why a text could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unreadable {
     pub(super) position: Option<Position>,
     pub(super) reason: String,
 }
 
-/// A text that was read.
+/// A parsed text.
 #[derive(Debug)]
 pub(super) struct Document {
     text: String,
     shapes: Vec<Shape>,
-    /// Whether the text has a second document, which is not read.
+    /// Whether the text has more documents, which are ignored.
     pub(super) more: bool,
 }
 
-/// Reads a text; `at` says where a node of this number came from.
+/// Parses a text; `at` returns the origin of the node with a number.
 pub(super) fn parse(text: &str, at: impl Fn(usize) -> At) -> Result<(Document, Node), Unreadable> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_characters(text)?;
@@ -62,7 +61,7 @@ pub(super) fn parse(text: &str, at: impl Fn(usize) -> At) -> Result<(Document, N
     }
     let mut more = false;
     for document in documents {
-        // Junk behind the first document, such as a line that is indented less, comes as another.
+        // Junk after the first document, such as a line with less indentation, is a document too.
         IgnoredAny::deserialize(document).map_err(&unreadable)?;
         more = true;
     }
@@ -72,13 +71,13 @@ pub(super) fn parse(text: &str, at: impl Fn(usize) -> At) -> Result<(Document, N
 }
 
 impl Document {
-    /// Where the node of this number stands.
+    /// Returns the position of the node with this number.
     pub(super) fn locate(&self, number: usize) -> Option<Position> {
         let error = self.build(&|_| At::Whole, Some(number)).err()?;
         position(&error, &self.text)
     }
 
-    /// How many nodes it has, aliases followed.
+    /// Returns the number of nodes, aliases followed.
     pub(super) fn nodes(&self) -> usize {
         self.shapes.len()
     }
@@ -96,7 +95,8 @@ impl Document {
     }
 }
 
-/// The library has no position for a character that YAML forbids, so they are looked for here.
+/// Rejects a text that is too large or has a character that YAML forbids. The library's error has
+/// no position for such a character.
 fn check_characters(text: &str) -> Result<(), Unreadable> {
     if text.len() > MAX_TEXT {
         let reason = format!("longer than {MAX_TEXT} bytes");
@@ -117,15 +117,15 @@ fn check_characters(text: &str) -> Result<(), Unreadable> {
     }
 }
 
-/// The position of what follows a text.
+/// Returns the position right after a text.
 pub(super) fn position_after(text: &str) -> Position {
     let line = text.split('\n').count();
     let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     Position { line, column }
 }
 
-/// Where an error is. The library's own line is one too many at the end of a text, and it counts
-/// line breaks that no editor does; its byte is exact.
+/// Returns the position of an error, from its byte offset, which is exact. The library's line is
+/// one too high at the end of a text, and counts line breaks that no editor counts.
 fn position(error: &serde_yaml::Error, text: &str) -> Option<Position> {
     let index = error.location()?.index();
     text.get(..index.min(text.len())).map(position_after)
@@ -134,21 +134,21 @@ fn position(error: &serde_yaml::Error, text: &str) -> Option<Position> {
 fn unreadable(error: &serde_yaml::Error, text: &str) -> Unreadable {
     let mut reason = error.to_string();
     if let Some(place) = error.location() {
-        // Said by the message's own prefix.
+        // The finding's prefix has the position already.
         let said = format!(" at line {} column {}", place.line(), place.column());
         reason = reason.replacen(&said, "", 1);
     }
     Unreadable { position: position(error, text), reason }
 }
 
-/// The state of the second and third reading.
+/// The state of the second and third pass.
 struct Walk<'w> {
     shapes: &'w [Shape],
     /// The number of the next node.
     number: usize,
     /// Bytes of all scalars so far.
     content: usize,
-    /// The node to stop at.
+    /// The node to reject.
     refuse: Option<usize>,
     at: &'w dyn Fn(usize) -> At,
 }
@@ -166,7 +166,7 @@ impl<'de> DeserializeSeed<'de> for Build<'_, '_> {
         if walk.refuse == Some(number) {
             return from.deserialize_any(Refuse);
         }
-        // The first reading met the same nodes, so there is always a shape.
+        // The first pass visited the same nodes, so there is always a shape.
         let shape = walk.shapes.get(number).copied();
         let at = (walk.at)(number);
         let value = match shape.ok_or_else(|| D::Error::custom("the text changed"))? {
@@ -179,14 +179,14 @@ impl<'de> DeserializeSeed<'de> for Build<'_, '_> {
     }
 }
 
-/// What is inside a node whose shape is known.
+/// Builds the content of a node whose shape is known.
 struct Content<'b, 'w>(&'b mut Walk<'w>);
 
 impl<'de> Visitor<'de> for Content<'_, '_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("what was there before")
+        f.write_str("the same node as before")
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
@@ -221,7 +221,7 @@ impl<'de> Visitor<'de> for Content<'_, '_> {
     }
 }
 
-/// Accepts nothing: every default method of a visitor is an error, and the library adds where.
+/// Rejects every value: the default methods of a visitor are errors. The library adds the position.
 struct Refuse;
 
 impl Visitor<'_> for Refuse {
@@ -252,7 +252,7 @@ mod tests {
     fn collect(document: &Document, node: &Node, lines: &mut Vec<String>) {
         let mut line = |at: At, what: &str| {
             let At::In(0, Spot::Node(number)) = at else { panic!("{at:?}") };
-            let Position { line, column } = document.locate(number).expect("a place");
+            let Position { line, column } = document.locate(number).expect("a position");
             lines.push(format!("{line}:{column} {what}"));
         };
         match &node.value {
@@ -266,7 +266,7 @@ mod tests {
                 line(node.at, "{}");
                 for Entry { key, at, value } in entries {
                     let At::In(0, Spot::Node(number)) = at else { panic!("{at:?}") };
-                    let Position { line, column } = document.locate(*number).expect("a place");
+                    let Position { line, column } = document.locate(*number).expect("a position");
                     lines.push(format!("{line}:{column} {}:", key.as_deref().unwrap_or("?")));
                     collect(document, value, lines);
                 }
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn every_node_has_its_text_and_its_place() {
+    fn every_node_has_its_text_and_position() {
         for (text, expected) in [
             ("a: 0.40", &["1:1 {}", "1:1 a:", "1:4 0.40"] as &[&str]),
             (
@@ -306,7 +306,7 @@ mod tests {
             ("[x, y]: 1\nb: 2", &["1:1 {}", "1:1 ?:", "1:9 1", "2:1 b:", "2:4 2"]),
             ("\u{feff}a: 1\r\nb: 2", &["1:1 {}", "1:1 a:", "1:4 1", "2:1 b:", "2:4 2"]),
             ("a: 1\n---\nb: 2", &["1:1 {}", "1:1 a:", "1:4 1"]),
-            // An alias stands where its anchor is.
+            // An alias has the position of its anchor.
             ("a: &x 1\nb: *x", &["1:1 {}", "1:1 a:", "1:4 1", "2:1 b:", "1:4 1"]),
             (
                 "a: &x {m: 1, n: 2}\nb:\n  <<: *x\n  n: 3\n",
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_not_the_quoted_word() {
+    fn a_quoted_null_is_text() {
         for (text, null) in [
             ("", true),
             ("~", true),
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_yaml_is_refused_where_it_is() {
+    fn text_that_is_not_yaml_is_rejected_with_its_position() {
         let aliases = format!(
             "a: &a [{}]\nb: &b [{}]\nc: [{}]",
             ["x"; 300].join(","),
@@ -363,7 +363,7 @@ mod tests {
             let error = parse(text, at).expect_err(text);
             assert!(error.reason.contains(reason), "{error:?}");
             assert!(!error.reason.contains(&format!("line {line} column {column}")), "{error:?}");
-            let position = error.position.expect("a place");
+            let position = error.position.expect("a position");
             assert_eq!(position.line, line, "{text} {error:?}");
             assert!(column == 0 || position.column == column, "{text} {error:?}");
         }

@@ -111,7 +111,7 @@ pub(crate) const KEYS: &[Row] = &[
         "of a key that stands twice the first counts",
         "grpc: {enabled: true, enabled: false}",
         &[],
-        &[Error("f.yaml:1:23: the key \"enabled\" stands twice in grpc")],
+        &[Error("f.yaml:1:23: the key \"enabled\" appears twice in grpc")],
     ),
     same(
         "only the first document is read",

@@ -144,7 +144,7 @@ pub(crate) const INCLUDES: &[Row] = &[
         "what is not there is skipped",
         "config_files: [@/x, @/a]",
         &[],
-        &[Served("unix:///a"), Note("/x\" is not there and is skipped")],
+        &[Served("unix:///a"), Note("/x\" does not exist and is skipped")],
     ),
     same(
         "an element without a value is the text null",
@@ -153,7 +153,7 @@ pub(crate) const INCLUDES: &[Row] = &[
         &[
             Served("unix:///a"),
             Warning("config_files[0] has no value"),
-            Note("\"null\" is not there"),
+            Note("\"null\" does not exist"),
         ],
     ),
     same(
@@ -187,7 +187,7 @@ pub(crate) const INCLUDES: &[Row] = &[
         "so is an include of an include",
         "config_files: [@/nested]",
         &[],
-        &[Error("nested:1:1: config_files stands in a file that is included itself")],
+        &[Error("nested:1:1: config_files is set in an included file")],
     ),
     same(
         "a directory: files of any name, not deeper",
