@@ -1,20 +1,21 @@
-//! `falconer certs init`: an authority, a server's and a client's certificate for mutual TLS, in
-//! the form that every client accepts.
+//! `falconer certs init`: makes an authority, a server and a client certificate for mutual TLS, in
+//! a form that every client accepts.
 //!
 //! Falco's instructions made certificates of X.509 version 1 without a subjectAltName, which Go
-//! clients refuse since 1.15; these are version 3 and say what they are for.
+//! clients refuse since 1.15. These are version 3 and name their purpose.
 //!
-//! 1. Nothing is overwritten: if one of the six files is there, nothing is written at all.
-//! 2. The authority may sign these and no further authorities. It has ten years, what it signed
-//!    less than 825 days: some platforms trust no server's certificate for longer.
-//! 3. The server's names are every host that was asked for, then what reaches this machine from
-//!    itself; the first is its common name. Keys are ECDSA P-256 in PKCS#8, which all of Go,
-//!    gRPC's C core, Node and rustls read.
-//! 4. A directory that it makes is for its owner alone, and so are the keys. If a file cannot be written those
-//!    before it are removed again.
-//! 5. What is left to do is handed back as text: the configuration, and a call to try.
+//! 1. Nothing is overwritten: if one of the six files exists, nothing is written at all.
+//! 2. The authority can sign these certificates, but no further authorities. It is valid for ten
+//!    years. The certificates are valid for less than 825 days, because some platforms trust no
+//!    server certificate for longer.
+//! 3. The server certificate is for every `--host`, then for the names and addresses that this
+//!    machine reaches itself by. The first is its common name. Keys are ECDSA P-256 in PKCS#8,
+//!    which Go, gRPC's C core, Node and rustls can all read.
+//! 4. Only the owner can read the keys, and the directory if it is new. If a file cannot be
+//!    written, those written before are removed.
+//! 5. The result is text: the configuration, and a call to try.
 //!
-//! Imports nothing of ours.
+//! Imports no other module of the crate.
 
 use std::fmt::{self, Write as _};
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -32,33 +33,33 @@ use rcgen::{
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 
-/// Days the server's and the client's certificate are valid: the last second counts as well, so
-/// one less than the 825 that some platforms allow.
+/// The validity of the server and client certificates, in days. Some platforms allow 825; this is
+/// one less, because the last second counts as well.
 pub const LEAF_DAYS: i64 = 824;
 
-/// Years the authority's certificate is valid.
+/// The validity of the authority's certificate, in years.
 pub const AUTHORITY_YEARS: i64 = 10;
 
 /// Longest common name, in characters (RFC 5280, `ub-common-name`).
 const MAX_COMMON_NAME: usize = 64;
 
-/// Longest host name and longest part of one, in bytes (RFC 1035).
+/// Longest host name and longest label of one, in bytes (RFC 1035).
 const MAX_HOST: usize = 253;
 const MAX_LABEL: usize = 63;
 
-/// The common name of the client's certificate, for logs; nobody checks it.
+/// The common name of the client certificate. It appears in logs and is not checked.
 const CLIENT: &str = "falconer client";
 
 const DIRECTORY_MODE: u32 = 0o700;
 const KEY_MODE: u32 = 0o600;
 const CERTIFICATE_MODE: u32 = 0o644;
 
-/// A name or an address that the server is reached by.
+/// A name or an address of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// A DNS name in lower case; its first part may be `*`.
+    /// A DNS name in lower case; its first label can be `*`.
     Name(String),
-    /// An address.
+    /// An IP address.
     Address(IpAddr),
 }
 
@@ -71,7 +72,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// No host: what was expected.
+/// The error of a text that is no host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a DNS name or an IP address, without a port, such as falco.example.org or 10.0.0.1"
@@ -93,7 +94,7 @@ impl FromStr for Host {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        // What ends in a number is read as an address by browsers and libraries, and is none.
+        // Browsers and libraries read a name that ends in a number as an address.
         let last = text.rsplit('.').next().unwrap_or_default();
         let is_number = last.bytes().all(|b| b.is_ascii_digit());
         if text.len() <= MAX_HOST && labels.all(is_label) && !is_number {
@@ -104,39 +105,39 @@ impl FromStr for Host {
     }
 }
 
-/// Why there are no certificates.
+/// The reason why no certificates were made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// One of the files is there.
+    /// One of the files exists.
     #[error(
-        "{0:?} is there already and is not overwritten; choose another directory or move it away"
+        "{0:?} already exists and is not overwritten; choose another directory, or move it away"
     )]
     Exists(PathBuf),
-    /// Something cannot be looked at or written.
-    #[error("{path:?} cannot be {what}: {error}; choose another directory, or mend that")]
+    /// A file or directory cannot be examined or written.
+    #[error("cannot {what} {path:?}: {error}; choose another directory, or fix the cause")]
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What was tried.
+        /// What failed, as a verb.
         what: &'static str,
-        /// Why not.
+        /// The cause.
         error: io::Error,
     },
-    /// A configuration cannot name the directory.
+    /// The directory's path is not UTF-8, so that a configuration cannot name it.
     #[error("the path {0:?} is not UTF-8 text, so no configuration can name it; choose another")]
     NotText(PathBuf),
     /// The cryptographic library failed.
-    #[error("the certificates cannot be made: {0}")]
+    #[error("cannot make the certificates: {0}")]
     Make(#[from] rcgen::Error),
 }
 
-/// Makes the six files in `directory`, for a server that is reached by `hosts` and as this
-/// machine; gives the lines to paste next, a configuration in YAML.
+/// Writes the six files to `directory`, for a server with these `hosts` and the names of this
+/// machine. Returns the configuration in YAML, with further steps as comments.
 ///
 /// # Errors
-/// When one of the files is there, or cannot be written.
+/// When one of the files exists or cannot be written.
 pub fn init(directory: &Path, hosts: &[Host], now: Timestamp) -> Result<String, Error> {
-    let directory = &std::path::absolute(directory).map_err(wrong(directory, "found"))?;
+    let directory = &std::path::absolute(directory).map_err(wrong(directory, "find"))?;
     let path = directory.to_str().ok_or_else(|| Error::NotText(directory.clone()))?;
     let names = names(hosts);
     let files = make(&names, now.to_zoned_datetime(TimeZone::UTC).date())?;
@@ -153,12 +154,12 @@ fn wrong(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |error| Error::File { path, what, error }
 }
 
-/// Every name of the server, each once, those that were asked for first.
+/// Returns every name of the server once, `hosts` first.
 fn names(hosts: &[Host]) -> Vec<Host> {
     let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     let mut names = Vec::new();
     let own = ["localhost", "127.0.0.1", "::1"].into_iter().map(str::parse);
-    // A machine may have a name that is no DNS name; then nobody reaches it by that.
+    // The machine's name is left out if it is no DNS name, because no client can use it.
     let own = own.chain(machine.map(|name| name.parse()));
     for name in hosts.iter().cloned().chain(own.filter_map(Result::ok)) {
         if !names.contains(&name) {
@@ -177,7 +178,7 @@ struct File {
 }
 
 fn make(names: &[Host], today: Date) -> Result<[File; 6], Error> {
-    // A client whose clock is behind may be given the certificate right away.
+    // Starts a day early, for clients whose clocks are slow.
     let start = today.saturating_sub(1.day());
     let key = |name, key: &KeyPair| File { name, mode: KEY_MODE, text: key.serialize_pem() };
     let certificate = |name, certificate: &rcgen::Certificate| {
@@ -241,36 +242,36 @@ fn check_absent(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Ok(_) => Err(Error::Exists(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(wrong(path, "looked at")(error)),
+        Err(error) => Err(wrong(path, "examine")(error)),
     }
 }
 
-/// Creates the directory for its owner alone; those above it as everywhere.
+/// Creates the directory with mode 0700, and missing parents with the default mode.
 fn create(directory: &Path) -> Result<(), Error> {
     if let Some(above) = directory.parent() {
-        fs::create_dir_all(above).map_err(wrong(above, "created"))?;
+        fs::create_dir_all(above).map_err(wrong(above, "create"))?;
     }
     match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(wrong(directory, "created")(error))
+            Err(wrong(directory, "create")(error))
         }
         _ => Ok(()),
     }
 }
 
-/// Writes all files or none.
+/// Writes all files, or none.
 fn write_all(directory: &Path, files: &[File]) -> Result<(), Error> {
     let mut written = Vec::new();
     let outcome = files.iter().try_for_each(|file| {
         let path = directory.join(file.name);
         write(&path, file, &mut written).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::Exists(path),
-            _ => wrong(&path, "written")(error),
+            _ => wrong(&path, "write")(error),
         })
     });
     if outcome.is_err() {
         for path in written {
-            // What cannot be removed is met, and named, by the next try.
+            // The next run finds, and names, a file that cannot be removed.
             let _ = fs::remove_file(path);
         }
     }
@@ -280,13 +281,13 @@ fn write_all(directory: &Path, files: &[File]) -> Result<(), Error> {
 fn write(path: &Path, file: &File, written: &mut Vec<PathBuf>) -> io::Result<()> {
     let mut out = OpenOptions::new().write(true).create_new(true).mode(KEY_MODE).open(path)?;
     written.push(path.to_owned());
-    // Whatever the umask says, in either direction.
+    // The umask must neither add nor remove permissions.
     out.set_permissions(Permissions::from_mode(file.mode))?;
     out.write_all(file.text.as_bytes())?;
     out.sync_all()
 }
 
-/// What is left to do: a configuration, with the rest in comments.
+/// Returns the configuration, with further steps as comments.
 fn instructions(directory: &str, names: &[Host]) -> String {
     let mut text = String::new();
     let mut line = |line: &str| {
@@ -304,19 +305,19 @@ fn instructions(directory: &str, names: &[Host]) -> String {
         line(&format!("  {key}: {}", yaml_text(&file(name))));
     }
     let names: Vec<_> = names.iter().map(Host::to_string).collect();
-    line(&format!("# It is reached by {}.", names.join(", ")));
+    line(&format!("# The certificate is valid for {}.", names.join(", ")));
     let [roots, certificate, key] =
         ["ca.crt", "client.crt", "client.key"].map(|name| shell_word(&file(name)));
-    line("# Clients need ca.crt, client.crt and client.key. To try it:");
+    line("# Clients need ca.crt, client.crt and client.key. Try it with:");
     line(&format!(
         "#   grpcurl -cacert {roots} -cert {certificate} -key {key} localhost:5060 \
          falco.version.service/version"
     ));
-    line("# Keep ca.key where the server is not: who has it can make clients.");
+    line("# Move ca.key off the server: anyone who has it can make client certificates.");
     text
 }
 
-/// A scalar of YAML, in double quotes, that no `${VAR}` is expanded in.
+/// Quotes a scalar of YAML, and escapes `${` so that nothing is expanded in it.
 fn yaml_text(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.replace("${", "$${").chars() {
@@ -330,7 +331,7 @@ fn yaml_text(text: &str) -> String {
     quoted
 }
 
-/// `text` as one word of a POSIX shell's, on one line.
+/// Quotes `text` as one word of a POSIX shell, on one line.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=,:@%".contains(c);
     if text.chars().all(plain) {
@@ -388,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_once_and_those_asked_for_first() {
+    fn names_are_unique_and_hosts_come_first() {
         let hosts: Vec<Host> =
             ["b.example", "127.0.0.1", "b.example"].map(|host| host.parse().unwrap()).into();
         let names: Vec<_> = names(&hosts).iter().map(Host::to_string).collect();
@@ -397,14 +398,14 @@ mod tests {
     }
 
     #[test]
-    fn all_is_written_or_nothing() {
+    fn all_files_are_written_or_none() {
         let directory = tempfile::tempdir().unwrap();
         let file = |name| File { name, mode: KEY_MODE, text: "new".to_owned() };
         let files = ["a", "b", "c"].map(file);
-        // It came between the look and the writing.
+        // The file appeared between the check and the write.
         fs::write(directory.path().join("b"), "precious").unwrap();
         let error = write_all(directory.path(), &files).unwrap_err().to_string();
-        assert!(error.contains("/b\" is there already"), "{error}");
+        assert!(error.contains("/b\" already exists"), "{error}");
         assert!(!directory.path().join("a").exists() && !directory.path().join("c").exists());
         assert_eq!(fs::read_to_string(directory.path().join("b")).unwrap(), "precious");
         write_all(directory.path(), &["d", "e"].map(file)).unwrap();
@@ -412,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_quoted_for_those_who_read_them() {
+    fn paths_are_quoted_for_yaml_and_for_the_shell() {
         for (path, yaml, shell) in [
             ("/etc/falco/certs", r#""/etc/falco/certs""#, "/etc/falco/certs"),
             ("/a b", r#""/a b""#, "'/a b'"),

@@ -52,19 +52,19 @@ fn what_a_start_would_find_is_told_a_line_each() {
         (
             format!("falconer.inputs.files[]={}", file.display()),
             "note ",
-            "alerts.json is not there yet",
+            "alerts.json does not exist yet",
         ),
         (
             format!("falconer.inputs.files[]={}", directory.path().display()),
             "error ",
-            "no regular file; name",
+            "not a regular file; name",
         ),
-        ("falconer.inputs.command[]=no-such-falco".into(), "error ", "name it with its path"),
+        ("falconer.inputs.command[]=no-such-falco".into(), "error ", "write its full path"),
         ("falconer.inputs.command[]=sh".into(), "ok ", "/sh can be started"),
         (
             format!("falconer.gateway.listen={}", taken.local_addr().unwrap()),
             "warning ",
-            "is served already; stop",
+            "is already in use; stop",
         ),
         ("falconer.socket.group=no-such-group".into(), "error ", "there is no group"),
         (format!("falconer.socket.links[]={}", text.display()), "error ", "something else"),
@@ -88,7 +88,7 @@ fn a_server_that_is_there_is_asked_who_it_is_and_goes_on() {
         let (code, lines) = check(&[at(&socket), "falconer.gateway.enabled=false".into()]);
         assert_eq!(code, Some(0), "{lines:?}");
         let expected = format!(
-            "served already, by process {}, which tells Falco's version \"0.43.1\"",
+            "already served by process {}, which reports Falco version \"0.43.1\"",
             server.id()
         );
         assert!(lines.iter().any(|line| line.contains(&expected)), "{lines:?}");
@@ -129,7 +129,7 @@ fn certificates_are_judged_as_clients_would() {
         let (code, lines) = told();
         assert_eq!(code, Some(0), "a server can be made of it: {lines:?}");
         for clients in ["Rust", "Go", "Python"] {
-            let line = lines.iter().find(|line| line.contains(&format!("those in {clients}")));
+            let line = lines.iter().find(|line| line.contains(&format!("clients in {clients}")));
             let refuses = line.unwrap().starts_with("warning ");
             assert_eq!(refuses, refusing.contains(&clients), "{lines:?}");
         }

@@ -1,4 +1,4 @@
-//! Whether inputs can be read: files, and the program to start.
+//! Checks the inputs: the files to follow and the program to start.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -21,8 +21,8 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
             findings.add(
                 Level::Warning,
                 format_args!(
-                    "falconer.inputs.files: {path} and {same} are one file, which is read once; \
-                     name it once"
+                    "falconer.inputs.files: {path} and {same} are the same file, which is read \
+                     once; name it once"
                 ),
             );
         }
@@ -39,18 +39,26 @@ fn file(path: &Path, findings: &mut Findings) {
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => findings.add(
             Level::Error,
-            format_args!("{key}: {shown} is no regular file; name the file of Falco's file_output"),
+            format_args!(
+                "{key}: {shown} is not a regular file; name the file that Falco's file_output \
+                 writes"
+            ),
         ),
         Ok(_) => match File::open(path) {
             Ok(_) => findings.add(Level::Ok, format_args!("{key}: {shown} can be read")),
             Err(error) => findings
                 .add(Level::Error, format_args!("{key}: {shown}: {error}; let this user read it")),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => findings
-            .add(Level::Note, format_args!("{key}: {shown} is not there yet; it is waited for, and the server is not ready before")),
+        Err(error) if error.kind() == ErrorKind::NotFound => findings.add(
+            Level::Note,
+            format_args!(
+                "{key}: {shown} does not exist yet; the server waits for it, and is not ready \
+                 until then"
+            ),
+        ),
         Err(error) => findings.add(
             Level::Error,
-            format_args!("{key}: {shown}: {error}; let this user into its folder"),
+            format_args!("{key}: {shown}: {error}; give this user access to its directory"),
         ),
     }
 }
@@ -63,14 +71,12 @@ fn command(program: &str, findings: &mut Findings) {
         }
         None => findings.add(
             Level::Error,
-            format_args!(
-                "{key}: there is no program {program:?} that can be started; name it with its path"
-            ),
+            format_args!("{key}: there is no executable program {program:?}; write its full path"),
         ),
     }
 }
 
-/// The program as a shell would find it.
+/// Finds the program as a shell would.
 fn found(program: &str) -> Option<PathBuf> {
     let executable = |path: &PathBuf| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
     if program.contains('/') {

@@ -1,4 +1,4 @@
-//! Whether what is to be served can be: sockets, ports, certificates.
+//! Checks what the server would listen on: sockets, ports and certificates.
 
 use jiff::Timestamp;
 
@@ -21,7 +21,7 @@ pub(super) async fn gateway(gateway: &Gateway, findings: &mut Findings) {
     match gateway.token_file.as_deref().map(config::token) {
         None => {}
         Some(Ok((_, warning))) => {
-            findings.add(Level::Ok, "falconer.gateway.token_file: it holds a token");
+            findings.add(Level::Ok, "falconer.gateway.token_file: the file has a token");
             if let Some(warning) = warning {
                 findings.add(Level::Warning, warning);
             }
@@ -50,14 +50,14 @@ async fn unix_socket(socket: &UnixSocket, findings: &mut Findings) {
         unix::Found::Stale => findings.add(
             Level::Ok,
             format_args!(
-                "{key}: {path} is left over from a server that is gone; a start replaces it"
+                "{key}: {path} was left behind by a server that has ended; a start replaces it"
             ),
         ),
         unix::Found::Live => {
             let who = running::who(&socket.path).await;
             findings.add(
                 Level::Warning,
-                format_args!("{key}: {path} is served already, by {who}; stop it before a start"),
+                format_args!("{key}: {path} is already served by {who}; stop it before a start"),
             );
         }
         unix::Found::Other(reason, remedy) => {
@@ -83,11 +83,11 @@ fn certificates(files: &TlsFiles, findings: &mut Findings) {
         match refused {
             None => findings.add(
                 Level::Ok,
-                format_args!("clients: those in {clients} accept the server's certificate"),
+                format_args!("clients in {clients} accept the server's certificate"),
             ),
             Some(why) => findings.add(
                 Level::Warning,
-                format_args!("clients: those in {clients} refuse the server's certificate: {why}"),
+                format_args!("clients in {clients} refuse the server's certificate: {why}"),
             ),
         }
     }
@@ -98,7 +98,10 @@ async fn port(key: &str, address: &str, findings: &mut Findings) {
         Ok(_) => findings.add(Level::Ok, format_args!("{key}: {address} is free")),
         Err(_) if running::listens(address).await => findings.add(
             Level::Warning,
-            format_args!("{key}: {address} is served already; stop what serves it before a start"),
+            format_args!(
+                "{key}: {address} is already in use; stop the process that listens there before a \
+                 start"
+            ),
         ),
         Err(error) => findings.add(Level::Error, format_args!("{key}: {error}")),
     }

@@ -1,13 +1,12 @@
-//! `falconer check`: everything a start would read and try, without starting.
+//! `falconer check`: reads and tries everything that a start would, without starting.
 //!
-//! 1. The settings are read as a start reads them; where they are wrong, that is all there is to
-//!    say.
-//! 2. What they name is tried as far as that disturbs nobody: sockets and ports are bound and let
-//!    go ([`listen`]), certificates are loaded, files and programs looked at ([`inputs`]). Where
-//!    somebody serves already it is asked who it is ([`running`]): that is a warning, since it may
-//!    be the server whose settings are to change.
-//! 3. Each finding is a line: how bad it is, the setting it is about, what was found, and how to
-//!    mend it.
+//! 1. The settings are read as at a start. If they have errors, only these are reported.
+//! 2. The sockets, ports, files and programs in them are tried without disturbing others: sockets
+//!    and ports are bound and released ([`listen`]), certificates are loaded, files and programs
+//!    are examined ([`inputs`]). If another server already serves there, it is identified
+//!    ([`running`]). That is a warning, because it can be the server that is about to reload.
+//! 3. Each finding is one line: its level, the setting it concerns, what was found, and how to fix
+//!    it.
 
 mod inputs;
 mod listen;
@@ -17,25 +16,25 @@ use std::fmt;
 
 use crate::config::{self, Env, Options};
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// As it should be.
+    /// The setting works.
     Ok,
-    /// Worth knowing.
+    /// A fact worth knowing.
     Note,
-    /// Works, and is probably not what was meant.
+    /// The setting works, but is probably not what was meant.
     Warning,
-    /// A start would fail, or nobody could use it.
+    /// A start would fail, or the server would be of no use.
     Error,
 }
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// How bad it is.
+    /// The severity.
     pub level: Level,
-    /// What was found and how to mend it, led by the setting it is about. One line of text.
+    /// The setting, what was found, and how to fix it, as one line of text.
     pub text: String,
 }
 
@@ -57,13 +56,13 @@ struct Findings(Vec<Line>);
 
 impl Findings {
     fn add(&mut self, level: Level, text: impl fmt::Display) {
-        // Names of files come from anywhere: one line stays one line.
+        // A file name can have line breaks; the finding must stay one line.
         let text = text.to_string().replace(char::is_control, "\u{fffd}");
         self.0.push(Line { level, text });
     }
 }
 
-/// Checks what a start with these options would do. Needs a tokio runtime.
+/// Checks a start with these options. Needs a tokio runtime.
 pub async fn check(options: &Options, env: Env<'_>) -> Vec<Line> {
     let mut findings = Findings::default();
     match config::load(options, env) {

@@ -1,4 +1,4 @@
-//! Who serves at a socket: asked by Falco's own version call, as any client would.
+//! Identifies the server at a socket, by Falco's `version` call.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,23 +16,23 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::grpc::frame::PREFIX;
 use crate::proto::falco::version::Response;
 
-/// How long it may take to answer.
+/// The timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The longest answer that is read, in bytes.
+/// The longest answer to read, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// In words that follow "served by".
+/// Describes the server, in words that follow "served by".
 pub(super) async fn who(path: &Path) -> String {
     let process = process(path).await;
     match timeout(PATIENCE, version(path)).await {
-        Ok(Some(version)) => format!("{process}, which tells Falco's version {version:?}"),
+        Ok(Some(version)) => format!("{process}, which reports Falco version {version:?}"),
         Ok(None) => format!("{process}, which does not answer Falco's version call"),
         Err(_) => format!("{process}, which does not answer"),
     }
 }
 
-/// Whether somebody takes connections there.
+/// Whether a server accepts connections at `address`.
 pub(super) async fn listens(address: &str) -> bool {
     matches!(timeout(PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
@@ -42,7 +42,7 @@ async fn process(path: &Path) -> String {
     let pid = stream.and_then(|stream| stream.peer_cred()).ok().and_then(|peer| peer.pid());
     match pid {
         Some(pid) => format!("process {pid}"),
-        None => "a process this one cannot see".into(),
+        None => "an unknown process".into(),
     }
 }
 
