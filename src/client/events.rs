@@ -1,4 +1,4 @@
-//! `falconer events`: alerts that are kept, or those that come, of a server or a file.
+//! `falconer events`: prints the retained or the new alerts of a server or a file.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -9,17 +9,17 @@ use super::show::Show;
 use super::wanted::{Chosen, Events};
 use super::{ClientError, Server, follow};
 
-/// Writes them to standard output.
+/// Writes alerts to standard output.
 ///
 /// # Errors
-/// When they cannot be had, or the stream of a server that is followed ends.
+/// When the alerts cannot be read, or a followed stream of a server ends.
 pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError> {
     let chosen = Chosen::read(wanted)?;
     let mut show = Show::on_stdout(wanted.output);
     let piped = wanted.file.as_deref() == Some(Path::new("-"));
     if wanted.follow && piped && wanted.last.is_some() {
         return Err(ClientError::Options(
-            "--last with -f and standard input: nothing of it is there before; leave one out",
+            "--last with -f and standard input: a pipe has no earlier alerts; remove one of them",
         ));
     }
     show.heading()?;
@@ -31,7 +31,7 @@ pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError>
         Some(path) if wanted.follow && !piped => {
             return follow::follow(path, wanted, &chosen, &mut show).await;
         }
-        // Standard input comes as it comes, up to its end.
+        // Standard input is read up to its end; -f changes nothing.
         _ => {}
     }
     let mut of_lines = OfLines::new(wanted.filter.as_deref());
@@ -98,7 +98,7 @@ async fn follow(
     let mut lines =
         Lines::of_answer(connection.get(path, &parameters, "application/x-ndjson").await?);
     while let Some(line) = lines.next().await.map_err(ClientError::Cut)? {
-        // A line without anything is a sign of life.
+        // An empty line is a keep-alive.
         if !line.is_empty() {
             show.line(line)?;
             show.flush()?;

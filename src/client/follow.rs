@@ -1,12 +1,12 @@
-//! `falconer events -f FILE`: a file followed as the server follows one, across rotation
+//! `falconer events -f FILE`: follows a file as the server does, across rotation
 //! ([`crate::ingest::follow`]).
 //!
-//! 1. How long the file is at the start is noted: the lines that end within are what is *there*, later
-//!    ones are what *comes*. A follower reads from the beginning, so both pass by here, in order.
-//! 2. Of what is there, the newest so many are held where that was asked for (`--last`); with
-//!    `--since` it is all looked at; else it is passed over.
-//! 3. Where what was there ends, or the file turns out to be another, what is held is shown.
-//! 4. What comes is shown as it comes.
+//! 1. The length of the file at the start divides its lines: those that end within it are *old*,
+//!    later ones are *new*. A follower reads from the beginning, so both come by here, in order.
+//! 2. With `--last` the newest old lines are held. With `--since` all old lines are considered.
+//!    With neither they are skipped.
+//! 3. At the end of the old lines, or when the file is replaced, the held lines are shown.
+//! 4. New lines are shown as they arrive.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::wanted::{Chosen, Events};
 use crate::ingest::follow::{Follower, Piece};
 use crate::ingest::{Line, Lines};
 
-/// Follows the file at `path`, for ever.
+/// Follows the file at `path` without end.
 pub(super) async fn follow(
     path: &Path,
     wanted: &Events,
@@ -50,7 +50,7 @@ pub(super) async fn follow(
         }
         match piece {
             Piece::Data => lines.push(new, &mut comes),
-            // A line that was never finished may still be a whole alert.
+            // An unfinished line can still be a complete alert.
             Piece::Restart => lines.end(&mut comes),
         }
         outcome?;
@@ -59,7 +59,7 @@ pub(super) async fn follow(
     }
 }
 
-/// What was there, as far as it may be shown.
+/// The old lines that can be shown.
 struct Held {
     newest: VecDeque<Vec<u8>>,
     last: Option<usize>,

@@ -1,8 +1,8 @@
-//! What of a filter may be a slip, told on standard error: standard output stays data, and an alert
-//! that never comes stays no good news.
+//! Writes hints about possible mistakes in a filter to standard error. Without them, a misspelt
+//! field would look like the absence of alerts.
 //!
-//! Whoever cannot be asked, or is too old to know, says nothing: the command's own question tells
-//! what is wrong.
+//! A server that cannot be reached, or is too old for hints, gives none. The command's own request
+//! then reports the error.
 
 use std::io::{self, Write as _};
 use std::pin::pin;
@@ -15,10 +15,10 @@ use super::show::visible;
 use crate::event;
 use crate::query;
 
-/// Most that is read of an answer, in bytes: some hints about a filter.
+/// The most to read of an answer with hints, in bytes.
 const MAX_ANSWER: usize = 128 << 10;
 
-/// What a server says.
+/// The server's answer.
 #[derive(serde::Deserialize)]
 struct Answer {
     hints: Vec<Hint>,
@@ -30,7 +30,7 @@ struct Hint {
     detail: String,
 }
 
-/// Asks the server about the filter, and tells.
+/// Requests hints about the filter from the server, and writes them.
 pub(super) async fn ask(filter: &str, server: &Server) {
     let asking = async {
         let mut connection = server.connect().await.ok()?;
@@ -44,7 +44,7 @@ pub(super) async fn ask(filter: &str, server: &Server) {
     }
 }
 
-/// Tells while `work` is done, which waits for what may never come; not any longer than that.
+/// Runs `work`, which can wait for ever, and writes hints meanwhile. Returns when `work` ends.
 pub(super) async fn beside<T>(
     work: impl Future<Output = T>,
     filter: Option<&str>,
@@ -61,7 +61,7 @@ pub(super) async fn beside<T>(
     }
 }
 
-/// The same of the lines of a file.
+/// The hints about a filter, from the lines of a file.
 pub(super) struct OfLines {
     hints: Option<query::Hints>,
     looked: bool,
@@ -69,7 +69,7 @@ pub(super) struct OfLines {
 
 impl OfLines {
     pub(super) fn new(filter: Option<&str>) -> Self {
-        // It was read as a filter before.
+        // The caller has parsed it as a filter before.
         Self { hints: filter.and_then(|text| query::Hints::of(text).ok()), looked: false }
     }
 
@@ -81,7 +81,7 @@ impl OfLines {
             names.borrow_mut().push(name.to_owned());
             false
         });
-        // What is no alert tells nothing.
+        // A line that is no alert gives no hint.
         if named.is_ok() {
             self.looked = true;
             names.into_inner().iter().for_each(|name| hints.look(name));
@@ -90,13 +90,14 @@ impl OfLines {
 
     pub(super) fn tell(&self) {
         let hints = self.hints.iter();
-        for hint in hints.flat_map(|hints| hints.told(self.looked.then_some("no alert there"))) {
+        let whose = self.looked.then_some("no alert in the input");
+        for hint in hints.flat_map(|hints| hints.told(whose)) {
             tell(hint.column, &hint.detail);
         }
     }
 }
 
 fn tell(column: usize, detail: &str) {
-    // Whoever closed it does not want to know.
+    // Standard error can be closed; that is no failure.
     drop(writeln!(io::stderr(), "falconer: --filter, column {column}: {}", visible(detail)));
 }

@@ -1,7 +1,7 @@
-//! A server's gateway, asked over HTTP/1.1 or HTTPS.
+//! Sends requests to a gateway over HTTP/1.1, with or without TLS.
 //!
-//! What goes wrong is told by [`super::trouble`]. An answer that no gateway gives is refused, so that
-//! another server at the address is no server without alerts.
+//! [`super::trouble`] words the errors. An answer that no gateway gives is an error. Otherwise
+//! another server at the address would look like a gateway without alerts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ use tokio_rustls::TlsConnector;
 use super::target::{PATIENCE, Target, TargetError};
 use super::{ClientError, trouble};
 
-/// How long is waited for what a connection ended with, when it came to nothing.
+/// How long to wait, after a failed request, for the error that the connection ended with.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Most that is read of a refusal, in bytes.
+/// The most to read of an error answer, in bytes.
 const MAX_REFUSAL: usize = 16 << 10;
 
-/// A server that can be asked.
+/// A server to send requests to.
 #[derive(Debug, Clone)]
 pub struct Server {
     pub(super) url: String,
@@ -46,10 +46,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads what `target` names; connects to nobody yet.
+    /// Reads the files that `target` names. Does not connect yet.
     ///
     /// # Errors
-    /// When something of it cannot be used.
+    /// When the URL, an option or a file cannot be used.
     pub fn new(target: &Target) -> Result<Self, TargetError> {
         let wrong = || TargetError::Url(target.url.clone());
         let uri: Uri = target.url.parse().map_err(|_| wrong())?;
@@ -80,7 +80,7 @@ impl Server {
         })
     }
 
-    /// A connection, for requests one after the other.
+    /// Connects. The connection serves one request after the other.
     pub(super) async fn connect(&self) -> Result<Connection, ClientError> {
         let connecting = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
@@ -113,7 +113,7 @@ impl Server {
     }
 }
 
-/// What sends requests, and what a connection ends with: it does with the sender, or with the server.
+/// The sender of requests, and the task of the connection, which returns how the connection ended.
 type Connected = (SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>);
 
 async fn handshake<T>(io: T) -> std::io::Result<Connected>
@@ -134,8 +134,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The body of the answer to a GET with these parameters, those that are there; it must be of the
-    /// kind that is accepted.
+    /// Sends a GET with the parameters that have a value, and returns the body of the answer. Its
+    /// content type must be `accept`.
     pub(super) async fn get(
         &mut self,
         path: &str,
@@ -158,13 +158,13 @@ impl Connection {
     pub(super) async fn post(&mut self, body: Bytes) -> Result<(), ClientError> {
         let request = Request::builder().method(Method::POST).uri("/api/v1/events");
         let answer = self.ask(request, body).await?;
-        // Ours has no body. A web server's page would mean that the alerts went nowhere.
+        // A gateway's answer has no page. Another web server's page means that the alerts are lost.
         let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         if kind.is_some_and(|kind| kind.starts_with(b"text/html")) {
             let reason = trouble::foreign(answer.status(), answer.headers());
             return Err(self.refusal(answer.status(), reason));
         }
-        // The next request can only go out behind it.
+        // The body must be read before the next request.
         let read = Limited::new(answer.into_body(), MAX_REFUSAL).collect().await;
         read.map(drop).map_err(|error| self.server.unreachable(error))
     }
@@ -197,7 +197,8 @@ impl Connection {
         Err(self.refused(answer).await)
     }
 
-    /// A request that came to nothing. Whatever ended the connection knows more than the request.
+    /// Turns a failed request into an error. The error of the connection says more than that of the
+    /// request.
     async fn broken(&mut self, error: &hyper::Error) -> ClientError {
         let ended = timeout(LAST_WORDS, &mut self.driver).await;
         let ended = ended.ok().and_then(Result::ok).and_then(Result::err);
@@ -206,7 +207,7 @@ impl Connection {
     }
 
     async fn refused(&self, answer: Response<Incoming>) -> ClientError {
-        /// The part of a problem document that is for people.
+        /// The part of a problem document for people.
         #[derive(serde::Deserialize)]
         struct Problem {
             detail: String,
@@ -249,7 +250,7 @@ fn tls(target: &Target) -> Result<ClientConfig, TargetError> {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read.map_err(|error| wrong(path, error))? {
-        none if none.is_empty() => Err(wrong(path, "there is no certificate in it")),
+        none if none.is_empty() => Err(wrong(path, "the file has no certificate")),
         certificates => Ok(certificates),
     }
 }
@@ -257,7 +258,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError
 fn authorization(path: &Path) -> Result<HeaderValue, TargetError> {
     let token = std::fs::read_to_string(path).map_err(|error| wrong(path, error))?;
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
-        .map_err(|_| wrong(path, "it holds no token"))?;
+        .map_err(|_| wrong(path, "the file has no valid token"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -1,8 +1,8 @@
-//! `falconer ingest`: standard input to a running server, for Falco's `program_output`.
+//! `falconer ingest`: posts standard input to a running server, for Falco's `program_output`.
 //!
-//! Lines that are there are posted together. While the server is not there, or has no room, nothing
-//! more is read, and it is tried again for [`GONE`]: Falco waits, or gives this program up, and says so
-//! itself. That nobody takes them is said at once, and from then on every [`TOLD`].
+//! All lines available are posted together. While the server is down or overloaded, the post is
+//! repeated for [`GONE`] and nothing more is read. Falco then waits, or ends this program and logs
+//! that. The first failure is logged at once, later ones every [`TOLD`].
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use tokio::time::{Instant, sleep};
 use super::http::Connection;
 use super::{ClientError, LONGEST, Server};
 
-/// Most that is posted at once, in bytes.
+/// The most bytes to read at once for a post.
 const MOST: usize = 256 << 10;
 
-/// How long a server may be gone before what is on its way to it is given up.
+/// How long a post is repeated before it fails.
 const GONE: Duration = Duration::from_secs(60);
 
-/// How often is told that a server is still gone.
+/// The time between two log lines about a server that is down.
 const TOLD: Duration = Duration::from_secs(10);
 
-/// The pauses between two tries: the first, and the longest.
+/// The first and the longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Posts lines until standard input ends.
 ///
 /// # Errors
-/// When the server refuses them, or is gone for too long.
+/// When the server rejects a post, or is down for longer than [`GONE`].
 pub async fn ingest(server: &Server) -> Result<(), ClientError> {
     let mut input = tokio::io::stdin();
     let mut unsent = BytesMut::with_capacity(MOST);
@@ -38,7 +38,7 @@ pub async fn ingest(server: &Server) -> Result<(), ClientError> {
         let whole = match memchr::memrchr(b'\n', &unsent) {
             _ if read == 0 => unsent.len(),
             Some(end) => end + 1,
-            // No alert is that long; the server counts it as such.
+            // No alert is that long. The server counts the line as too large.
             None if unsent.len() > LONGEST => unsent.len(),
             None => 0,
         };
@@ -73,17 +73,17 @@ async fn post(
             Ok(open) => {
                 *connection = Some(open);
                 if tell > begun {
-                    tracing::info!(after = ?begun.elapsed(), "the server takes alerts again");
+                    tracing::info!(after = ?begun.elapsed(), "the server accepts alerts again");
                 }
                 return Ok(());
             }
             Err(error) if !error.may_pass() || begun.elapsed() >= GONE => return Err(error),
-            // The server closes what was idle for long; a new connection says whether it is there.
+            // The server closes idle connections. A new one shows whether the server is down.
             Err(ClientError::Unreachable { .. }) if reused => continue,
             Err(error) => {
                 if Instant::now() >= tell {
                     let left = GONE.saturating_sub(begun.elapsed());
-                    tracing::warn!(%error, ?left, "nobody takes the alerts; trying again");
+                    tracing::warn!(%error, ?left, "cannot post the alerts; trying again");
                     tell = Instant::now() + TOLD;
                 }
                 sleep(pause).await;

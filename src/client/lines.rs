@@ -1,4 +1,4 @@
-//! Lines out of an answer, a file, or standard input, one by one.
+//! Reads lines from an answer, a file or standard input, one by one.
 
 use std::path::Path;
 
@@ -10,20 +10,20 @@ use tokio_util::io::StreamReader;
 use super::{ClientError, LONGEST};
 use futures_util::TryStreamExt as _;
 
-/// Lines that come.
+/// A source of lines.
 pub(super) struct Lines {
     reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     line: Vec<u8>,
 }
 
 impl Lines {
-    /// Those of an answer.
+    /// Reads the lines of an answer.
     pub(super) fn of_answer(body: Incoming) -> Self {
         let stream = BodyDataStream::new(body.boxed()).map_err(std::io::Error::other);
         Self::of(StreamReader::new(stream))
     }
 
-    /// Those of a file; of standard input, where it is called `-`.
+    /// Reads the lines of a file, or of standard input if the path is `-`.
     pub(super) async fn of_file(path: &Path) -> Result<Self, ClientError> {
         if path == Path::new("-") {
             return Ok(Self::of(tokio::io::stdin()));
@@ -38,8 +38,8 @@ impl Lines {
         Self { reader: BufReader::new(Box::new(reader)), line: Vec::new() }
     }
 
-    /// The next line, without its end; `None` at the end. What is longer than any alert is left
-    /// out.
+    /// Returns the next line without its line break; `None` at the end. Lines longer than any alert
+    /// are skipped.
     pub(super) async fn next(&mut self) -> std::io::Result<Option<&[u8]>> {
         loop {
             self.line.clear();

@@ -1,15 +1,13 @@
-//! Commands that ask a running server, over the gateway: `events`, `wait`, `ingest`.
+//! The commands that talk to the gateway of a running server: `events`, `wait`, `ingest`.
 //!
-//! What goes wrong with a server is told with what to do ([`trouble`]).
+//! 1. Filters and times are parsed here first, so that a mistake is reported with its column before
+//!    a request is sent.
+//! 2. Alerts are lines, from the server ([`http`]) or from a file of Falco's JSON. Output
+//!    ([`show`]) is plain text, whatever an attacker put into an alert.
+//! 3. Only the current line is in memory, and with `--last` the newest lines.
 //!
-//! 1. A filter and a time are read here first: a slip is told with its column before anybody is
-//!    asked.
-//! 2. Alerts come as lines, from the server ([`http`]) or from a file of Falco's JSON; what is shown
-//!    of them ([`show`]) is text and no more, whatever an attacker put in them.
-//! 3. Nothing is held but the line at hand, and where the last so many are wanted, those.
-//!
-//! Standard output is data; what of a filter may be a slip ([`hints`]) goes to standard error;
-//! everything else is an error, and goes to the caller.
+//! Data goes to standard output. Hints about a filter ([`hints`]) go to standard error. Everything
+//! else is an error and goes to the caller. Errors with a server say what to do ([`trouble`]).
 
 mod events;
 mod follow;
@@ -35,34 +33,34 @@ use crate::event::MAX_RECORD;
 use crate::filter::SyntaxError;
 use crate::query::PositionError;
 
-/// A command that could not do its work.
+/// A failed command.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The server cannot be reached, or its answer not be read.
+    /// The server cannot be reached, or its answer cannot be read.
     #[error("{url}: {reason}")]
     Unreachable {
         /// The server.
         url: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// The server says no.
+    /// The server rejected the request.
     #[error("{url}: {reason}")]
     Refused {
         /// The server.
         url: String,
-        /// The status of HTTP it does so with.
+        /// The HTTP status.
         status: u16,
-        /// In its own words.
+        /// The cause, in the server's words.
         reason: String,
     },
     /// The stream of alerts ended.
     #[error("the server ended the stream; it may be restarting")]
     Ended,
-    /// The answer broke off.
-    #[error("the server's answer broke off ({0}); it may have ended, or be restarting")]
+    /// The answer ended early.
+    #[error("the server's answer ended early ({0}); the server may have stopped or be restarting")]
     Cut(std::io::Error),
-    /// Options that do not go together.
+    /// Options that cannot be used together.
     #[error("{0}")]
     Options(&'static str),
     /// A file cannot be read.
@@ -70,32 +68,32 @@ pub enum ClientError {
     File {
         /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// Standard input or output failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// It is no condition.
+    /// The filter is invalid.
     #[error("--filter: {0}")]
     Filter(#[from] SyntaxError),
-    /// It is no time.
+    /// A time is invalid.
     #[error(transparent)]
     Time(#[from] PositionError),
-    /// What was waited for did not happen.
+    /// The timeout of `wait` passed.
     #[error("{seen} of {wanted} alerts within {within:?}")]
     Timeout {
-        /// How many came.
+        /// The number of alerts that arrived.
         seen: u64,
-        /// How many were wanted.
+        /// The number of alerts waited for.
         wanted: u64,
-        /// How long was waited.
+        /// The timeout.
         within: std::time::Duration,
     },
 }
 
 impl ClientError {
-    /// Whether the same may be asked again with hope: the server is away, or has no room now.
+    /// Whether trying again can help: the server is down or overloaded.
     fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
@@ -105,5 +103,5 @@ impl ClientError {
     }
 }
 
-/// A line that is longer than any alert's is none.
+/// Longest line, in bytes. Longer ones are no alerts.
 const LONGEST: usize = MAX_RECORD + 64;

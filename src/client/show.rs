@@ -1,5 +1,5 @@
-//! Alerts as people and scripts see them. Whatever an alert has in it is shown as text: what a
-//! terminal would act on, or what would turn text around, is written as its number.
+//! Writes alerts for people and scripts. Characters that a terminal acts on, or that change the
+//! direction of text, are written as escapes.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
@@ -8,19 +8,19 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::event::{self, Record};
 
-/// How an alert is written.
+/// The output format of alerts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Output {
-    /// Time, priority, machine, rule and text.
+    /// Time, priority, host, rule and output.
     #[default]
     Text,
-    /// Falco's JSON, byte for byte where it is no terminal that reads it.
+    /// Falco's JSON, byte for byte unless standard output is a terminal.
     Json,
     /// The same as text, in columns.
     Table,
 }
 
-/// Writes alerts.
+/// Writes alerts in one format.
 pub(super) struct Show<W> {
     out: W,
     output: Output,
@@ -35,7 +35,7 @@ impl Show<io::Stdout> {
 }
 
 impl<W: Write> Show<W> {
-    /// What comes before all alerts.
+    /// Writes the heading of a table.
     pub(super) fn heading(&mut self) -> io::Result<()> {
         if self.output == Output::Table {
             let [time, priority, host, rule] = ["TIME", "PRIORITY", "HOSTNAME", "RULE"];
@@ -44,7 +44,8 @@ impl<W: Write> Show<W> {
         Ok(())
     }
 
-    /// An alert's line; what is none, such as a notice of loss, is written as it is.
+    /// Writes the line of an alert. A line that is no alert, such as a `lost` message, is written
+    /// as it is.
     pub(super) fn line(&mut self, line: &[u8]) -> io::Result<()> {
         if self.output == Output::Json {
             return self.json(line);
@@ -80,7 +81,7 @@ impl<W: Write> Show<W> {
         let mut safe = String::new();
         for c in String::from_utf8_lossy(line).chars() {
             if is_hidden(c) {
-                // Such a character can only stand in a string.
+                // In JSON such a character can only be inside a string.
                 let mut units = [0; 2];
                 c.encode_utf16(&mut units).iter().for_each(|u| safe += &format!("\\u{u:04x}"));
             } else {
@@ -95,7 +96,7 @@ impl<W: Write> Show<W> {
     }
 }
 
-/// Text with everything that is not seen, or acts, by its number.
+/// Escapes the hidden characters of a text.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return text.into();
@@ -107,7 +108,7 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     shown.collect::<String>().into()
 }
 
-/// Control characters, those that change the direction of text, and those of no width.
+/// Whether this is a control character, has no width, or changes the direction of text.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
@@ -134,7 +135,7 @@ mod tests {
     const HOSTILE: &str = "{\"hostname\":\"n\u{202e}1\",\"output\":\"a\\u001b[31m\\r\\nb\u{9b}c\",\"priority\":\"Error\",\"rule\":\"r\",\"time\":\"2026-01-30T10:00:00.123456789Z\"}";
 
     #[test]
-    fn nothing_in_an_alert_acts_on_a_terminal() {
+    fn no_alert_can_control_a_terminal() {
         let text = shown(Output::Text, true, HOSTILE);
         let expected =
             "2026-01-30T10:00:00.123Z  Error  n\\u{202e}1  r  a\\u{1b}[31m\\u{d}\\u{a}b\\u{9b}c\n";

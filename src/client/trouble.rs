@@ -1,11 +1,11 @@
-//! What went wrong between a server and us, in words that say what to do.
+//! Turns errors of a connection or a request into messages that say what to do.
 //!
-//! 1. The cause is looked for in the whole chain of an error: rustls's own error stands inside the one
-//!    of the connection, the connection's inside hyper's.
-//! 2. In TLS 1.3 a server's verdict on our certificate comes after the handshake, with the first
-//!    read; some servers only close the connection then, so a connection that ends at once is told
-//!    with that possibility.
-//! 3. What the peer chose, such as the names in its certificate, is shown as text ([`visible`]).
+//! 1. The whole chain of an error is searched for the cause: the connection's error wraps that of
+//!    rustls, and hyper's wraps that of the connection.
+//! 2. In TLS 1.3 the server checks the client certificate after the handshake, so its verdict comes
+//!    with the first read. Some servers only close the connection, so the message for that mentions
+//!    the certificate.
+//! 3. Text that the peer chose, such as the names in its certificate, is escaped ([`visible`]).
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -16,29 +16,29 @@ use rustls::{AlertDescription, CertificateError};
 use super::show::visible;
 use super::target::{PATIENCE, Target};
 
-/// Nobody is there, or nobody of ours.
-const RUNNING: &str = "is `falconer serve` running there, with its gateway on?";
+/// The advice if there is no server, or another one.
+const RUNNING: &str = "is `falconer serve` running there, with its gateway enabled?";
 
-/// Why there is no connection to `host`.
+/// Describes a failed connection to `host`.
 pub(super) fn connecting(error: &io::Error, host: &str, target: &Target) -> String {
     if let Some(error) = cause::<rustls::Error>(error) {
         return tls(error, host, target);
     }
     match error.kind() {
-        ErrorKind::ConnectionRefused => format!("nobody listens there; {RUNNING}"),
+        ErrorKind::ConnectionRefused => format!("connection refused; {RUNNING}"),
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
-            format!("the connection was closed before it was there; {RUNNING}")
+            format!("the server closed the connection during the handshake; {RUNNING}")
         }
         _ => format!("{error}; {RUNNING}"),
     }
 }
 
-/// Why there is no answer within the time there was.
+/// Describes an answer that did not arrive within [`PATIENCE`].
 pub(super) fn silent() -> String {
     format!("no answer within {} s; {RUNNING}", PATIENCE.as_secs())
 }
 
-/// Why a request came to nothing. `ended` is what the connection itself ended with.
+/// Describes a failed request. `ended` is the error that the connection ended with.
 pub(super) fn asking(
     error: &hyper::Error,
     ended: Option<&hyper::Error>,
@@ -52,29 +52,31 @@ pub(super) fn asking(
     let secure = target.is_secure();
     if errors().any(hyper::Error::is_parse) {
         return if secure {
-            "the answer is not HTTP/1.1; is it the gateway's port, and not that of gRPC?".to_owned()
+            "the answer is not HTTP/1.1; check that this is the gateway's port, not the gRPC port"
+                .to_owned()
         } else {
-            "the answer is not HTTP; where the server speaks TLS, write https:// and give --ca FILE; \
+            "the answer is not HTTP; if the server uses TLS, write https:// and pass --ca FILE; \
              gRPC has another port"
                 .to_owned()
         };
     }
     if secure && target.identity.is_none() {
-        return "the server closed the connection; where it asks for a client certificate, give \
+        return "the server closed the connection; if it requires a client certificate, pass \
                 --cert FILE and --key FILE"
             .to_owned();
     }
     if secure {
-        return "the server closed the connection before it answered; is it the gateway's port, and \
-                not that of gRPC?"
+        return "the server closed the connection without an answer; check that this is the \
+                gateway's port, not the gRPC port"
             .to_owned();
     }
-    "the server closed the connection before it answered; where it speaks TLS, write https:// and \
-     give --ca FILE"
+    "the server closed the connection without an answer; if it uses TLS, write https:// and pass \
+     --ca FILE"
         .to_owned()
 }
 
-/// What a refusal means to who asked; `detail` is what the server says of it, where it is one of ours.
+/// Describes a rejected request. `detail` is the server's explanation; only a Falconer server has
+/// one.
 pub(super) fn refused(
     status: StatusCode,
     headers: &HeaderMap,
@@ -87,16 +89,18 @@ pub(super) fn refused(
     let detail = visible(detail);
     match (status, &target.token_file) {
         (StatusCode::UNAUTHORIZED, None) => {
-            format!("it asks for a token; give it with --token-file FILE ({detail})")
+            format!("the server requires a token; pass it with --token-file FILE ({detail})")
         }
         (StatusCode::UNAUTHORIZED, Some(file)) => {
-            format!("it asks for another token than that of --token-file {file:?} ({detail})")
+            format!(
+                "the server requires another token than that in --token-file {file:?} ({detail})"
+            )
         }
         _ => detail.into_owned(),
     }
 }
 
-/// An answer that none of our servers gives.
+/// Describes an answer that no Falconer server gives.
 pub(super) fn foreign(status: StatusCode, headers: &HeaderMap) -> String {
     let told = |name| {
         let value = headers.get(name)?;
@@ -112,8 +116,8 @@ pub(super) fn foreign(status: StatusCode, headers: &HeaderMap) -> String {
     if let Some(server) = told(header::SERVER) {
         what += &format!(" (Server: {server})");
     }
-    let meant = "give --server the gateway's own address (falconer.gateway.listen)";
-    format!("{what}, which no falconer gateway does; {meant}")
+    let meant = "set --server to the gateway's address (falconer.gateway.listen)";
+    format!("{what}, so it is no falconer gateway; {meant}")
 }
 
 fn tls(error: &rustls::Error, host: &str, target: &Target) -> String {
@@ -121,12 +125,11 @@ fn tls(error: &rustls::Error, host: &str, target: &Target) -> String {
     match error {
         E::InvalidCertificate(error) => certificate(error, host, target),
         E::InvalidMessage(_) => {
-            "the answer is not TLS; where the server speaks plain HTTP, write http:// instead"
-                .into()
+            "the answer is not TLS; if the server uses plain HTTP, write http:// instead".into()
         }
         E::AlertReceived(alert) => alert_received(*alert, target),
         E::PeerIncompatible(_) => {
-            format!("there is no TLS in common, {error}; this side has TLS 1.2 and 1.3")
+            format!("the server supports no TLS that falconer does (1.2 and 1.3): {error}")
         }
         _ => format!("TLS: {error}"),
     }
@@ -137,36 +140,37 @@ fn certificate(error: &CertificateError, host: &str, target: &Target) -> String 
     let ca = target.ca.as_deref().unwrap_or("".as_ref());
     match error {
         E::UnknownIssuer => format!(
-            "nobody in --ca {ca:?} signed the server's certificate; give the certificate of who did"
+            "no authority in --ca {ca:?} signed the server's certificate; pass the certificate of \
+             the one that did"
         ),
         E::BadSignature => format!(
-            "the server's certificate is not signed by the key of --ca {ca:?}, though by its name; \
-             was the authority made again since?"
+            "the server's certificate names the authority in --ca {ca:?}, but another key signed \
+             it; if the authority was made again, make the server's certificate again too"
         ),
         E::NotValidForName => format!("the server's certificate is not for {host}"),
         E::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
-            "the server's certificate names nobody (subjectAltName), so not {host} either; make one \
-             that does, as `falconer certs init` does"
+            "the server's certificate has no names (subjectAltName), so it is not for {host}; make \
+             one with names, such as with `falconer certs init`"
         ),
         E::NotValidForNameContext { presented, .. } => {
             let names: Vec<_> = presented.iter().map(|name| name_in(name)).collect();
             format!(
-                "the server's certificate is for {}, and not for {host}; ask it by a name that it \
-                 has, or make one with this name (`falconer certs init --host`)",
+                "the server's certificate is for {}, not for {host}; use one of its names in \
+                 --server, or make a certificate with this name (`falconer certs init --host`)",
                 visible(&names.join(", "))
             )
         }
         E::Expired | E::ExpiredContext { .. } => {
-            format!("the server's certificate is not valid any more ({error}); it needs a new one")
+            format!("the server's certificate has expired ({error}); the server needs a new one")
         }
         E::NotValidYet | E::NotValidYetContext { .. } => format!(
             "the server's certificate is not valid yet ({error}); check the clocks of both machines"
         ),
-        _ => format!("the server's certificate cannot be accepted: {error}"),
+        _ => format!("the server's certificate is not acceptable: {error}"),
     }
 }
 
-/// `DnsName("localhost")` and `IpAddress(127.0.0.1)`, as rustls tells them, without the kind.
+/// Strips the kind from a name as rustls prints it: `DnsName("localhost")`, `IpAddress(127.0.0.1)`.
 fn name_in(presented: &str) -> &str {
     let inner = presented.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.unwrap_or(presented).trim_matches('"')
@@ -177,15 +181,15 @@ fn alert_received(alert: AlertDescription, target: &Target) -> String {
     let Some((certificate, _)) = &target.identity else {
         return match alert {
             A::CertificateRequired | A::HandshakeFailure | A::BadCertificate => {
-                "the server asks for a client certificate; give --cert FILE and --key FILE".into()
+                "the server requires a client certificate; pass --cert FILE and --key FILE".into()
             }
             _ => format!("the server ended the handshake: {alert:?}"),
         };
     };
     match alert {
         A::UnknownCA => format!(
-            "the server does not know who signed --cert {certificate:?}; show one that an authority \
-             in its root_certs signed"
+            "no authority that the server trusts signed --cert {certificate:?}; use a certificate \
+             that an authority in its root_certs signed"
         ),
         A::CertificateRequired
         | A::BadCertificate
@@ -195,20 +199,20 @@ fn alert_received(alert: AlertDescription, target: &Target) -> String {
         | A::CertificateUnknown
         | A::AccessDenied
         | A::DecryptError => {
-            format!("the server refuses --cert {certificate:?}: {alert:?}; its log says why")
+            format!("the server rejects --cert {certificate:?}: {alert:?}; its log says why")
         }
         _ => format!("the server ended the handshake: {alert:?}"),
     }
 }
 
-/// The first error of that kind in the chain, those that stand inside an [`io::Error`] too.
+/// Returns the first error of this type in the chain, including those inside an [`io::Error`].
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // Its `source` is what stands behind the error inside, and not that one.
+        // `source` of an `io::Error` skips the error that it wraps.
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),

@@ -1,4 +1,4 @@
-//! `falconer wait`: for scripts and CI, ends well when what is waited for has happened.
+//! `falconer wait`: waits for alerts, for scripts and CI.
 
 use std::time::Duration;
 
@@ -10,23 +10,24 @@ use super::show::{Output, Show};
 use super::{ClientError, Server};
 use crate::filter::Filter;
 
-/// What is waited for.
+/// The options of `falconer wait`.
 #[derive(Debug, Clone)]
 pub struct Wait {
-    /// The condition.
+    /// The filter.
     pub filter: String,
-    /// How many alerts.
+    /// The number of alerts.
     pub count: u64,
-    /// How long, at most.
+    /// The timeout.
     pub timeout: Duration,
-    /// Alerts of this time, or age, count too; only those to come without.
+    /// The earliest time, or the greatest age, of retained alerts that count; `None` counts new
+    /// alerts only.
     pub since: Option<String>,
 }
 
-/// Waits, and writes what it waited for to standard output.
+/// Waits for matching alerts, and writes them to standard output.
 ///
 /// # Errors
-/// When it does not happen in time, or cannot be told.
+/// When they do not arrive in time, or the server cannot be read.
 pub async fn wait(wanted: &Wait, server: &Server) -> Result<(), ClientError> {
     Filter::parse(&wanted.filter)?;
     let mut seen = 0;
@@ -44,7 +45,7 @@ pub async fn wait(wanted: &Wait, server: &Server) -> Result<(), ClientError> {
         let mut show = Show::on_stdout(Output::Text);
         while seen < wanted.count {
             match lines.next().await.map_err(ClientError::Cut)? {
-                // Nothing, or a notice that alerts were missed, is no alert.
+                // A keep-alive or a `lost` message is no alert.
                 Some(line) if line.is_empty() || line.starts_with(b"{\"lost\"") => {}
                 Some(line) => {
                     show.line(line)?;

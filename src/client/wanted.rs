@@ -1,4 +1,4 @@
-//! Which alerts `falconer events` is to show.
+//! Selects the alerts that `falconer events` shows.
 
 use std::path::PathBuf;
 
@@ -10,26 +10,26 @@ use crate::event::{self, Record, Time};
 use crate::filter::Filter;
 use crate::query;
 
-/// What is wanted.
+/// The options of `falconer events`.
 #[derive(Debug, Clone, Default)]
 pub struct Events {
-    /// Go on with those that come.
+    /// Whether to follow new alerts.
     pub follow: bool,
-    /// Only so many of the newest.
+    /// The number of newest alerts to show; with `follow`, the number to consider.
     pub last: Option<usize>,
-    /// Only those of this time, or age, and younger.
+    /// The earliest time, or the greatest age.
     pub since: Option<String>,
-    /// Only those of before this time, or age.
+    /// The time, or age, before which alerts must be.
     pub until: Option<String>,
-    /// Only those for which this condition holds.
+    /// The filter.
     pub filter: Option<String>,
-    /// How they are written.
+    /// The output format.
     pub output: Output,
-    /// A file of Falco's JSON lines, `-` for standard input; the server without.
+    /// A file of Falco's JSON lines, `-` for standard input; `None` reads from the server.
     pub file: Option<PathBuf>,
 }
 
-/// What is chosen of a file's lines, as a server would.
+/// Selects lines of a file by the same rules as a server.
 pub(super) struct Chosen {
     filter: Option<Filter>,
     since: Option<Time>,
@@ -44,13 +44,13 @@ impl Chosen {
         let (since, until) = (time(&wanted.since)?, time(&wanted.until)?);
         if since.zip(until).is_some_and(|(since, until)| since >= until) {
             return Err(ClientError::Options(
-                "--since is not before --until, so that no alert is between; the other way round?",
+                "--since is not before --until, so no alert can match; swap them",
             ));
         }
         Ok(Self { filter, since, until })
     }
 
-    /// Whether the line is an alert at all.
+    /// Whether the line is an alert.
     pub(super) fn reads(line: &[u8]) -> bool {
         let now = || Timestamp::now().to_zoned_datetime(TimeZone::UTC);
         event::read(line, now, |_| ()).is_ok()
