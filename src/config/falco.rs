@@ -92,6 +92,31 @@ pub(super) fn note_leftovers(root: &Node, report: &mut Report) {
     }
 }
 
+/// Warns about Falco's outputs that leave something out of an alert, if Falco reads this file too.
+/// `command` is the Falco that Falconer starts, whose options override the file.
+pub(super) fn warn_outputs(root: &Node, command: &[String], report: &mut Report) {
+    const JSON: &str = "json_output";
+    const LEFT_OUT: [(&str, &str); 4] = [
+        (JSON, "text, so that its alerts have no rule, no output fields and no tags"),
+        ("json_include_output_property", "alerts without their text"),
+        ("json_include_output_fields_property", "alerts without output fields"),
+        ("json_include_tags_property", "alerts without tags"),
+    ];
+    for (key, what) in LEFT_OUT {
+        let entry = root.get(key).filter(|entry| {
+            matches!(&entry.value.value, Value::Text(text) if scalar::boolean(text) == Some(false))
+        });
+        let overridden = command.iter().any(|word| *word == format!("{key}=true"));
+        if let Some(entry) = entry.filter(|_| !overridden) {
+            report.warn(entry.at, format!("{key} is false: Falco writes {what}; set it to true"));
+            if key == JSON {
+                // The other keys have no effect on text.
+                return;
+            }
+        }
+    }
+}
+
 /// Reads the `grpc` map.
 pub(super) fn grpc(root: &Node, report: &mut Report) -> Grpc {
     let map = Map::open(&keys::GRPC, root, report);

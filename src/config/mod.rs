@@ -249,6 +249,7 @@ fn read_within(
     let own = own::falconer(&root, &mut report);
     let config =
         resolve::config(&grpc, &grpc_output, &own, falco_command, env, memory, &mut report);
+    falco::warn_outputs(&root, &config.inputs.command, &mut report);
     let told = sources.told(report, overrides)?;
     let files = file.iter().cloned().chain(included).collect();
     let said = Said { gateway: own.gateway_enabled.is_some(), posts: own.http.is_some() };

@@ -51,6 +51,32 @@ pub(super) fn tcp(address: &str) -> Option<Listen> {
 }
 
 #[test]
+fn outputs_that_leave_something_out_are_warned_of() {
+    let warnings = |text: &str, command: &[&str]| {
+        let falco_command = command.iter().map(|&word| word.to_owned()).collect();
+        let options = Options { falco_command, ..Options::default() };
+        let loaded = read(Some(text), &options, &|_| None).unwrap();
+        loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    for (text, expected) in [
+        ("json_output: false", "settings:1:1: json_output is false: Falco writes text"),
+        ("json_include_tags_property: no", "without tags"),
+        ("json_include_output_property: false", "without their text"),
+        ("json_output: true\njson_include_output_fields_property: false", "without output fields"),
+    ] {
+        let warned = warnings(text, &[]);
+        assert!(warned.contains(expected) && warned.lines().count() == 1, "{text}: {warned}");
+    }
+    let both = "json_output: false\njson_include_tags_property: false";
+    assert_eq!(warnings(both, &[]).lines().count(), 1);
+    assert_eq!(warnings("json_output: true\njson_include_message_property: false", &[]), "");
+    // A Falco that we start is told otherwise.
+    let falco = ["falco", "-o", "json_output=true"];
+    assert_eq!(warnings("json_output: false", &falco), "");
+    assert!(warnings(both, &falco).contains("without tags"));
+}
+
+#[test]
 fn the_default_is_the_socket_of_falcos_sample() {
     let loaded = read(None, &Options::default(), &|_| None).expect("defaults");
     let expected = Config {
