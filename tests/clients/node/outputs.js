@@ -7,13 +7,14 @@
 //     sub-silent      never sends a request
 //     sub-half-close  sends one request and closes its side
 //     sub-polite      sends 10 requests a second, 30 of them
-//     sub-burst       sends 3 bursts of 2,000 requests
+//     sub-burst       sends 3 bursts of 2,000 requests, a second after the response headers came
 // A sub ends after COUNT alerts; with 0, when the server ends it. One JSON object a line on
 // stdout: the alert; {"open": true} when the response headers are there; {"sent": N} when all
 // requests are sent; {"status": N} when the call ends with another status than OK or, being a sub,
 // ends at all. Exit 0 when everything asked for came, 3 after a "status" line.
 'use strict';
 
+const { once } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
@@ -91,6 +92,8 @@ async function send(call, kind) {
     }
   }
   if (kind === 'sub-burst') {
+    await once(call, 'metadata');
+    await sleep(1000);
     for (let burst = 0; burst < 3; burst += 1) {
       for (let i = 0; i < 2000; i += 1) write();
       await sleep(200);
