@@ -173,7 +173,7 @@ async fn settings_are_read_again_and_wrong_ones_change_nothing() {
     // What takes a restart is said.
     server.settings(&SETTINGS.replace("falco.sock", "other.sock"));
     server.reload(IN_FORCE);
-    server.log.wait_for("take a restart");
+    server.log.wait_for("change only at a restart");
     assert!(server.at("falco.sock").exists() && !server.at("other.sock").exists());
     assert_eq!(server.end(), Some(0));
 }
@@ -294,7 +294,7 @@ fn an_input_that_was_not_there_is_tried_again_and_programs_do_not_overlap() {
     };
     let mut server = Configured::start(SETTINGS);
     server.settings(&with("DIR/falco"));
-    server.reload("an input of the new settings is not there");
+    server.reload("an input of the new settings failed");
     // The program leaves a mark while it runs, and is slow to end.
     let program = "#!/bin/sh\n\
          [ -e \"$1/runs\" ] && touch \"$1/two\"\n\

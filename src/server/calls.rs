@@ -1,7 +1,7 @@
-//! Calls that have ended, counted by method, outcome and who called.
+//! Counts ended calls by method, status code and caller.
 //!
-//! Who may call names the series, so there is a bound: beyond [`MAX_SERIES`] a caller is counted as
-//! `other`, beyond it again not by method either.
+//! Callers decide how many series there are, so [`MAX_SERIES`] bounds them. Beyond it, method and
+//! caller of a new series are counted as `other`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,17 +15,17 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::net::body::ReplyBody;
 
-/// Methods times outcomes times callers that are told apart.
+/// The most series, each a combination of method, status code and caller.
 const MAX_SERIES: usize = 1_000;
 
-/// Stands for what is not told apart.
+/// The label of methods and callers that have no series of their own.
 const OTHER: &str = "other";
 
-/// How a call ended that was cancelled, by the client or with its connection, before it had a
-/// status.
+/// The code (CANCELLED) of a call that ended without a status, because the client cancelled it or
+/// its connection ended.
 const CANCELLED: &str = "1";
 
-/// Method, code and caller.
+/// Method, status code and caller.
 pub(super) type Ended = (String, String, String);
 
 /// Counts of calls.
@@ -33,7 +33,7 @@ pub(super) type Ended = (String, String, String);
 pub(crate) struct Calls(Mutex<BTreeMap<Ended, u64>>);
 
 impl Calls {
-    /// What was counted.
+    /// Returns the counts.
     pub(super) fn counts(&self) -> BTreeMap<Ended, u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -50,7 +50,7 @@ impl Calls {
     }
 }
 
-/// A call under way: counted when it is dropped.
+/// A running call. It is counted when this is dropped.
 #[derive(Debug)]
 pub(super) struct Call {
     calls: Arc<Calls>,
@@ -61,7 +61,7 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn begin(calls: &Arc<Calls>, path: &str, peer: Option<Arc<str>>) -> Self {
-        // What names no method of ours ends as UNIMPLEMENTED, and its name is the caller's.
+        // Other paths end with UNIMPLEMENTED. The client chose their names, so they get no series.
         let known =
             ["/falco.", "/falconer.v1.", "/grpc."].iter().any(|ours| path.starts_with(ours));
         let method = if known && path.len() < 100 { path.trim_start_matches('/') } else { OTHER };
@@ -74,7 +74,7 @@ impl Call {
         self.code = self.code.take().or_else(|| status.map(str::to_owned));
     }
 
-    /// Follows the call's reply to its end.
+    /// Follows the call's reply up to its trailers.
     pub(super) fn follow(mut self, reply: http::Response<ReplyBody>) -> http::Response<ReplyBody> {
         self.look(reply.headers());
         reply.map(|body| ReplyBody::new(Followed { body, call: self }))
@@ -87,7 +87,7 @@ impl Drop for Call {
     }
 }
 
-/// A reply whose trailers are looked at.
+/// A reply body that reads the status from its trailers.
 struct Followed {
     body: ReplyBody,
     call: Call,

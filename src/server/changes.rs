@@ -1,13 +1,13 @@
-//! Whether files have changed: settings, certificates.
+//! Detects changes of files: settings, certificates, tokens.
 //!
-//! 1. Each is looked at (`stat`, links followed) every [`PERIOD`]. That costs nothing, and sees the
-//!    same everywhere, also the links that Kubernetes swaps above a file, of which inotify sees
+//! 1. Every [`PERIOD`] each file is examined (`stat`, links followed). That is cheap and works
+//!    everywhere. It also sees Kubernetes swap a link above a file, of which inotify sees only
 //!    part.
-//! 2. A file has settled when two looks in a row find the same. A change counts once every file
-//!    that changed has settled, so that of a certificate and its key that are replaced one after
-//!    the other both are new.
-//! 3. One that has settled waits for the others at most [`LONGEST_WAIT`]; one that never settles
-//!    counts as it is after [`LONGEST_UNREST`]. So no file keeps another's change out.
+//! 2. A file has settled when two examinations in a row agree. A change counts once all changed
+//!    files have settled, so that a certificate and its key, replaced one after the other, change
+//!    together.
+//! 3. A settled file waits for others at most [`LONGEST_WAIT`]. A file that never settles counts as
+//!    it is after [`LONGEST_UNREST`]. So no file can block the change of another.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,44 +18,47 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-/// The time between two looks.
+/// The time between two examinations.
 pub(super) const PERIOD: Duration = Duration::from_secs(2);
 
-/// How long a file that has settled waits for others that have not.
+/// How long a settled file waits for others.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a file may go on changing before it counts as it is.
+/// How long a file can keep changing before it counts as it is.
 pub(super) const LONGEST_UNREST: Duration = Duration::from_secs(60);
 
-/// Files, and how they were last seen.
+/// Watched files and their states.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
+    /// The states that were last read.
     known: Looks,
+    /// The states at the last examination.
     last: Looks,
-    /// Since when which files are other than they are known.
+    /// The files that differ from `known`, and since when.
     changed: BTreeMap<PathBuf, Instant>,
-    /// Since when one of them has settled and waits for the others.
+    /// Since when a settled file waits for the others.
     waiting: Option<Instant>,
 }
 
 type Looks = BTreeMap<PathBuf, Look>;
 
-/// What tells a file from what it was; `None` where there is none.
+/// The state of a file: device, inode, modification time (seconds, nanoseconds), size. `None` if it
+/// does not exist.
 type Look = Option<(u64, u64, i64, i64, u64)>;
 
 impl Changes {
-    /// Watches `paths`, as they are now: to be made before they are read.
+    /// Watches `paths` from their present state on. Call this before reading them.
     pub(super) fn of(paths: Vec<PathBuf>) -> Self {
         let known: Looks = paths.into_iter().map(|path| (path.clone(), look(&path))).collect();
         Self { last: known.clone(), known, ..Self::default() }
     }
 
-    /// The same files as they are now.
+    /// Watches the same files from their present state on.
     pub(super) fn again(&self) -> Self {
         Self::of(self.known.keys().cloned().collect())
     }
 
-    /// Watches `paths` instead; those that were watched before as they were seen then.
+    /// Watches `paths` instead. Files that were watched before keep their known state.
     pub(super) fn instead(self, paths: Vec<PathBuf>) -> Self {
         let mut next = Self::of(paths);
         for (path, seen) in self.known {
@@ -66,12 +69,12 @@ impl Changes {
         next
     }
 
-    /// Waits until one has changed. Nothing is lost when this is dropped.
+    /// Waits until a file has changed. Can be dropped at any time; no change is lost.
     pub(super) async fn next(&mut self) {
         loop {
             sleep(PERIOD).await;
             let before = self.last.clone();
-            // A file system that hangs holds up a thread of the pool, and nobody else.
+            // A file system that hangs blocks only a thread of the pool.
             let looking = move || before.into_keys().map(|path| (path.clone(), look(&path)));
             let Ok(seen) = spawn_blocking(move || looking().collect::<Looks>()).await else {
                 continue;
@@ -82,7 +85,7 @@ impl Changes {
         }
     }
 
-    /// Whether what was seen at `now` is a change that counts; it is known then.
+    /// Whether the states seen at `now` are a change that counts. They are then the known ones.
     fn judge(&mut self, seen: Looks, now: Instant) -> bool {
         let last = std::mem::replace(&mut self.last, seen);
         let Self { known, last: seen, changed, .. } = self;
@@ -100,7 +103,7 @@ impl Changes {
             || changed.values().any(|since| over(*since, LONGEST_UNREST));
         if counts {
             for path in changed.keys().filter(restless) {
-                tracing::warn!(?path, "this file changes all the time; it is read as it is");
+                tracing::warn!(?path, "this file keeps changing; reading it as it is");
             }
             known.clone_from(seen);
             changed.clear();
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_is_told_once_also_of_a_link_above() {
+    async fn a_change_counts_once_also_of_a_link_above() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         for version in ["1", "2"] {
@@ -155,9 +158,10 @@ mod tests {
             assert!(!changed(&mut changes).await, "change {change} again");
         }
     }
-    /// One file changes all the time: another's change counts all the same, and soon.
+
+    /// One file keeps changing. The change of another counts nevertheless, and soon.
     #[tokio::test(start_paused = true)]
-    async fn a_file_that_never_settles_keeps_no_other_out() {
+    async fn a_file_that_never_settles_blocks_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let (restless, other) = (dir.path().join("restless"), dir.path().join("tls.crt"));
         for file in [&restless, &other] {
@@ -177,7 +181,7 @@ mod tests {
         changes.next().await;
         let took = begun.elapsed();
         assert!(took >= LONGEST_WAIT && took <= LONGEST_WAIT + 3 * PERIOD, "{took:?}");
-        // By itself it counts now and then.
+        // Alone it counts now and then.
         let begun = Instant::now();
         changes.next().await;
         let took = begun.elapsed();

@@ -1,7 +1,7 @@
-//! Asking Falco for its version: the program we start, or its webserver.
+//! Asks Falco for its version: the program to start, or its webserver.
 //!
-//! What the operator wrote comes first, then what Falco answers here, then what a metrics
-//! snapshot tells ([`crate::ingest::Intake::falco_version`]).
+//! The configured version comes before this answer, and this before the version in a metrics
+//! snapshot ([`crate::ingest::Intake::falco_version`]).
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,16 +17,17 @@ use tokio::process::Command;
 
 use crate::service::FalcoVersion;
 
-/// How long one question may take.
+/// The timeout of one request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pause before asking a webserver again that did not answer: Falco may still be starting.
+/// The pause before the next request to a webserver that did not answer. Falco may be starting.
 const PAUSE: Duration = Duration::from_secs(15);
 
-/// The longest answer that is read, in bytes; Falco's has a few hundred.
+/// The longest answer to read, in bytes. Falco's has a few hundred.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// Asks whoever can be asked, until there is an answer; `None` when there is nobody.
+/// Asks the program, then the webserver until it answers. Returns `None` if neither is configured,
+/// or there is no webserver and the program does not answer.
 pub(super) async fn ask(command: &[String], webserver: Option<&str>) -> Option<FalcoVersion> {
     if let Some(program) = command.first().filter(|program| is_falco(program))
         && let Some(known) = patiently(program_version(program)).await
@@ -38,7 +39,7 @@ pub(super) async fn ask(command: &[String], webserver: Option<&str>) -> Option<F
         if let Some(known) = patiently(webserver_version(webserver)).await {
             return Some(known);
         }
-        tracing::debug!(webserver, "Falco's webserver did not tell its version");
+        tracing::debug!(webserver, "Falco's webserver did not report a version");
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -47,7 +48,7 @@ async fn patiently<T>(question: impl Future<Output = Option<T>>) -> Option<T> {
     tokio::time::timeout(PATIENCE, question).await.ok().flatten()
 }
 
-/// Any other program may do anything when it is told `--version`.
+/// Whether the program is Falco. Another program can do anything with `--version`.
 fn is_falco(program: &str) -> bool {
     Path::new(program).file_name().is_some_and(|name| name == "falco")
 }
@@ -64,7 +65,8 @@ async fn program_version(program: &str) -> Option<FalcoVersion> {
     read_version_text(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// `Falco version: 0.43.1 (x86_64)` and `Engine: 0.58.0`, or, with `json_output`, one JSON line.
+/// Parses `Falco version: 0.43.1 (x86_64)` and `Engine: 0.58.0` or, with `json_output`, one JSON
+/// line.
 fn read_version_text(text: &str) -> Option<FalcoVersion> {
     if text.trim_start().starts_with('{') {
         return read_versions(text.trim().as_bytes());
@@ -79,7 +81,7 @@ fn read_version_text(text: &str) -> Option<FalcoVersion> {
     Some(FalcoVersion { falco: Some(falco), engine: word_after("Engine:") })
 }
 
-/// `GET /versions` of Falco 0.34 and later.
+/// Requests `/versions`, which Falco 0.34 and later serve.
 async fn webserver_version(webserver: &str) -> Option<FalcoVersion> {
     let stream = TcpStream::connect(webserver).await.ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
@@ -94,7 +96,7 @@ async fn webserver_version(webserver: &str) -> Option<FalcoVersion> {
     tokio::pin!(answer);
     let answer = tokio::select! {
         answer = &mut answer => answer,
-        // The connection does the work. When it ends first, the answer is there or never will be.
+        // The connection does the work. If it ends first, the answer is complete or never will be.
         _ = connection => answer.await,
     };
     read_versions(&answer?.to_bytes())
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_falco_prints_is_read() {
+    fn falcos_version_text_is_parsed() {
         let text = "Mon Jan 5 10:00:00 2026: Falco version: 0.43.1 (x86_64)\n\
                     Falco version: 0.43.1 (x86_64)\nLibs version:  0.23.2\nPlugin API:    3.12.0\n\
                     Engine:        0.58.0\nDriver:\n  API version:    8.0.4\n";

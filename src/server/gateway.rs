@@ -1,4 +1,4 @@
-//! The gateway as a part of the server: started, moved to another address, ended.
+//! Starts, changes and stops the gateway.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -14,33 +14,33 @@ use crate::config;
 use crate::net::refusals::Refusals;
 use crate::net::{TlsFiles, tcp, tls};
 
-/// A gateway, bound and perhaps being served.
+/// A gateway, bound and possibly served.
 #[derive(Debug)]
 pub(super) struct Gateway {
     wanted: config::Gateway,
     credentials: Credentials,
-    /// The socket, kept so that another server of it can go on where one ends.
+    /// The socket. A changed gateway at the same address takes it over.
     listener: StdListener,
     ingest: bool,
     stop: CancellationToken,
 }
 
-/// What files say of who gets in and what is shown to them.
+/// The token and TLS configuration, read from files.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Credentials {
     token: Option<Token>,
-    /// What is in force, and the settings it was made from.
+    /// The settings, and the TLS configuration made from them.
     tls: Option<(TlsFiles, Arc<tls::Current>)>,
 }
 
 impl Credentials {
-    /// Reads the files `wanted` names. Where the settings are those of `now`, which are in force,
-    /// what the files hold is replaced where it stands. With others, who gets in may be decided
-    /// elsewhere, by a token for one, so what is in force stays until the gateway is another.
-    /// May take a while.
+    /// Reads the files that `wanted` names. If the TLS settings equal those of `now`, which are in
+    /// force, the TLS configuration is reloaded in place. Otherwise a new one is made, and the old
+    /// one stays in force until the new gateway takes over: the new settings can rely on a token
+    /// instead of client certificates. Reads files, so it can block.
     ///
     /// # Errors
-    /// When one cannot be used.
+    /// When a file cannot be used.
     pub(super) fn read(wanted: &config::Gateway, now: &Self) -> Result<Self, Error> {
         let token = wanted.token_file.as_deref().map(config::token).transpose()?;
         let token = token.map(|(token, warning)| {
@@ -66,13 +66,13 @@ impl Credentials {
         Ok(Self { token, tls })
     }
 
-    /// Whether connections to come are served the same with both.
+    /// Whether both serve new connections in the same way.
     fn is_same(&self, other: &Self) -> bool {
         let place = |credentials: &Self| credentials.tls().as_ref().map(Arc::as_ptr);
         self.token == other.token && place(self) == place(other)
     }
 
-    /// The TLS configuration in force.
+    /// Returns the TLS configuration in force.
     pub(super) fn tls(&self) -> Option<Arc<tls::Current>> {
         self.tls.as_ref().map(|(_, current)| current.clone())
     }
@@ -91,7 +91,7 @@ impl Tls for Handshakes {
     }
 
     fn identity(&self, connection: &ServerConnection) -> Option<String> {
-        // A certificate without a name was verified all the same.
+        // A certificate without a name was verified too.
         connection.peer_certificates()?;
         Some(tls::identity(connection).unwrap_or_default())
     }
@@ -99,16 +99,17 @@ impl Tls for Handshakes {
     fn refused(&self, client: &Client, error: &io::Error) {
         match tls::refusal(error) {
             Some(cause) => self.refusals.tell(client, &cause),
-            None => tracing::debug!(%client, %error, "the client left before TLS was there"),
+            None => tracing::debug!(%client, %error, "the client left during the TLS handshake"),
         }
     }
 }
 
 impl Gateway {
-    /// Binds what is `wanted`; `ingest` is whether alerts may be posted. It ends at `stop`.
+    /// Binds the address of `wanted`; `ingest` says whether posts are allowed. The gateway ends at
+    /// `stop`.
     ///
     /// # Errors
-    /// When the address cannot be had.
+    /// When the address cannot be bound.
     pub(super) fn bind(
         wanted: config::Gateway,
         credentials: Credentials,
@@ -119,17 +120,17 @@ impl Gateway {
         Ok(Self { wanted, credentials, listener, ingest, stop: stop.child_token() })
     }
 
-    /// The credentials in force.
+    /// Returns the credentials in force.
     pub(super) fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// Where it really listens.
+    /// Returns the bound address.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.listener.local_addr().ok()
     }
 
-    /// Serves it from now on.
+    /// Starts serving.
     ///
     /// # Errors
     /// When the socket cannot be shared.
@@ -140,7 +141,7 @@ impl Gateway {
             .and_then(TcpListener::from_std)
             .map_err(Error::GatewayStopped)?;
         let mut allowed_hosts = self.wanted.allowed_hosts.clone();
-        // Whoever asks for the address it listens at means it.
+        // The address it listens on is always an allowed host.
         allowed_hosts.extend(self.wanted.listen.ip().to_string().parse::<HostName>());
         let config = falconer_gateway::Config {
             ingest: self.ingest,
@@ -162,10 +163,10 @@ impl Gateway {
         Ok(())
     }
 
-    /// Makes `gateway` what is wanted now. What cannot be had leaves it as it is.
+    /// Changes `gateway` to what is wanted. On an error it stays as it was.
     ///
     /// # Errors
-    /// When an address cannot be had.
+    /// When the address cannot be bound, or the socket cannot be shared.
     pub(super) fn change(
         gateway: &mut Option<Self>,
         wanted: Option<(config::Gateway, Credentials)>,
@@ -206,7 +207,7 @@ mod tests {
     use crate::net::Serves;
 
     #[test]
-    fn who_gets_in_changes_only_with_the_gateway() {
+    fn credentials_change_only_with_the_gateway() {
         let dir = tempfile::tempdir().unwrap();
         crate::certs::init(dir.path(), &[], jiff::Timestamp::now()).unwrap();
         std::fs::write(dir.path().join("token"), "a-token-that-is-long-enough").unwrap();
@@ -226,7 +227,10 @@ mod tests {
         let in_force = now.tls().unwrap().config();
         let other = Credentials::read(&wanted(true), &now).unwrap();
         assert!(!other.is_same(&now));
-        assert!(Arc::ptr_eq(&now.tls().unwrap().config(), &in_force), "certificates are a must");
+        assert!(
+            Arc::ptr_eq(&now.tls().unwrap().config(), &in_force),
+            "client certificates stay required"
+        );
         let again = Credentials::read(&wanted(false), &now).unwrap();
         assert!(again.is_same(&now));
         assert!(!Arc::ptr_eq(&now.tls().unwrap().config(), &in_force), "the files are read again");

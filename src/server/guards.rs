@@ -1,26 +1,25 @@
-//! A reload takes no guard away: what decides who gets in stays until a restart.
+//! Keeps guards, the settings that restrict access, in force across reloads until a restart.
 //!
-//! A full disk leaves a file of settings without its end, and a file without its end is often a
-//! valid one: the keys that are gone have their defaults, and the gateway asks for no token. So
-//! where the new settings lack what guards, what was in force is put back into them, and that is
-//! told. Whoever means it restarts.
+//! A full disk can leave a settings file without its end. Such a file is often valid: the lost keys
+//! have their defaults, and the gateway would require no token. So if a guard is missing in the new
+//! settings, the one in force is put back, with a warning. To remove a guard, restart.
 //!
-//! | guards | is gone when |
+//! | guard | is missing when |
 //! |---|---|
-//! | a token, TLS at all, client roots, a limit of posts | it is not named any more |
-//! | revocation lists | no list is named any more |
-//! | the roots of gRPC's clients | they are those of Falco's default |
-//! | version 1 certificates refused; posts refused; no gateway | a default takes its place |
+//! | a token, TLS, client roots, a rate limit of posts | it is no longer set |
+//! | revocation lists | no list is set |
+//! | the client roots of gRPC | they are Falco's default |
+//! | version 1 certificates rejected, posts disabled, gateway disabled | it has the default |
 //!
-//! Another token, other roots and another list are changes like any other. The gRPC socket and its
-//! mode take a restart anyway.
+//! Another token, other roots or another list are ordinary changes. The gRPC socket and its mode
+//! change only at a restart anyway.
 
 use std::path::Path;
 
 use crate::config::{Config, FALCO_ROOT_CERTS, Gateway, Loaded};
 use crate::net::{Listen, Serves, TlsFiles};
 
-/// Puts back into `loaded` what guards in `now` and is gone; a line about each.
+/// Puts guards of `now` that are missing in `loaded` back into it. Returns a warning for each.
 pub(super) fn keep(loaded: &mut Loaded, now: &Config) -> Vec<String> {
     let file = loaded.files.first().map(|file| file.display().to_string());
     let (new, said) = (&mut loaded.config, loaded.said);
@@ -53,8 +52,8 @@ pub(super) fn keep(loaded: &mut Loaded, now: &Config) -> Vec<String> {
     let file = file.as_deref().unwrap_or("the settings");
     let line = |key: &&str| {
         format!(
-            "{file}: {key} is gone, which decides who gets in; it stays in force until a restart: \
-             write it again, or restart to do without"
+            "{file}: {key} is no longer set, but restricts access, so it stays in force until a \
+             restart; set it again, or restart to remove it"
         )
     };
     gone.iter().map(line).collect()
@@ -93,7 +92,7 @@ fn gateway(new: &mut Gateway, now: &Gateway, gone: &mut Vec<&'static str>) {
     }
 }
 
-/// What `falconer.tls` says of every listener.
+/// Does the same for the settings of `falconer.tls`, which apply to every listener.
 fn shared(new: &mut TlsFiles, now: &TlsFiles, gone: &mut Vec<&'static str>) {
     if new.crls.is_empty() && !now.crls.is_empty() {
         new.crls.clone_from(&now.crls);
@@ -127,9 +126,9 @@ falconer:
     token_file: /token
 ";
 
-    /// The text cut behind each of its lines: whatever is lost, everything that guards stays.
+    /// Truncates the text after each of its lines: whatever is lost, every guard stays.
     #[test]
-    fn settings_without_their_end_lose_no_guard() {
+    fn truncated_settings_lose_no_guard() {
         let now = loaded(ALL).config;
         let lines: Vec<_> = ALL.lines().collect();
         for end in 2..lines.len() {
@@ -151,7 +150,7 @@ falconer:
     }
 
     #[test]
-    fn each_key_that_is_gone_is_named() {
+    fn each_missing_key_is_named() {
         let now = loaded(ALL).config;
         for (written, key) in [
             (", root_certs: /ca", "grpc.root_certs"),
@@ -169,21 +168,21 @@ falconer:
             let mut new = loaded(&ALL.replace(written, ""));
             let told = keep(&mut new, &now);
             let [line] = told.as_slice() else { panic!("{key}: {told:?}") };
-            assert!(line.starts_with(&format!("f.yaml: {key} is gone")), "{line}");
+            assert!(line.starts_with(&format!("f.yaml: {key} is no longer set")), "{line}");
             assert_eq!(new.config, now, "{key}");
         }
     }
 
     #[test]
-    fn what_is_off_stays_off_unless_it_is_said() {
+    fn a_disabled_gateway_stays_disabled_unless_it_is_set() {
         let off = loaded("falconer: {gateway: {enabled: false}}").config;
         let mut cut = loaded("falconer: {}");
-        assert!(keep(&mut cut, &off)[0].contains("falconer.gateway.enabled is gone"));
+        assert!(keep(&mut cut, &off)[0].contains("falconer.gateway.enabled is no longer set"));
         assert_eq!((cut.config.gateway, cut.config.inputs.http), (None, false));
         let mut said = loaded("falconer: {gateway: {enabled: true}}");
         assert_eq!(keep(&mut said, &off), [""; 0]);
         assert!(said.config.gateway.is_some() && said.config.inputs.http);
-        // Other guards are changes like any other.
+        // Another token and other roots are ordinary changes.
         let now = loaded(ALL).config;
         let mut other = loaded(&ALL.replace("/token", "/other").replace("/roots", "/new"));
         let wanted = other.config.clone();

@@ -1,6 +1,5 @@
-//! gRPC health that follows the inputs: while one that was asked for gives nothing, whoever asks
-//! is told NOT_SERVING, as `/readyz` tells it. What is kept is served all the same. Which input it
-//! is, and why, is told by `falconer.v1.EventService/Status`.
+//! gRPC health: NOT_SERVING while a configured input is down, as `/readyz` reports it. The retained
+//! alerts are served nevertheless. `falconer.v1.EventService/Status` names the input and the cause.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +9,7 @@ use crate::ingest::presence::{Asked, Down, Presence, States};
 use crate::proto::falconer::v1::InputDown;
 use crate::service::mounted;
 
-/// Tells how the inputs are, until `stop`; from then on nothing is served.
+/// Keeps health up to date with the inputs until `stop`, then sets NOT_SERVING.
 pub(super) async fn follow(
     reporter: HealthReporter,
     mut inputs: watch::Receiver<States>,
@@ -27,7 +26,7 @@ pub(super) async fn follow(
     mounted::stop_serving(&reporter).await;
 }
 
-/// The inputs that are down.
+/// Returns the inputs that are down.
 pub(super) fn down(presence: &Presence) -> Vec<InputDown> {
     let told = |(Asked { input, path }, Down { why, since }): (Asked, Down)| InputDown {
         name: input.name().into(),

@@ -1,9 +1,9 @@
-//! The inputs, each a part of its own that hands alerts to one intake until it is told to stop.
+//! Runs the inputs, each in its own task, until they are stopped.
 //!
-//! What is configured may change: inputs that stay are not touched, so that a file is not read
-//! again from its beginning; those that are gone are ended, with a warning, new ones are started. A
-//! program is started only after the one before it has ended. Which there are, and which of them
-//! give nothing, is noted in [`crate::ingest::presence`].
+//! A reload changes them. Inputs that stay keep running, so that a file is not read again from its
+//! beginning. Removed inputs are stopped, with a warning, and new ones are started. A program
+//! starts only after the previous one has ended. [`crate::ingest::presence`] has the state of each
+//! input.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) struct Inputs {
     intake: Arc<Intake>,
     stop: CancellationToken,
     running: Vec<Running>,
-    /// Those that were told to end: each cancelled when it has.
+    /// One token for each input that is stopping, cancelled when the input has ended.
     leaving: Vec<CancellationToken>,
 }
 
@@ -28,20 +28,20 @@ pub(super) struct Inputs {
 struct Running {
     source: Source,
     stop: CancellationToken,
-    /// Cancelled when it has ended.
+    /// Cancelled when the input has ended.
     ended: CancellationToken,
 }
 
 impl Inputs {
-    /// No inputs yet; those to come end at `stop`.
+    /// Has no inputs yet. All inputs end at `stop`.
     pub(super) fn new(intake: Arc<Intake>, stop: CancellationToken) -> Self {
         Self { intake, stop, running: Vec::new(), leaving: Vec::new() }
     }
 
-    /// Starts every input that `config` names. What cannot be had ends the server.
+    /// Starts every input that `config` names. An input that fails later ends the server.
     ///
     /// # Errors
-    /// When the program to start cannot be started.
+    /// When the program cannot be started.
     pub(super) fn start(
         &mut self,
         parts: &mut Parts,
@@ -62,13 +62,13 @@ impl Inputs {
         Ok(())
     }
 
-    /// Makes the inputs those that `config` names. What cannot be had is told in the log.
+    /// Changes the inputs to those that `config` names. Logs an input that fails.
     pub(super) fn change(&mut self, parts: &mut Parts, config: &ingest::Config) {
         self.expect_posts(config);
         let wanted = Source::all(config);
         let (stay, go) =
             std::mem::take(&mut self.running).into_iter().partition::<Vec<_>, _>(|running| {
-                // One that could not be had is tried again; standard input ends once.
+                // An input that has failed is started again. Standard input ends only once.
                 let over = running.ended.is_cancelled() && running.source != Source::Stdin;
                 !over && wanted.contains(&running.source)
             });
@@ -78,7 +78,7 @@ impl Inputs {
             let asked = gone.source.asked();
             self.intake.presence().forget(&asked);
             if !wanted.iter().any(|source| source.asked() == asked) {
-                tracing::warn!(input = %asked, "the new settings do not have this input any more");
+                tracing::warn!(input = %asked, "the new settings no longer have this input");
             }
         }
         self.leaving.retain(|ended| !ended.is_cancelled());
@@ -97,7 +97,7 @@ impl Inputs {
                     before.cancelled().await;
                 }
                 if let Err(error) = source.start_late(&intake, stop).await {
-                    tracing::error!(%error, "an input of the new settings is not there");
+                    tracing::error!(%error, "an input of the new settings failed");
                 }
                 Ok(())
             });
@@ -105,14 +105,15 @@ impl Inputs {
         }
     }
 
-    /// Posts come through the gateway, which is no part of ours.
+    /// Registers posts as an input, or removes them. The gateway receives them, so they have no
+    /// task.
     fn expect_posts(&self, config: &ingest::Config) {
         let (presence, posts) = (self.intake.presence(), Asked::from(Input::Http));
         match (config.http, presence.states().contains_key(&posts)) {
             (true, false) => presence.expect(&posts, None),
             (false, true) => {
                 presence.forget(&posts);
-                tracing::warn!(input = %posts, "the new settings do not have this input any more");
+                tracing::warn!(input = %posts, "the new settings no longer have this input");
             }
             _ => {}
         }

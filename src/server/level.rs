@@ -1,21 +1,23 @@
-//! How much is logged (`FALCONER_LOG`): a level for our own rooms, or a filter in tracing's language.
+//! The log level (`FALCONER_LOG`): a level for Falconer's own modules, or a filter in tracing's
+//! language.
 //!
-//! What is neither is told, and `info` holds. A single word that is no level would be a filter too, of
-//! a part of the program with that name: `debgu` would silence everything without a word, so words
-//! are taken only where there is such a part.
+//! Any other text is reported, and `info` applies. To tracing, a single word that is no level is a
+//! filter for a module of that name. So `debgu` would silently turn the log off. A word is
+//! therefore accepted only if it begins like a known module.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// What a part's name may begin with: our own, and those below whose log has helped.
+/// The beginnings of module names that a filter can have: Falconer's, and libraries whose log
+/// helps.
 const PARTS: [&str; 9] =
     ["falconer", "h2", "hyper", "rustls", "tokio", "tonic", "tower", "axum", "mio"];
 
-/// HTTP/2 warns of each answer to a PING that it did not send itself: ours are such. What comes later
-/// in a filter, of the same part, takes its place.
+/// Silences a warning of h2 for each answer to a PING that h2 did not send. Falconer sends such
+/// PINGs. A later directive in a filter, for the same module, replaces this one.
 const QUIET: &str = "h2=error";
 
-/// The filter, and what is wrong with the text.
+/// Returns the filter, and the message if the text is invalid.
 pub(super) fn filter(text: Option<&str>) -> (EnvFilter, Option<String>) {
     let text = text.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("info");
     match read(text) {
@@ -23,7 +25,7 @@ pub(super) fn filter(text: Option<&str>) -> (EnvFilter, Option<String>) {
         Err(reason) => {
             let (default, _) = filter(None);
             let expected = "expected error, warn, info, debug, trace, off, or a filter such as \
-                            info,falconer::net=debug; it is info now";
+                            info,falconer::net=debug; info is used";
             (default, Some(format!("FALCONER_LOG {text:?}: {reason}; {expected}")))
         }
     }
@@ -41,7 +43,7 @@ fn read(text: &str) -> Result<EnvFilter, String> {
             || PARTS.iter().any(|part| word.starts_with(part))
     };
     if let Some(word) = text.split(',').map(str::trim).find(|word| !is_known(word)) {
-        return Err(format!("there is no level or part {word:?}"));
+        return Err(format!("there is no level or module {word:?}"));
     }
     builder.parse(format!("{QUIET},{text}")).map_err(|error| error.to_string())
 }
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_filter_is_told_and_info_holds() {
+    fn an_invalid_filter_is_reported_and_info_is_used() {
         for good in ["info", "DEBUG", "off", "2", "", "info,falconer_gateway::access=debug", "h2"] {
             assert_eq!(filter(Some(good)).1, None, "{good}");
         }

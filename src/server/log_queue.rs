@@ -1,14 +1,15 @@
-//! The log's way to standard error, which may be a full disk, a closed pipe, or one nobody reads:
-//! whoever logs never waits and never fails.
+//! Writes the log to standard error, which can be a full disk, a closed pipe or one that nobody
+//! reads. Logging never waits and never fails.
 //!
-//! 1. A line goes into a queue of at most [`MOST`] bytes. One that has no room is lost, and counted.
-//! 2. A thread of its own takes the whole queue and writes it. Only this thread ever waits.
-//! 3. What cannot be written is tried again for as long as the process lives, after a pause that
-//!    grows to [`PAUSE_MOST`]; so nothing is lost while there is room.
-//! 4. When lines were lost, their number is written behind those that were kept.
-//! 5. At the end of the process what is queued has a limited time to be written ([`Queue::flush`]).
+//! 1. A line goes into a queue of at most [`MOST`] bytes. A line that does not fit is lost and
+//!    counted.
+//! 2. One thread takes the whole queue and writes it. Only this thread waits.
+//! 3. A failed write is repeated as long as the process lives, after a pause that grows to
+//!    [`PAUSE_MOST`]. So no line is lost while the queue has room.
+//! 4. After lost lines, their number is written behind the lines in the queue.
+//! 5. At the end of the process the queue is flushed for a limited time ([`Queue::flush`]).
 //!
-//! The thread begins with the first line. It looks at nothing of the process but the queue.
+//! The thread starts with the first line. It uses nothing of the process but the queue.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,14 +18,14 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// How many bytes of lines wait at most. As many again may be in the thread's hands.
+/// The size of the queue in bytes. The thread can be writing as many again.
 const MOST: usize = 256 << 10;
 
-/// The pause after a failed write: it doubles with each that follows.
+/// The pause after a failed write. It doubles with each further failure.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
 
-/// A queue of lines; its copies are the same queue.
+/// A queue of lines. Clones share the same queue.
 #[derive(Debug, Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
@@ -37,15 +38,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
-    /// Lines that had no room and have not been told of.
+    /// The number of lost lines that is not written yet.
     untold: u64,
-    /// Lines that had no room.
+    /// The number of lost lines.
     lost: u64,
-    /// Whether there is a thread that writes.
+    /// Whether the thread has started.
     begun: bool,
-    /// Whether it has something in hand.
+    /// Whether the thread is writing.
     writing: bool,
-    /// Whether its last attempt failed.
+    /// Whether its last write failed.
     failing: bool,
     /// Whether the process is about to end.
     ending: bool,
@@ -56,7 +57,7 @@ impl Queue {
         Self(Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() }))
     }
 
-    /// Queues a line, or loses it. `open` gives what lines are written to, once.
+    /// Queues a line, or loses it. `open` returns the output. It is called until it has succeeded.
     pub(super) fn push<W>(&self, line: &[u8], open: impl FnOnce() -> io::Result<W>)
     where
         W: Write + Send + 'static,
@@ -75,12 +76,12 @@ impl Queue {
         self.0.changed.notify_all();
     }
 
-    /// How many lines have been lost.
+    /// Returns the number of lost lines.
     pub(super) fn lost(&self) -> u64 {
         self.0.lock().lost
     }
 
-    /// Waits until everything is written, but not when it cannot be, and no longer than `limit`.
+    /// Waits until everything is written, a write fails, or `limit` has passed.
     pub(super) fn flush(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         let mut state = self.0.lock();
@@ -104,7 +105,7 @@ impl Queue {
         W: Write + Send + 'static,
     {
         let (out, shared) = (open()?, self.0.clone());
-        // It ends with the process: nothing it holds needs to be put away.
+        // The thread ends with the process; it has nothing to clean up.
         thread::Builder::new().name("log".into()).spawn(move || shared.write_to(out))?;
         Ok(())
     }
@@ -118,7 +119,7 @@ impl State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // What is in it is whole at any time.
+        // The state is consistent at any time, so a poisoned lock is no problem.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -145,7 +146,7 @@ impl Shared {
         }
     }
 
-    /// Waits for lines, and takes them all, with the number of those that had no room.
+    /// Waits for lines, and takes them all, followed by a line with the number of lost ones.
     fn take(&self) -> Vec<u8> {
         let idle = |state: &mut State| !state.has_work();
         let woken = self.changed.wait_while(self.lock(), idle);
@@ -157,15 +158,15 @@ impl Shared {
         if lost > 0 {
             let now = Timestamp::now();
             let told = format!(
-                "{now:.6}  WARN falconer: log lines were lost: standard error took them too slowly \
-                 or not at all lost={lost}\n"
+                "{now:.6}  WARN falconer: log lines were lost, because standard error did not \
+                 accept them in time lost={lost}\n"
             );
             batch.extend_from_slice(told.as_bytes());
         }
         batch
     }
 
-    /// Waits before another attempt; shorter when the process ends meanwhile.
+    /// Waits before another attempt. The wait is cut short when the process begins to end.
     fn pause(&self, pause: Duration) {
         let mut state = self.lock();
         state.failing = true;
@@ -183,7 +184,7 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// Takes what there is room for, fails beyond.
+    /// Accepts bytes up to its free space, and fails beyond.
     #[derive(Clone, Default)]
     struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
 
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_costs_what_has_no_room_and_says_so_when_it_takes_lines_again() {
+    fn lines_lost_on_a_full_disk_are_counted_and_reported_later() {
         let (queue, disk) = (Queue::new(), Disk::default());
         let push = |line: &str| queue.push(line.as_bytes(), || Ok(disk.clone()));
         disk.room(7);
@@ -233,7 +234,7 @@ mod tests {
         let begun = Instant::now();
         let pushed = 2 * MOST / line.len();
         (0..pushed).for_each(|_| push(&line));
-        // Nobody waited for the disk, and at the end nobody does either.
+        // Nobody waits for the disk, not even at the end.
         queue.flush(Duration::from_secs(60));
         assert!(begun.elapsed() < Duration::from_secs(30));
         let lost = queue.lost();
@@ -246,14 +247,14 @@ mod tests {
         assert!(text.starts_with("the first line\nxxx"), "no line is torn");
         assert!(
             text.ends_with(&format!("lost={lost}\nand on\n")),
-            "told once, after what was kept"
+            "reported once, after the queued lines"
         );
         assert_eq!(text.matches(&line).count(), pushed - lost as usize);
         assert_eq!(queue.lost(), lost);
     }
 
     #[test]
-    fn what_was_logged_last_is_written_before_the_end() {
+    fn the_last_lines_are_written_before_the_end() {
         let (queue, disk) = (Queue::new(), Disk::default());
         queue.flush(Duration::from_secs(60));
         disk.room(usize::MAX);
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn without_anything_to_write_to_lines_are_counted() {
+    fn lines_without_an_output_are_counted() {
         let queue = Queue::new();
         queue.push(b"line\n", || Err::<Disk, _>(io::ErrorKind::NotFound.into()));
         assert_eq!(queue.lost(), 1);

@@ -1,5 +1,5 @@
-//! Where the log goes, and how much of it ([`super::level`]). Nobody who logs waits for standard error,
-//! or fails with it ([`Queue`]); what is said to whoever started the process goes the same way, in
+//! Writes the log to standard error; [`super::level`] sets its level. Logging never waits for
+//! standard error and never fails with it ([`Queue`]). Messages of commands go the same way, in
 //! order.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use super::log_queue::Queue;
 
-/// What goes to standard error.
+/// The lines for standard error.
 static QUEUE: LazyLock<Queue> = LazyLock::new(Queue::new);
 
-/// How long standard error may take for what is left at the end.
+/// How long the end of the process waits for the remaining lines.
 const LAST_TIME: Duration = Duration::from_secs(1);
 
-/// Logs to standard error from here on; `filter` is `FALCONER_LOG`. Colours are for terminals whose
-/// user has not set `NO_COLOR` (no-color.org). What panics is told there too.
+/// Starts logging to standard error; `filter` is `FALCONER_LOG`. Colours are used on a terminal
+/// unless `NO_COLOR` is set (no-color.org). Panics are logged too.
 pub fn log_to_stderr(filter: Option<String>, no_color: Option<String>) {
     let (filter, wrong) = super::level::filter(filter.as_deref());
     let color = no_color.is_none_or(|value| value.is_empty()) && io::stderr().is_terminal();
@@ -34,34 +34,34 @@ pub fn log_to_stderr(filter: Option<String>, no_color: Option<String>) {
         if backtrace.status() == BacktraceStatus::Captured {
             tell(&backtrace.to_string());
         }
-        // The process ends with this one.
+        // The process ends with the main thread.
         if thread.name() == Some("main") {
             flush_log();
         }
     }));
 }
 
-/// Says something to whoever started the process, on standard error. Never waits, never fails.
+/// Writes a message of a command to standard error. Never waits, never fails.
 pub fn tell(text: &str) {
     push(format!("{text}\n").as_bytes());
 }
 
-/// Gives standard error a moment to take what was said last: the process is about to end.
+/// Waits up to one second for the remaining lines to be written, before the process ends.
 pub fn flush_log() {
     QUEUE.flush(LAST_TIME);
 }
 
-/// How many lines standard error did not take.
+/// Returns the number of lost lines.
 pub(crate) fn lost_lines() -> u64 {
     QUEUE.lost()
 }
 
 fn push(line: &[u8]) {
-    // Not through the standard library's handle: whoever writes holds its lock.
+    // Not through the standard library's handle, because a writer holds its lock.
     QUEUE.push(line, || Ok(File::from(io::stderr().as_fd().try_clone_to_owned()?)));
 }
 
-/// One line of the log: tracing writes each whole.
+/// Writes one line of the log. tracing writes each line in one call.
 struct Line;
 
 impl Write for Line {

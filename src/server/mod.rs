@@ -1,16 +1,15 @@
-//! The one room that knows them all: builds what the configuration asks for, runs it, changes what
-//! can be changed while it runs, and ends it.
+//! Builds the server from the configuration, runs it, reloads it and shuts it down.
 //!
-//! 1. Everything that can be refused is tried first: sockets, ports, certificates, the program to
-//!    start. What cannot be had ends the process with the reason; it never sits there half alive.
-//! 2. Inputs feed the [`Intake`], listeners answer from the [`Hub`].
-//! 3. At SIGHUP, or when a file that was read has changed, the settings are read again
-//!    ([`running`]). What is wrong with them is told, and what was in force stays; so does what
-//!    guards and is gone ([`guards`]).
-//! 4. While an input is down health says NOT_SERVING ([`health`]).
-//! 5. At SIGTERM or SIGINT: health says NOT_SERVING, inputs are ended and what they had is taken;
-//!    live streams are sent what is there and end with UNAVAILABLE; connections finish within
-//!    [`GRACE`]. At a second signal what is left is dropped; a Falco of ours never outlives us.
+//! 1. A start first binds and loads what can fail: sockets, ports, certificates, the program to
+//!    start. If one fails, the process exits with the reason. It never runs with only a part of its
+//!    services.
+//! 2. Inputs append to the log through the [`Intake`]. Listeners serve readers from the [`Hub`].
+//! 3. SIGHUP, or a changed file, starts a reload ([`running`]). If the new settings are wrong, the
+//!    log says why and the old ones stay in force. A reload removes no guard ([`guards`]).
+//! 4. While an input is down, health is NOT_SERVING ([`health`]).
+//! 5. At SIGTERM or SIGINT health becomes NOT_SERVING, and the inputs are drained and stopped. Live
+//!    streams get the remaining alerts and end with UNAVAILABLE. Connections finish within
+//!    [`GRACE`]. A second signal drops the rest. A Falco that Falconer started never outlives it.
 
 pub(crate) mod calls;
 mod changes;
@@ -67,11 +66,11 @@ use signals::{Asked, Signals};
 
 pub use logging::{flush_log, log_to_stderr, tell};
 
-/// How long inputs may take to end before live streams do. Falco itself may take longer, and what
-/// it says after that is not delivered any more.
+/// How long the shutdown waits for inputs before it ends live streams. Falco can take longer. What
+/// it writes after that is not delivered.
 const INPUT_GRACE: Duration = Duration::from_millis(500);
 
-/// A start that failed, or an end that was not asked for.
+/// A failed start, or a server that ended without a signal.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The gRPC API cannot be served.
@@ -80,25 +79,25 @@ pub enum Error {
     /// The gateway cannot be served.
     #[error("falconer.gateway.listen: {0}")]
     Gateway(#[from] BindError),
-    /// The gateway's token cannot be had.
+    /// The gateway's token cannot be loaded.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The gateway's TLS files are wrong.
+    /// The gateway's TLS files cannot be used.
     #[error(transparent)]
     GatewayTls(#[from] TlsError),
-    /// A source cannot be read.
+    /// An input cannot be started or read.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(io::Error),
-    /// A second signal came before everything had ended.
-    #[error("a second signal ended it before everything had finished")]
+    /// A second signal came during the shutdown.
+    #[error("a second signal stopped the server before its shutdown was complete")]
     Forced,
-    /// The gateway stopped by itself.
+    /// The gateway failed.
     #[error("the gateway stopped: {0}")]
     GatewayStopped(io::Error),
-    /// The descriptors that reflection serves do not decode; a build gone wrong.
+    /// The descriptors that reflection serves do not decode; the build is broken.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// A part of the server panicked.
@@ -107,7 +106,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it may pass by itself: [`crate::net::is_scarcity`].
+    /// Whether the cause is a lack of descriptors or memory ([`crate::net::is_scarcity`]), so that
+    /// trying again can help.
     fn is_scarcity(&self) -> bool {
         match self {
             Self::Gateway(error) => error.scarcity,
@@ -120,21 +120,21 @@ impl Error {
     }
 }
 
-/// What runs beside the rest until it is told to stop; an error ends the server.
+/// The tasks of the server, which run until they are stopped. An error of one ends the server.
 type Parts = JoinSet<Result<(), Error>>;
 
-/// Reads the settings as they are now.
+/// Reads the settings again.
 pub type Reread = Box<dyn Fn() -> Result<Loaded, Errors> + Send + Sync>;
 
-/// What a server is started with.
+/// The parameters of a start.
 pub struct Start {
     /// The settings.
     pub loaded: Loaded,
-    /// How they are read again.
+    /// Reads the settings again, for a reload.
     pub reread: Reread,
-    /// Sockets that were bound before.
+    /// The sockets that systemd passed.
     pub inherited: Inherited,
-    /// Invented alerts a second, if any.
+    /// The number of invented alerts per second; `None` for a real server.
     pub demo: Option<u32>,
 }
 
@@ -147,7 +147,7 @@ impl std::fmt::Debug for Start {
 /// Runs the server until a signal ends it.
 ///
 /// # Errors
-/// When something that was asked for cannot be had, or a second signal did not let it finish.
+/// When the start fails, a part of the server fails, or a second signal cuts the shutdown short.
 pub async fn run(start: Start) -> Result<(), Error> {
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     limits::raise_open_files();
@@ -156,12 +156,12 @@ pub async fn run(start: Start) -> Result<(), Error> {
     ended.and(server.end(&mut signals).await)
 }
 
-/// A server that runs. Dropping it ends every part, a Falco of ours included.
+/// A running server. Dropping it ends every task, and a Falco that it started.
 struct Server {
     parts: Parts,
     running: Running,
     health: HealthReporter,
-    /// Inputs end before everything else does.
+    /// Stops the inputs, before `stop` stops the rest.
     stop_inputs: CancellationToken,
     stop: CancellationToken,
 }
@@ -170,7 +170,7 @@ impl Server {
     async fn start(start: Start) -> Result<Self, Error> {
         let Start { loaded, reread, mut inherited, demo } = start;
         let config = loaded.config;
-        // Looked at before certificates are read, so that a change in between is seen.
+        // Before certificates are read, so that a change in between is noticed.
         let changes = Changes::of(running::watched(&config, loaded.files));
         let (stop, stop_inputs) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = Parts::new();
@@ -189,7 +189,7 @@ impl Server {
         let listener = config.grpc.as_ref().map(bind).transpose()?;
         let unused = inherited.close();
         if unused > 0 {
-            tracing::warn!(unused, "sockets that systemd handed over are not used, and closed");
+            tracing::warn!(unused, "closed sockets that systemd passed and no setting uses");
         }
         let bind = |wanted: config::Gateway| {
             let credentials = Credentials::read(&wanted, &Credentials::default())?;
@@ -271,7 +271,7 @@ impl Server {
         Ok(Self { parts, running, health, stop_inputs, stop })
     }
 
-    /// Serves until it is asked to end, or a part fails.
+    /// Serves until a signal ends it, or a task fails.
     async fn live(&mut self, signals: &mut Signals) -> Result<(), Error> {
         let Self { parts, running, .. } = self;
         loop {
@@ -283,7 +283,7 @@ impl Server {
                 () = running.changed() => {}
                 failed = failure(parts) => return Err(failed),
             }
-            // A file system that hangs must not keep it from ending.
+            // A file system that hangs must not prevent a shutdown.
             tokio::select! {
                 () = running.reload(parts) => {}
                 () = signals.end() => return Ok(()),
@@ -291,7 +291,7 @@ impl Server {
         }
     }
 
-    /// Ends it: what is left at a second signal is dropped.
+    /// Shuts the server down. A second signal drops what is left.
     async fn end(mut self, signals: &mut Signals) -> Result<(), Error> {
         tracing::info!(grace_seconds = GRACE.as_secs(), "stopping");
         systemd::stopping();
@@ -299,7 +299,7 @@ impl Server {
             drained = self.finish() => drained,
             () = signals.end() => Err(Error::Forced),
         };
-        // What is left is dropped, and waited for.
+        // Aborts the remaining tasks, and waits for that.
         self.parts.shutdown().await;
         drained
     }
@@ -307,25 +307,25 @@ impl Server {
     async fn finish(&mut self) -> Result<(), Error> {
         mounted::stop_serving(&self.health).await;
         self.stop_inputs.cancel();
-        // What takes longer goes on beside the rest.
+        // Inputs that take longer end together with the rest.
         let _ = tokio::time::timeout(INPUT_GRACE, self.running.inputs_ended()).await;
         self.stop.cancel();
         drain(&mut self.parts).await
     }
 }
 
-/// A part that cannot fail.
+/// A task that cannot fail.
 async fn well(part: impl Future<Output = ()>) -> Result<(), Error> {
     part.await;
     Ok(())
 }
 
-/// A part that goes on until `stop`.
+/// A task that runs until `stop`.
 async fn until(stop: CancellationToken, part: impl Future<Output = ()>) {
     let _ = stop.run_until_cancelled(part).await;
 }
 
-/// The gRPC services as the listener wants them: told who calls, and counted.
+/// Wraps the gRPC services for the listener: adds the caller to each request, and counts calls.
 pub(crate) fn handler(router: grpc::Router, calls: Arc<Calls>) -> Handler {
     let service = grpc::serve(router);
     BoxCloneSyncService::new(service_fn(move |mut request: http::Request<_>| {
@@ -341,7 +341,8 @@ pub(crate) fn handler(router: grpc::Router, calls: Arc<Calls>) -> Handler {
     }))
 }
 
-/// Falco's version: as configured, as asked, as learnt; in that order.
+/// Returns a function for Falco's version. The configured version comes first, then the one that
+/// Falco answered, then the one from a metrics snapshot.
 fn falco_version(
     settings: Settings,
     asked: Arc<OnceLock<FalcoVersion>>,
@@ -356,14 +357,14 @@ fn falco_version(
     })
 }
 
-/// Tells what is to be said about TLS files that can be used.
+/// Logs the warnings about usable TLS files.
 fn warn_of_tls(warnings: &[String]) {
     for warning in warnings {
         tracing::warn!(%warning, "TLS");
     }
 }
 
-/// Asks Falco for its version, once, beside everything else.
+/// Asks Falco for its version until it answers or `stop` is cancelled.
 fn ask_falco(
     config: &Config,
     asked: Arc<OnceLock<FalcoVersion>>,
@@ -383,7 +384,7 @@ fn ask_falco(
     }
 }
 
-/// Waits until a part fails; parts that end well are no reason to end.
+/// Waits until a task fails. A task that ends without an error is ignored.
 async fn failure(parts: &mut Parts) -> Error {
     loop {
         match parts.join_next().await {
@@ -395,7 +396,7 @@ async fn failure(parts: &mut Parts) -> Error {
     }
 }
 
-/// Waits for every part to end; the first failure is told.
+/// Waits for every task to end, and returns the first error.
 async fn drain(parts: &mut Parts) -> Result<(), Error> {
     let mut outcome = Ok(());
     while let Some(ended) = parts.join_next().await {
@@ -414,7 +415,7 @@ fn greet(config: &Config, gateway: Option<SocketAddr>) {
     }
 }
 
-/// Microseconds since 1970: no earlier run had that number.
+/// Returns a new epoch: the microseconds since 1970, which no earlier run had.
 fn epoch() -> Epoch {
     Epoch::new(Timestamp::now().as_microsecond().unsigned_abs())
 }
@@ -423,8 +424,8 @@ fn machine_name() -> String {
     nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Where the demonstration puts its socket: in the user's runtime directory, or below the current
-/// one; both without root.
+/// Returns the socket path of `falconer demo`: in the user's runtime directory, or below the
+/// current directory. Neither needs root.
 #[must_use]
 pub fn demo_socket(runtime_directory: Option<String>) -> PathBuf {
     match runtime_directory.filter(|directory| directory.starts_with('/')) {

@@ -1,13 +1,13 @@
-//! Settings read again, and put in force as far as that is possible while the server runs.
+//! Reloads: reads the settings again and puts them in force, as far as a running server can.
 //!
-//! | changes at once | for the calls to come | takes a restart |
+//! | changes at once | changes for new calls | changes at a restart |
 //! |---|---|---|
-//! | inputs, gateway, `retain`, certificates | `delivery`, `lost_events`, `grpc_output`, Falco's version | where gRPC is served, threads, Falco's webserver |
+//! | inputs, gateway, `retain`, certificates | `delivery`, `lost_events`, `grpc_output`, Falco's version | the gRPC address, threads, Falco's webserver |
 //!
-//! What cannot be read or had is told, and what was in force stays; certificates and the token are
-//! read again all the same when it is the settings that are wrong. What guards is not taken away
-//! ([`guards`]). What failed for want of descriptors or memory is tried again by itself, after a
-//! pause that doubles from [`FIRST_PAUSE`] to [`LONGEST_PAUSE`].
+//! A part that cannot be read or replaced stays as it was, and the log says why. If the settings
+//! are wrong, certificates and the token are reloaded nevertheless. Guards stay in force
+//! ([`guards`]). A reload that fails for lack of descriptors or memory is repeated, after a pause
+//! that doubles from [`FIRST_PAUSE`] to [`LONGEST_PAUSE`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,13 +29,13 @@ use crate::net::tls::{self, TlsError};
 use crate::net::{Listen, TlsFiles};
 use crate::service::Settings;
 
-/// The pause before settings are read again that could not be for want of something, at first.
+/// The first pause before a failed reload is repeated.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What runs, and may be changed.
+/// The parts of the server that a reload changes.
 pub(super) struct Running {
     pub(super) config: Config,
     pub(super) reread: Arc<Reread>,
@@ -47,13 +47,13 @@ pub(super) struct Running {
     pub(super) tls: Option<Arc<tls::Current>>,
     pub(super) port: Arc<Feed>,
     pub(super) stop: CancellationToken,
-    /// When they are to be read again, and the pause before.
+    /// When a failed reload is repeated, and the pause before it.
     pub(super) again: Option<(Instant, Duration)>,
 }
 
-/// What was read again.
+/// What a reload has read.
 struct Read {
-    /// The settings, and what of them was kept though it is gone.
+    /// The settings, and the warnings about guards that stay in force.
     loaded: Result<(Loaded, Vec<String>), Errors>,
     tls: Option<Result<Vec<String>, TlsError>>,
     credentials: Result<Option<Credentials>, Error>,
@@ -61,7 +61,7 @@ struct Read {
 }
 
 impl Read {
-    /// Whether a part of it failed for want of descriptors or memory.
+    /// Whether a part of it failed for lack of descriptors or memory.
     fn is_scarcity(&self) -> bool {
         self.loaded.as_ref().is_err_and(Errors::is_scarcity)
             || matches!(&self.tls, Some(Err(error)) if error.is_scarcity())
@@ -70,19 +70,19 @@ impl Read {
 }
 
 impl Running {
-    /// Waits until a file that was read has changed, or it is time to try again.
+    /// Waits until a watched file has changed, or a failed reload is due again.
     pub(super) async fn changed(&mut self) {
         let Some((at, _)) = self.again else {
             self.changes.next().await;
-            return tracing::info!("a file of the settings has changed");
+            return tracing::info!("a settings file has changed");
         };
         tokio::select! {
-            () = self.changes.next() => tracing::info!("a file of the settings has changed"),
-            () = sleep_until(at) => tracing::info!("reading the settings once more"),
+            () = self.changes.next() => tracing::info!("a settings file has changed"),
+            () = sleep_until(at) => tracing::info!("repeating the reload"),
         }
     }
 
-    /// Reads the settings again and puts them in force. Nothing is half done when this is dropped.
+    /// Reads the settings again and puts them in force. Dropping this leaves nothing half done.
     pub(super) async fn reload(&mut self, parts: &mut Parts) {
         systemd::reloading();
         let (reread, changes, tls) = (self.reread.clone(), self.changes.clone(), self.tls.clone());
@@ -90,14 +90,14 @@ impl Running {
             (self.config.clone(), self.gateway.as_ref().map(Gateway::credentials));
         let now = now.cloned().unwrap_or_default();
         let reading = move || {
-            // Looked at before they are read, so that a change in between is seen.
+            // Before the files are read, so that a change in between is noticed.
             let seen = changes.again();
             let loaded = reread().map(|mut loaded| {
                 let kept = guards::keep(&mut loaded, &in_force);
                 (loaded, kept)
             });
             let config = loaded.as_ref().map_or(&in_force, |(loaded, _)| &loaded.config);
-            // Where gRPC is served stays, and so do its files where others are not named.
+            // The gRPC address stays. Its TLS files stay too if the new settings name no others.
             let files = tls_files(config).or(tls_files(&in_force));
             let tls = files.zip(tls).map(|(files, tls)| tls.reload(files));
             let read = |wanted| Credentials::read(wanted, &now);
@@ -133,7 +133,7 @@ impl Running {
                 }
                 self.try_again(scarcity);
             }
-            Err(error) => tracing::error!(%error, "the settings could not be read again"),
+            Err(error) => tracing::error!(%error, "cannot reload the settings"),
         }
         systemd::ready();
     }
@@ -144,13 +144,13 @@ impl Running {
         if scarcity {
             tracing::warn!(
                 seconds = pause.as_secs(),
-                "there are too many open files or too little memory; the settings are read again"
+                "too many open files or too little memory; the reload will be repeated"
             );
         }
     }
 
-    /// `tls_taken` is whether gRPC's new files are in force. Gives whether something could not be had for
-    /// want of descriptors or memory.
+    /// Puts new settings in force. `tls_taken` says whether gRPC's new TLS files are in force.
+    /// Returns whether something failed for lack of descriptors or memory.
     fn apply(
         &mut self,
         loaded: Loaded,
@@ -167,7 +167,7 @@ impl Running {
                 != (old.threads, &old.falco_webserver, &old.falco_time_zone)
         {
             tracing::warn!(
-                "where gRPC is served, its threads, and Falco's webserver and time zone take a restart"
+                "the gRPC address, threads, Falco's webserver and time zone change only at a restart"
             );
         }
         self.hub.set_retain(new.hub.retain);
@@ -177,7 +177,7 @@ impl Running {
             self.change_gateway(new.gateway.clone(), credentials, new.inputs.http, parts);
         let Config { mut grpc, threads, falco_webserver, falco_time_zone, .. } =
             self.config.clone();
-        // What is in force is what the next reload is held against.
+        // The next reload compares with the files in force.
         if let (Some(Listen::Tcp { tls, .. }), Some(Listen::Tcp { tls: new, .. })) =
             (&mut grpc, &new.grpc)
             && tls_taken
@@ -189,7 +189,7 @@ impl Running {
         scarcity
     }
 
-    /// Gives whether it could not be changed for want of descriptors or memory.
+    /// Changes the gateway. Returns whether that failed for lack of descriptors or memory.
     fn change_gateway(
         &mut self,
         wanted: Option<config::Gateway>,
@@ -205,7 +205,7 @@ impl Running {
         let credentials = self.gateway.as_ref().map(Gateway::credentials);
         self.port.set_gateway_tls(credentials.and_then(Credentials::tls));
         changed.is_err_and(|error| {
-            tracing::error!(%error, "the gateway stays as it was");
+            tracing::error!(%error, "cannot change the gateway; the old one stays in force");
             error.is_scarcity()
         })
     }
@@ -220,7 +220,10 @@ fn tell_tls(reloaded: Option<Result<Vec<String>, TlsError>>) {
     match reloaded {
         Some(Ok(warnings)) => super::warn_of_tls(&warnings),
         Some(Err(error)) => {
-            tracing::error!(%error, "the certificates that were in force stay in force");
+            tracing::error!(
+                %error,
+                "cannot load the new certificates; the old certificates stay in force"
+            );
         }
         None => {}
     }
@@ -233,7 +236,7 @@ fn tls_files(config: &Config) -> Option<&TlsFiles> {
     }
 }
 
-/// Whether gRPC is served at the same place, with whatever certificates.
+/// Whether gRPC is served at the same address, with any certificates.
 fn served_at_the_same(one: &Config, other: &Config) -> bool {
     match (&one.grpc, &other.grpc) {
         (Some(Listen::Tcp { address, .. }), Some(Listen::Tcp { address: other, .. })) => {
@@ -243,7 +246,7 @@ fn served_at_the_same(one: &Config, other: &Config) -> bool {
     }
 }
 
-/// The files whose change is a reason to read everything again.
+/// Returns the files whose change starts a reload.
 pub(super) fn watched(config: &Config, mut files: Vec<PathBuf>) -> Vec<PathBuf> {
     if let Some(tls) = tls_files(config) {
         files.extend(tls.paths().cloned());

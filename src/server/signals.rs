@@ -1,8 +1,9 @@
-//! The signals that end the server, and the one that has settings read again.
+//! The signals that stop the server, and SIGHUP, which reloads it.
 //!
-//! One wish to end can arrive as several signals: GNU `timeout` signals its child and then its whole
-//! group, a terminal the group while a supervisor signals the process. What comes within [`ONE_WISH`]
-//! of the first is therefore the first again; only a later one is the second, which forces the end.
+//! One request to stop can arrive as several signals: GNU `timeout` signals its child and then its
+//! whole group, and a terminal signals the group while a supervisor signals the process. Signals
+//! within [`ONE_WISH`] of the first therefore count as the first. Only a later one is a second
+//! signal, which forces the end.
 
 use std::io;
 use std::time::Duration;
@@ -10,33 +11,33 @@ use std::time::Duration;
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::time::Instant;
 
-/// How long after the first signal to end another one means the same. Longer than any program takes
-/// to send both, shorter than a person takes to ask again.
+/// How long after the first signal to stop another one counts as the same. Longer than a program
+/// takes to send both, shorter than a person takes to send another.
 const ONE_WISH: Duration = Duration::from_millis(500);
 
-/// Signals, from when this was made on.
+/// Receives signals from its creation on.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
     hangup: unix::Signal,
-    /// When the first signal to end came.
+    /// The time of the first signal to stop.
     asked_to_end: Option<Instant>,
-    /// Whether a SIGHUP came while only the end was waited for.
+    /// Whether a SIGHUP arrived while only a signal to stop was awaited.
     reload_again: bool,
 }
 
-/// What a signal asks for.
+/// The request behind a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     /// SIGTERM or SIGINT.
     End,
-    /// SIGHUP, as in Falco: read the settings again.
+    /// SIGHUP, as in Falco: reload.
     Reload,
 }
 
 impl Signals {
-    /// Begins to listen. Needs a tokio runtime.
+    /// Installs the handlers. Needs a tokio runtime.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -47,7 +48,7 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal that asks for something new.
+    /// Waits for the next request.
     pub(super) async fn next(&mut self) -> Asked {
         match std::mem::take(&mut self.reload_again) {
             true => Asked::Reload,
@@ -64,7 +65,7 @@ impl Signals {
             };
             if asked == Asked::End {
                 if self.asked_to_end.is_some_and(|first| first.elapsed() < ONE_WISH) {
-                    tracing::debug!(signal, "signal received again at once; it counts once");
+                    tracing::debug!(signal, "signal repeated at once; it counts as the first");
                     continue;
                 }
                 self.asked_to_end.get_or_insert_with(Instant::now);
@@ -74,7 +75,7 @@ impl Signals {
         }
     }
 
-    /// Waits for SIGTERM or SIGINT. A SIGHUP that comes meanwhile is what [`Self::next`] gives next.
+    /// Waits for SIGTERM or SIGINT. [`Self::next`] returns a SIGHUP that arrives meanwhile.
     pub(super) async fn end(&mut self) {
         while self.received().await != Asked::End {
             self.reload_again = true;

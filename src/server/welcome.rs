@@ -1,9 +1,9 @@
-//! What a start prints: what listens where, and the lines to paste next.
+//! The greeting of a start: the addresses, and commands to paste.
 //!
-//! Each is a line for a POSIX shell, whole and ready, with what this configuration asks of a client. A
-//! token is never printed: the shell reads it from its file. Where certificates are needed that no
-//! setting names, they are looked for where `falconer certs init` puts them, beside those that one
-//! does name.
+//! Each command is complete for a POSIX shell, with the options that this configuration requires of
+//! a client. It never has the token itself: the shell reads it from its file. Client certificates
+//! have no setting, so the commands name them where `falconer certs init` puts them, beside those
+//! that have one.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,8 +11,8 @@ use std::path::Path;
 use crate::config::Gateway;
 use crate::net::{Listen, TlsFiles};
 
-/// The lines for `grpc` and `gateway`, each where it listens; `posted` says whether alerts may be
-/// posted there.
+/// Returns the lines for `grpc` and `gateway`, the latter with its bound address. `posted` says
+/// whether it accepts posts.
 pub(super) fn lines(
     grpc: Option<&Listen>,
     gateway: Option<(&str, &Gateway)>,
@@ -44,7 +44,7 @@ pub(super) fn lines(
     text
 }
 
-/// The beginning of a grpcurl command for `listen`, ready for a shell.
+/// Returns the start of a grpcurl command for `listen`, quoted for a shell.
 fn grpcurl(listen: &Listen) -> String {
     match listen {
         Listen::Unix(socket) => {
@@ -60,8 +60,8 @@ fn grpcurl(listen: &Listen) -> String {
     }
 }
 
-/// Falco's options to post to the gateway: with the token as a password, which it sends at once, or
-/// with a client certificate where there is no token.
+/// Returns the options with which Falco posts to the gateway. It sends the token as a password, or
+/// a client certificate if there is no token.
 fn falco(address: &str, gateway: &Gateway) -> String {
     let mut text = "-o json_output=true -o http_output.enabled=true".to_owned();
     let mut option = |key: &str, value: &str| {
@@ -70,7 +70,7 @@ fn falco(address: &str, gateway: &Gateway) -> String {
     match &gateway.token_file {
         Some(file) => {
             let token = format!("falco:$(cat {})@", shell_word(&file.display().to_string()));
-            // Within double quotes the shell reads the file, and nothing else acts.
+            // In double quotes the shell runs `cat`, and splits nothing.
             option("url", &format!("\"{}\"", url(address, gateway, &token)));
         }
         None => option("url", &shell_word(&url(address, gateway, ""))),
@@ -86,14 +86,14 @@ fn falco(address: &str, gateway: &Gateway) -> String {
     text
 }
 
-/// The gateway's URL, perhaps with a user before the address.
+/// Returns the gateway's URL; `user` is empty, or a user and a password that end in `@`.
 fn url(address: &str, gateway: &Gateway, user: &str) -> String {
     let scheme = if gateway.tls.is_some() { "https" } else { "http" };
     format!("{scheme}://{user}{}/", reachable(address))
 }
 
-/// A file where `falconer certs init` would have put it, as a word of a shell: the authority is the
-/// one that clients are verified by, where one is set.
+/// Returns the path where `falconer certs init` puts a file, quoted for a shell. For the authority
+/// this is `root_certs`, if set.
 fn beside(tls: &TlsFiles, name: &str) -> String {
     let known = tls.root_certs.as_deref().unwrap_or(&tls.cert_chain);
     let file = match (name, &tls.root_certs) {
@@ -103,7 +103,7 @@ fn beside(tls: &TlsFiles, name: &str) -> String {
     shell_word(&file.display().to_string())
 }
 
-/// An address a client on this machine can use: a wildcard is not one.
+/// Replaces a wildcard address by `localhost`, for clients on this machine.
 fn reachable(address: &str) -> String {
     match address.rsplit_once(':') {
         Some(("0.0.0.0" | "[::]", port)) => format!("localhost:{port}"),
@@ -111,7 +111,7 @@ fn reachable(address: &str) -> String {
     }
 }
 
-/// `text` as one word of a POSIX shell's.
+/// Quotes `text` as one word of a POSIX shell.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:[]@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_can_be_pasted() {
+    fn commands_can_be_pasted() {
         let unix = Listen::Unix(UnixSocket {
             path: "/tmp/it's here/f.sock".into(),
             mode: 0o660,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn falco_is_told_all_that_the_gateway_asks_for() {
+    fn falcos_options_have_all_that_the_gateway_requires() {
         let begin = "-o json_output=true -o http_output.enabled=true -o http_output.url=";
         let line = |token, tls| falco("0.0.0.0:2804", &gateway(token, tls));
         assert_eq!(line(None, None), format!("{begin}http://localhost:2804/"));

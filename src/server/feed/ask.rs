@@ -1,4 +1,4 @@
-//! The words of a question, read: which alerts, from where to where.
+//! Parses the filter, times and cursors of a request into a selection and a range of the log.
 
 use falconer_gateway::port::{Ask, Lost, Mistake, Unanswerable};
 use jiff::Timestamp;
@@ -7,15 +7,15 @@ use crate::hub::Hub;
 use crate::ingest;
 use crate::query::{self, Filters, PositionError, Prepared, Selection, Unprepared};
 
-/// Which alerts are asked for.
+/// The requested alerts.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) selection: Selection,
-    /// The sequence number of the first that may be meant.
+    /// The first sequence number of the range.
     pub(super) start: u64,
-    /// The one after the last.
+    /// The sequence number after the range.
     pub(super) end: u64,
-    /// What is missing before the first.
+    /// The alerts lost before `start`.
     pub(super) lost: Option<Lost>,
 }
 
@@ -40,12 +40,13 @@ pub(super) async fn read(ask: &Ask, hub: &Hub, filters: &Filters) -> Result<Aske
         selection.since.map(|since| hub.since(since)),
     ];
     let end = place("before", &ask.before, query::before)?.unwrap_or(u64::MAX).min(hub.head());
-    // Alerts that are gone are part of the answer to a reader that asks to go on behind one.
+    // Not raised to the oldest alert: a reader that resumes from an evicted one must learn of the
+    // loss.
     let start = starts.into_iter().flatten().max().unwrap_or_else(|| hub.oldest());
     Ok(Asked { selection, start, end, lost: None })
 }
 
-/// As [`read`], of a reader that goes on: from now on, unless something says from where.
+/// As [`read`], for a live stream. Without a position it starts at the head of the log.
 pub(super) async fn following(
     ask: &Ask,
     hub: &Hub,
@@ -54,7 +55,7 @@ pub(super) async fn following(
     let mut asked = read(ask, hub, filters).await?;
     if let Some(id) = &ask.resume {
         (asked.start, asked.lost) = resumed(id, hub);
-        // An age was counted from when the client first came.
+        // An age counted from the client's first request, so it no longer applies.
         let is_moment = |text: &String| text.parse::<Timestamp>().is_ok();
         asked.selection.since =
             asked.selection.since.filter(|_| ask.since.as_ref().is_some_and(is_moment));
@@ -64,25 +65,25 @@ pub(super) async fn following(
     Ok(asked)
 }
 
-/// Where a client goes on that comes back by itself, and what it has to be told first. From where
-/// it knows nothing it gets everything there is: that is at most too much.
+/// Returns where a client resumes after its library has reconnected, and what it lost. With an
+/// unknown cursor it starts at the oldest alert: it may get alerts twice, but misses none.
 fn resumed(id: &str, hub: &Hub) -> (u64, Option<Lost>) {
     let cause = match query::after(id, hub) {
         Ok(start) => return (start, None),
         Err(PositionError::EarlierRun { .. }) => {
-            "restart: the client was at an alert of an earlier run of the server, whose alerts are \
-             gone; these are the ones of this run"
+            "restart: the cursor is from an earlier run of the server, whose alerts are gone; the \
+             stream starts at the oldest alert of this run"
         }
         Err(_) => {
-            "unknown position: what the client sent as its Last-Event-ID is no cursor of this \
-             server; these are all alerts that are kept"
+            "unknown position: the Last-Event-ID is no cursor of this server; the stream starts at \
+             the oldest retained alert"
         }
     };
     let lost = Lost { count: None, first: None, last: None, cause: cause.to_owned() };
     (hub.oldest(), Some(lost))
 }
 
-/// The alert with this cursor alone.
+/// Selects the one alert with this cursor.
 pub(super) fn one(cursor: &str, hub: &Hub) -> Result<Asked, Unanswerable> {
     let sequence = query::before(cursor, hub).map_err(|error| match error {
         PositionError::EarlierRun { .. } => Unanswerable::NotFound,
@@ -92,7 +93,7 @@ pub(super) fn one(cursor: &str, hub: &Hub) -> Result<Asked, Unanswerable> {
         return Err(Unanswerable::NotFound);
     }
     if sequence < hub.oldest() {
-        return Err(gone("the alert is no longer kept".to_owned(), hub));
+        return Err(gone("the alert has been evicted".to_owned(), hub));
     }
     Ok(Asked { selection: Selection::default(), start: sequence, end: sequence + 1, lost: None })
 }

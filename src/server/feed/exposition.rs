@@ -1,20 +1,20 @@
-//! The two text formats of metrics: what prometheus-client writes is OpenMetrics; Prometheus' own is
-//! made from that, line by line.
+//! The two text formats of metrics. prometheus-client writes OpenMetrics, and this file converts
+//! that into Prometheus' text format, line by line.
 //!
-//! 1. A family's name in OpenMetrics is without the suffix of its samples; in the text format `HELP`
-//!    and `TYPE` have the samples' own name: `_total` of a counter, `_info` of an info.
-//! 2. The text format knows no `info`: it is a gauge there. It has no `UNIT` and no `EOF`.
-//! 3. `HELP` comes before `TYPE`, which says what it is: it waits for that.
-//! 4. Samples are the same in both. What is in a label is escaped as both want it ([`Escaped`]); the
-//!    library writes labels and help as they are.
+//! 1. In OpenMetrics a family's name has no suffix. In the text format `HELP` and `TYPE` have the
+//!    name of the samples: with `_total` for a counter, with `_info` for an info.
+//! 2. The text format has no `info`, which becomes a gauge, no `UNIT` and no `EOF`.
+//! 3. `HELP` comes before `TYPE`, which decides the suffix, so it is held back until then.
+//! 4. Samples are the same in both. The values of labels are escaped as both formats require
+//!    ([`Escaped`]), because the library writes labels and help verbatim.
 //!
-//! Refuses nothing: it reads only what was just written, of counters, gauges and infos.
+//! Has no errors: it converts only counters, gauges and infos that were just written.
 
 use std::fmt::{self, Write as _};
 
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
-/// A label's value, whatever is in it.
+/// The escaped value of a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Escaped(String);
 
@@ -36,7 +36,7 @@ impl EncodeLabelValue for Escaped {
     }
 }
 
-/// Prometheus' own text format of what is written in OpenMetrics.
+/// Converts OpenMetrics into Prometheus' text format.
 pub(super) fn text(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut help = None;
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_label_stays_in_it() {
+    fn a_label_cannot_break_out_of_its_quotes() {
         assert_eq!(Escaped::from("\"} 1\n\\n").0, "\\\"} 1\\n\\\\n");
     }
 }

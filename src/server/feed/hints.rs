@@ -1,4 +1,4 @@
-//! What of a filter may be a slip, as the gateway asks for it.
+//! Hints about possible mistakes in a filter, for the gateway.
 
 use falconer_gateway::port::{self, Row};
 

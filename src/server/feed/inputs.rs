@@ -1,4 +1,4 @@
-//! Where alerts come from, and whether they can: for status and `/readyz`.
+//! The inputs and their state, for the status and `/readyz`.
 
 use std::fmt::Write as _;
 
@@ -7,11 +7,10 @@ use falconer_gateway::port::{Input as Told, InputFile};
 use crate::ingest::presence::{Asked, Down};
 use crate::ingest::{ACCEPTED, Input, Intake};
 
-/// How many inputs that are down are named by a probe's answer.
+/// The most inputs that the answer to a probe names.
 const MOST_NAMED: usize = 5;
 
-/// Whether every input that was asked for can give alerts. Probes ask without a token, so no path
-/// is told.
+/// Checks that no configured input is down. The error has no paths, because probes need no token.
 pub(super) fn ready(intake: &Intake) -> Result<(), String> {
     let states = intake.presence().states();
     let mut down = states.iter().filter_map(|(asked, down)| Some((asked, down.as_ref()?)));
@@ -28,7 +27,7 @@ pub(super) fn ready(intake: &Intake) -> Result<(), String> {
     if text.is_empty() { Ok(()) } else { Err(text) }
 }
 
-/// Every input that was asked for or has given something.
+/// Returns every input that is configured or has received records.
 pub(super) fn told(intake: &Intake) -> Vec<Told> {
     let (counts, latest, states) = (intake.counts(), intake.latest(), intake.presence().states());
     let names = counts.keys().map(|(input, _)| *input).chain(states.keys().map(|of| of.input));

@@ -1,7 +1,7 @@
-//! The alerts kept, looked at forwards or backwards.
+//! Scans the retained alerts, forwards or backwards.
 //!
-//! Whether to go on is asked in the loop itself, not where an alert passes: a filter that nothing
-//! passes is the one that takes longest.
+//! The loop itself checks whether to stop, not only at matches: a filter without matches takes
+//! longest.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::row::AlertRow;
 use super::timestamp;
 use crate::hub::{Alert, Hub};
 
-/// Some of the alerts kept.
+/// A range of the retained alerts.
 #[derive(Debug)]
 pub(super) struct Kept {
     hub: Arc<Hub>,
@@ -46,7 +46,7 @@ impl History for Kept {
             }
             ControlFlow::Continue(())
         };
-        // What is evicted meanwhile is passed over.
+        // Alerts that are evicted meanwhile are skipped.
         let whole = match order {
             Order::OldestFirst => {
                 let mut next = *start;
@@ -69,7 +69,7 @@ impl History for Kept {
                 }
             }
         };
-        // The one it was broken off at may have been the last there is.
+        // The scan may have stopped at the last alert of the range.
         let at_the_end = |last: u64| match order {
             Order::OldestFirst => last + 1 >= *end,
             Order::NewestFirst => last <= hub.oldest().max(*start),
@@ -94,11 +94,11 @@ impl History for Kept {
     }
 }
 
-/// Alerts that are looked at without a filter before it is asked whether to go on: a few
-/// microseconds' worth.
+/// The number of alerts between two checks whether to stop, without a filter: a few microseconds of
+/// work.
 const UNFILTERED: u64 = 64;
 
-/// How many were looked at, and which one last.
+/// The progress of a scan: the number of alerts, and the last one.
 struct Look<'s> {
     count: u64,
     last: Option<u64>,

@@ -1,8 +1,8 @@
-//! Everything countable, in either of Prometheus' text formats, made anew for each scrape from the
-//! counts that are kept anyway.
+//! All metrics, in either text format of Prometheus. Each scrape builds them from counts that other
+//! parts of the server keep anyway.
 //!
-//! A metric is registered without its suffix: `_total` of a counter and `_info` of an info are added.
-//! Its labels are made by [`labels`], which escapes their values.
+//! Metrics are registered without their suffix: the library adds `_total` to a counter and `_info`
+//! to an info. [`labels`] escapes the values of labels.
 
 use falconer_gateway::Exposition;
 use prometheus_client::encoding::text::encode;
@@ -18,12 +18,12 @@ use crate::service::subscribers::Kind;
 
 type Labels = Vec<(&'static str, Escaped)>;
 
-/// Labels and their values, whatever is in those.
+/// Makes labels, and escapes their values.
 fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
     pairs.map(|(name, value)| (name, value.into())).into()
 }
 
-/// All of it, in the format asked for.
+/// Writes all metrics in a format.
 pub(super) fn exposed(feed: &Feed, format: Exposition) -> String {
     let mut text = String::new();
     // Writing into a string does not fail.
@@ -43,11 +43,11 @@ fn registry(feed: &Feed) -> Registry {
         let labels = labels([("input", input.name()), ("status", status)]);
         received.get_or_create(&labels).inc_by(count);
     }
-    registry.register("alerts_received", "Records by input and what became of them", received);
+    registry.register("alerts_received", "Records received, by input and status", received);
 
     let lost = Family::<Labels, Counter>::default();
     lost.get_or_create(&labels([("cause", "evicted")])).inc_by(stats.lost);
-    registry.register("alerts_lost", "Alerts that readers missed, summed over readers", lost);
+    registry.register("alerts_lost", "Alerts that readers lost, summed over readers", lost);
 
     let gauge = |number: u64| {
         let gauge = Gauge::<i64>::default();
@@ -55,8 +55,8 @@ fn registry(feed: &Feed) -> Registry {
         gauge
     };
     let bytes = gauge(stats.retained_bytes as u64);
-    registry.register("retained_bytes", "Bytes of the alerts kept", bytes);
-    registry.register("retained_alerts", "Alerts kept", gauge(stats.retained));
+    registry.register("retained_bytes", "Size of the retained alerts", bytes);
+    registry.register("retained_alerts", "Alerts retained", gauge(stats.retained));
 
     let (subscribers, lag) =
         (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
@@ -71,24 +71,24 @@ fn registry(feed: &Feed) -> Registry {
         lag.get_or_create(&labels).set(i64::try_from(most).unwrap_or(i64::MAX));
         deliveries.get_or_create(&labels).inc_by(feed.subscribers.deliveries(kind));
     }
-    registry.register("subscribers", "Readers connected", subscribers);
-    let help = "Alerts that the slowest reader of a kind has still to read";
+    registry.register("subscribers", "Connected readers, by kind", subscribers);
+    let help = "Lag of the slowest reader, in alerts, by kind";
     registry.register("subscriber_lag_alerts", help, lag);
-    registry.register("deliveries", "Alerts given to readers, by kind", deliveries);
+    registry.register("deliveries", "Alerts delivered to readers, by kind", deliveries);
 
     let ended = Family::<Labels, Counter>::default();
     for ((method, code, peer), count) in feed.calls.counts() {
         let labels = labels([("method", &method), ("code", &code), ("peer", &peer)]);
         ended.get_or_create(&labels).inc_by(count);
     }
-    let help = "gRPC calls that ended, by method, status code and who called";
+    let help = "Ended gRPC calls, by method, status code and caller";
     registry.register("rpcs", help, ended);
 
     let cut = Family::<Labels, Counter>::default();
     for (limit, count) in feed.cuts.counts() {
         cut.get_or_create(&labels([("limit", limit.name())])).inc_by(count);
     }
-    let help = "gRPC connections ended because their peers sent too many frames that are no call";
+    let help = "gRPC connections closed because the peer exceeded a limit of frames, by limit";
     registry.register("connections_cut", help, cut);
 
     let errors = feed.cuts.errors();
@@ -96,24 +96,24 @@ fn registry(feed: &Feed) -> Registry {
     for (code, count) in errors.calls() {
         reset.get_or_create(&labels([("code", code)])).inc_by(count);
     }
-    let help = "gRPC calls that HTTP/2 reset by itself for what their peers sent";
+    let help = "gRPC streams that HTTP/2 reset for what the peer sent, by error code";
     registry.register("streams_reset", help, reset);
     let broken = Family::<Labels, Counter>::default();
     for (code, count) in errors.connections() {
         broken.get_or_create(&labels([("code", code)])).inc_by(count);
     }
-    let help = "gRPC connections that HTTP/2 ended by itself for what their peers sent";
+    let help = "gRPC connections that HTTP/2 closed for what the peer sent, by error code";
     registry.register("connections_broken", help, broken);
 
     let lines = Counter::<u64>::default();
     lines.inc_by(crate::server::logging::lost_lines());
-    registry.register("log_lines_lost", "Lines that standard error did not take", lines);
+    registry.register("log_lines_lost", "Log lines that were lost", lines);
 
     let latest = Family::<Labels, Gauge>::default();
     for (input, time) in feed.intake.latest() {
         latest.get_or_create(&labels([("input", input.name())])).set(time.as_second());
     }
-    let help = "When an input last gave an alert";
+    let help = "Time of the last alert, by input";
     registry.register("input_last_alert_timestamp_seconds", help, latest);
 
     let up = Family::<Labels, Gauge>::default();
@@ -123,16 +123,16 @@ fn registry(feed: &Feed) -> Registry {
         of.extend(path.map(|path| ("path", path.as_str().into())));
         up.get_or_create(&of).set(i64::from(down.is_none()));
     }
-    registry.register("input_up", "Whether an input that was asked for can give alerts", up);
+    registry.register("input_up", "Whether a configured input is up (1) or down (0)", up);
 
     let expiry = Family::<Labels, Gauge>::default();
     for certificate in feed.certificates() {
         let labels = labels([("file", &certificate.file)]);
         expiry.get_or_create(&labels).set(certificate.not_after.as_second());
     }
-    let help = "Until when a certificate counts";
+    let help = "Expiry of a certificate, by file";
     registry.register("certificate_not_after_timestamp_seconds", help, expiry);
 
-    registry.register("build", "Which build this is", Info::new(labels([("version", BUILD)])));
+    registry.register("build", "Build of the server", Info::new(labels([("version", BUILD)])));
     registry
 }

@@ -1,15 +1,15 @@
-//! The gateway's port, over the hub and the intake.
+//! Implements the gateway's port over the hub and the intake.
 //!
-//! | file | is |
+//! | file | does |
 //! |---|---|
-//! | `ask` | the words of a question, read |
-//! | `inputs` | where alerts come from, and whether they can |
-//! | `kept` | the alerts kept, looked at forwards or backwards |
-//! | `tail` | a reader that goes on |
-//! | `row` | one alert, as the gateway sees it |
-//! | `hints` | what of a filter may be a slip |
-//! | `metrics` | everything countable, for Prometheus |
-//! | `exposition` | the formats it reads |
+//! | `ask` | parses the filter, times and cursors of a request |
+//! | `inputs` | reports the inputs and their state |
+//! | `kept` | scans the retained alerts, in either direction |
+//! | `tail` | follows the log for a live stream |
+//! | `row` | hands out one alert |
+//! | `hints` | hints about possible mistakes in a filter |
+//! | `metrics` | all metrics, for Prometheus |
+//! | `exposition` | the two text formats of metrics |
 
 mod ask;
 mod exposition;
@@ -44,7 +44,7 @@ use crate::service::subscribers::{Kind, Snapshot};
 
 use super::calls::Calls;
 
-/// What the gateway sees of the server.
+/// The parts of the server that the gateway uses.
 #[derive(Debug)]
 pub(crate) struct Feed {
     pub(crate) hub: Arc<Hub>,
@@ -52,22 +52,22 @@ pub(crate) struct Feed {
     pub(crate) intake: Arc<Intake>,
     pub(crate) subscribers: Subscribers,
     pub(crate) calls: Arc<Calls>,
-    /// Where gRPC is served, as in `grpc.bind_address`.
+    /// The gRPC address, as in `grpc.bind_address`.
     pub(crate) grpc: String,
     pub(crate) tls: Option<Arc<tls::Current>>,
-    /// gRPC connections that were ended for what their peers sent.
+    /// Counts gRPC connections that were closed for what their peers sent.
     pub(crate) cuts: Arc<Cuts>,
-    /// The gateway's own, which a reload may bring.
+    /// The gateway's TLS configuration, which a reload can change.
     pub(crate) gateway_tls: Mutex<Option<Arc<tls::Current>>>,
     pub(crate) started: Timestamp,
     /// Cancelled when the server begins to stop.
     pub(crate) stop: CancellationToken,
 }
 
-/// How many readers are told of one by one.
+/// The most readers that the status lists one by one.
 const SLOWEST: usize = 20;
 
-/// Which build this is: a page of another one is told to load itself anew.
+/// The build of the server. A dashboard of another build reloads itself.
 pub(super) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("FALCONER_BUILD"));
 
 impl Port for Feed {
@@ -80,7 +80,7 @@ impl Port for Feed {
     }
 
     fn ready(&self) -> Result<(), String> {
-        // Whoever cannot listen ends the process, so what listens is there.
+        // A listener that cannot be bound ends the process, so only the inputs matter.
         if self.stop.is_cancelled() { Err("stopping".into()) } else { inputs::ready(&self.intake) }
     }
 
@@ -175,7 +175,7 @@ impl Port for Feed {
 }
 
 impl Feed {
-    /// Tells of the gateway's certificates from now on.
+    /// Sets the gateway's TLS configuration, whose certificates the status reports.
     pub(super) fn set_gateway_tls(&self, tls: Option<Arc<tls::Current>>) {
         *self.gateway_tls.lock().unwrap_or_else(PoisonError::into_inner) = tls;
     }
@@ -184,7 +184,7 @@ impl Feed {
         let of_gateway = self.gateway_tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut expiries: Vec<_> =
             self.tls.iter().chain(&of_gateway).flat_map(|tls| tls.expiries()).collect();
-        // Both may be served with the same file.
+        // gRPC and the gateway can have the same file.
         expiries.sort_unstable();
         expiries.dedup();
         let told = |(path, not_after): (std::path::PathBuf, Timestamp)| Certificate {
@@ -195,7 +195,7 @@ impl Feed {
     }
 }
 
-/// An alert's time in the gateway's type. Its years, 1 to 9999, are within that one's.
+/// Converts an alert's time to the gateway's type, whose range includes the years 1 to 9999.
 fn timestamp(time: Time) -> Timestamp {
     let nanos = i32::try_from(time.nanos()).unwrap_or_default();
     Timestamp::new(time.seconds(), nanos).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! One alert, as the gateway sees it.
+//! One alert, as the gateway reads it.
 
 use std::cell::RefCell;
 use std::sync::LazyLock;
@@ -13,13 +13,13 @@ use crate::hub::{Alert, Hub};
 use crate::proto::DESCRIPTORS;
 use crate::query;
 
-/// What gRPC sends, described: for writing it as grpcurl prints it.
+/// The descriptor of gRPC's reply, for printing an alert as grpcurl does.
 static RESPONSE: LazyLock<Option<MessageDescriptor>> = LazyLock::new(|| {
     let pool = DescriptorPool::decode(DESCRIPTORS).ok()?;
     pool.get_message_by_name("falco.outputs.response")
 });
 
-/// A gRPC frame's flag and length.
+/// The length of a gRPC frame's prefix (flag and length), in bytes.
 const PREFIX: usize = 5;
 
 pub(super) struct AlertRow<'a> {
@@ -63,7 +63,7 @@ impl Row for AlertRow<'_> {
                     each(at, &event.output);
                     continue;
                 }
-                // Of a name that comes twice the last counts, as in a filter.
+                // If a name appears twice, the last counts, as in a filter.
                 let value = event.fields.iter().rev().find(|(key, _)| key == name);
                 match value.map(|(_, value)| value) {
                     None | Some(Value::Null) => {}
@@ -77,12 +77,12 @@ impl Row for AlertRow<'_> {
     fn names(&self, each: &mut dyn FnMut(&str)) {
         let Ok(line) = std::str::from_utf8(self.alert.line) else { return };
         let each = RefCell::new(each);
-        // Of no field the value is wanted: it is stepped over.
+        // Only names are needed, so values are skipped.
         let named = event::part(line, |name| {
             each.borrow_mut()(name);
             false
         });
-        // A line that is kept was read as an alert before.
+        // A retained line was parsed as an alert before, so this cannot fail.
         drop(named);
     }
 

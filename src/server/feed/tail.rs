@@ -1,4 +1,4 @@
-//! A reader that goes on: a cursor, and nothing that grows.
+//! A live stream's reader of the log. It has a cursor and no queue.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use crate::hub::{Hub, Next, Slice};
 use crate::query::{Arrivals, Selection, Sifted};
 use crate::service::{LOST_CAUSE, subscribers::Subscribed};
 
-/// Reads the log for one stream.
+/// Reads the log for one live stream.
 #[derive(Debug)]
 pub(super) struct Following {
     hub: Arc<Hub>,
     selection: Selection,
     next: u64,
     arrivals: Arrivals,
-    /// What the reader missed before it came, until it is told.
+    /// The alerts lost before the stream began, until they are announced.
     lost: Option<Lost>,
     subscribed: Subscribed,
-    /// What the last look found.
+    /// The alerts of the last read.
     found: Option<(Slice, Sifted)>,
 }
 
@@ -40,7 +40,7 @@ impl Following {
             return Progress::Lost(lost);
         }
         self.subscribed.waits(false);
-        // A wait may have been given up: nothing in between passes.
+        // If a wait was dropped, this skips alerts that are known not to match.
         self.moved_to(self.arrivals.next(self.next));
         self.arrivals.about_to_look();
         match self.hub.next(self.next, budget) {
@@ -91,7 +91,7 @@ impl Tail for Following {
     }
 
     fn position(&self) -> String {
-        // Nothing in between passes.
+        // No alert in between matches.
         let next = self.arrivals.next(self.next);
         self.hub.cursor(next.saturating_sub(1)).to_string()
     }

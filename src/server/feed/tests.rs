@@ -1,5 +1,5 @@
-//! A live stream delivers what a scan finds, whatever the filter and however the log is cut into
-//! blocks, without anything new arriving.
+//! A live stream delivers the same retained alerts as a scan, with any filter and any division of
+//! the log into blocks, and needs no new alert to do so.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::event::Origin;
 use crate::fuzzing;
 use crate::hub::Batch;
 
-/// Far longer than any of it takes.
+/// Far longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const FILTERS: [&str; 6] = [
@@ -26,8 +26,8 @@ const FILTERS: [&str; 6] = [
     "rule exists",
 ];
 
-/// Alerts of these sizes, appended in batches of these lengths; one of 31 is of another rule, so that
-/// a filter may pass nothing for a long way.
+/// Makes a log of alerts with these sizes, appended in batches of these lengths. One alert of 31
+/// has another rule, so a filter can find no match for a long way.
 fn log(sizes: &[usize], batches: &[usize]) -> Arc<Feed> {
     let feed = fuzzing::quiet_feed();
     let mut sizes = sizes.iter().enumerate();
@@ -56,7 +56,7 @@ fn log(sizes: &[usize], batches: &[usize]) -> Arc<Feed> {
     }
 }
 
-/// The lines of an answer, up to so many.
+/// Returns the first `count` lines of an answer.
 async fn lines(feed: &Arc<Feed>, path: &str, filter: &str, count: usize) -> Vec<String> {
     let query = serde_urlencoded::to_string([("filter", filter)]).unwrap();
     let request = Request::get(format!("http://127.0.0.1{path}&{query}"))
@@ -73,12 +73,12 @@ async fn lines(feed: &Arc<Feed>, path: &str, filter: &str, count: usize) -> Vec<
             text.extend_from_slice(&frame.unwrap().into_data().unwrap());
         }
     };
-    tokio::time::timeout(PATIENCE, read).await.expect("what is kept comes by itself");
+    tokio::time::timeout(PATIENCE, read).await.expect("retained alerts need no new alert");
     String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_alert_far_behind_others_that_do_not_pass_comes_by_itself() {
+async fn a_match_far_behind_other_alerts_is_delivered() {
     let feed = log(&[64_000; 31], &[31]);
     let streamed = lines(&feed, "/api/v1/events/stream?last=31", "rule = rare", 1).await;
     assert_eq!(streamed.len(), 1);
@@ -88,7 +88,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn a_stream_delivers_what_a_scan_finds(
+    fn a_stream_delivers_the_same_as_a_scan(
         sizes in prop::collection::vec(prop_oneof![0..200_usize, 50_000..100_000_usize], 1..80),
         batches in prop::collection::vec(1..40_usize, 1..5),
         filter in prop::sample::select(&FILTERS[..]),
