@@ -237,7 +237,7 @@ fn it_is_ready_while_its_inputs_are() {
         .replace("http: false", "http: false, command: [sh, -c, 'cat; sleep 1']");
     let mut server = Configured::start(&settings);
     // The program ends after a second, and is started again after another.
-    for (status, why) in [("200", "ok"), ("503", "Falco has ended"), ("200", "ok")] {
+    for (status, why) in [("200", "ok"), ("503", "Falco has exited"), ("200", "ok")] {
         server.until(status, || {
             let answer = ready(port);
             answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(why)
