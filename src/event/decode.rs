@@ -125,6 +125,13 @@ pub fn read<T>(
     }
 }
 
+/// Whether a record begins as Falco's text alerts do: with a time of nine digits and a priority.
+#[must_use]
+pub fn is_text_alert(record: &[u8]) -> bool {
+    let midnight = || jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
+    text::decode(&repaired(record), midnight).is_some()
+}
+
 /// Returns why a line that does not begin with `{` is no alert. A log line may begin with a
 /// bracket as well, so the line is parsed.
 fn no_object(line: &str) -> Reject {

@@ -19,7 +19,7 @@ mod time;
 
 use std::borrow::Cow;
 
-pub use decode::{MAX_RECORD, Part, Record, Reject, part, read};
+pub use decode::{MAX_RECORD, Part, Record, Reject, is_text_alert, part, read};
 pub use encode::{Origin, encode};
 pub use json::Value;
 pub use time::Time;

@@ -19,7 +19,7 @@ use super::{Event, INTERNAL, Priority, Time};
 
 pub(super) fn decode(line: &str, now: impl FnOnce() -> ZonedDateTime) -> Option<Event<'_>> {
     let (clock, rest) = line.split_once(": ")?;
-    if !has_nanoseconds(clock) || line.contains(['\n', '\r']) {
+    if !has_nanoseconds(clock) {
         return None;
     }
     let (priority, message) = rest.split_once(' ')?;

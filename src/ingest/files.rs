@@ -26,7 +26,10 @@ pub async fn read(intake: &Intake, path: &Path) -> io::Result<()> {
         match piece {
             Piece::Data => lines.push(&chunk, |line| delivery.line(line)),
             // An unfinished line may still be a whole alert.
-            Piece::Restart => lines.end(|line| delivery.line(line)),
+            Piece::Restart => {
+                lines.end(|line| delivery.line(line));
+                delivery.restart();
+            }
         }
         delivery.finish();
         chunk.clear();

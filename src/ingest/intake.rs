@@ -11,6 +11,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use super::follow::Claims;
 use super::lines::Line;
 use super::presence::Presence;
+use super::records::{self, Records, Sink};
 use crate::event::{self, Event, Origin, Record, Reject, Time};
 use crate::hub::{Batch, Hub};
 
@@ -123,17 +124,31 @@ impl Intake {
     pub fn begin(&self, input: Input) -> Delivery<'_> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let batch = spare.unwrap_or_default();
-        Delivery { intake: self, input, batch, accepted: 0, rejected: BTreeMap::new() }
+        let (records, rejected) = (Records::default(), BTreeMap::new());
+        Delivery { intake: self, input, records, batch, accepted: 0, rejected }
     }
 
-    /// Takes a body of one JSON object in any layout, or of one record a line.
+    /// Takes a body of records in any layout. Falco posts one record without a line end, which may be
+    /// a text alert of several lines.
     pub fn body(&self, input: Input, body: &[u8]) {
         let mut delivery = self.begin(input);
-        // Falco posts one object without a line end. Other clients may pretty-print it.
-        if !delivery.is_record(body) {
-            for line in body.split(|byte| *byte == b'\n') {
-                delivery.line(Line::Whole(line));
+        let lines = || body.split(|byte| *byte == b'\n');
+        if records::begins_json(body) {
+            if delivery.read(body).is_err() {
+                lines().for_each(|line| delivery.line(Line::Whole(line)));
             }
+        } else {
+            // A text alert goes on until the next one begins.
+            let mut alert: Vec<u8> = Vec::new();
+            for line in lines() {
+                if records::begins_json(line) || event::is_text_alert(line) {
+                    delivery.text(&std::mem::take(&mut alert));
+                } else if !alert.is_empty() {
+                    alert.push(b'\n');
+                }
+                alert.extend_from_slice(line);
+            }
+            delivery.text(&alert);
         }
         delivery.end();
     }
@@ -175,9 +190,7 @@ impl Intake {
 fn hint(reject: &Reject) -> &'static str {
     match reject {
         Reject::NotAnAlert => "Falco's log lines are normal here; for alerts set json_output: true",
-        Reject::NotAnObject { .. } => {
-            "send the object itself, not in a string or an array; send several as one per line"
-        }
+        Reject::NotAnObject { .. } => "send the object itself, not in a string",
         Reject::Malformed { .. } => "each record must be one whole JSON object",
         Reject::Incomplete { .. } => "an alert needs rule and priority",
         Reject::TooLarge => "shorten the rule's output",
@@ -190,6 +203,7 @@ fn hint(reject: &Reject) -> &'static str {
 pub struct Delivery<'a> {
     intake: &'a Intake,
     input: Input,
+    records: Records,
     batch: Batch,
     accepted: u64,
     /// Rejected records by kind: how many were logged, and how many more there are. The latter are
@@ -198,16 +212,32 @@ pub struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    /// Takes one record.
+    /// Takes a line, which is one record as a rule ([`Records`]).
     pub fn line(&mut self, line: Line<'_>) {
         match line {
-            Line::Whole(record) => {
-                if let Err(reject) = self.read(record) {
-                    self.reject(&reject, record);
-                }
-            }
+            Line::Whole(line) => self.records(|records, sink| records.line(line, sink)),
             Line::TooLong => self.reject(&Reject::TooLarge, b""),
         }
+    }
+
+    /// Takes a text alert of one or more lines, or lines that are none.
+    fn text(&mut self, text: &[u8]) {
+        if !text.contains(&b'\n') || !event::is_text_alert(text) {
+            text.split(|byte| *byte == b'\n').for_each(|line| self.line(Line::Whole(line)));
+        } else if let Err(reject) = self.read(text) {
+            self.reject(&reject, text);
+        }
+    }
+
+    /// Ends the records of one file: what comes next is another's.
+    pub(super) fn restart(&mut self) {
+        self.records(Records::end);
+    }
+
+    fn records(&mut self, with: impl FnOnce(&mut Records, &mut Self)) {
+        let mut records = std::mem::take(&mut self.records);
+        with(&mut records, self);
+        self.records = records;
     }
 
     fn reject(&mut self, reject: &Reject, record: &[u8]) {
@@ -224,7 +254,8 @@ impl Delivery<'_> {
     }
 
     /// Appends the alerts and ends the delivery.
-    fn end(mut self) {
+    pub(super) fn end(mut self) {
+        self.restart();
         self.finish();
         let mut spare = self.intake.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARES {
@@ -256,23 +287,6 @@ impl Delivery<'_> {
         );
     }
 
-    /// Takes `body` as one record. Returns `false` if it must be split into lines.
-    fn is_record(&mut self, body: &[u8]) -> bool {
-        match self.read(body) {
-            Ok(()) => true,
-            // An array, a string or a single invalid line is rejected as a whole.
-            Err(Reject::NotAnObject { what }) => {
-                self.intake.reject(self.input, &Reject::NotAnObject { what }, body);
-                true
-            }
-            Err(_) if body.trim_ascii().contains(&b'\n') => false,
-            Err(reject) => {
-                self.reject(&reject, body);
-                true
-            }
-        }
-    }
-
     fn read(&mut self, record: &[u8]) -> Result<(), Reject> {
         let Self { intake, batch, accepted, .. } = self;
         event::read(record, ZonedDateTime::now, |Record { event, line }| {
@@ -280,6 +294,16 @@ impl Delivery<'_> {
             batch.push(&event, &line, &intake.origin);
             *accepted += 1;
         })
+    }
+}
+
+impl Sink for Delivery<'_> {
+    fn read(&mut self, record: &[u8]) -> Result<(), Reject> {
+        Delivery::read(self, record)
+    }
+
+    fn reject(&mut self, reject: &Reject, record: &[u8]) {
+        Delivery::reject(self, reject, record);
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod follow;
 mod intake;
 mod lines;
 pub mod presence;
+pub mod records;
 pub mod source;
 pub mod stream;
 

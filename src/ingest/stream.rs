@@ -123,6 +123,6 @@ impl<'a> Cutter<'a> {
     /// Takes the rest as the last line, even without a line end.
     fn end(mut self) {
         self.lines.end(|line| self.delivery.line(line));
-        self.delivery.finish();
+        self.delivery.end();
     }
 }
