@@ -12,6 +12,7 @@ mod clock;
 mod decode;
 mod encode;
 mod json;
+mod members;
 mod repair;
 mod scan;
 mod text;
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 pub use decode::{MAX_RECORD, Part, Record, Reject, is_text_alert, part, read};
 pub use encode::{Origin, encode};
 pub use json::Value;
+pub use members::{members, octets};
 pub use time::Time;
 
 /// The rule name of Falconer's own alerts about lost alerts.

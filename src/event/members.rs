@@ -1,0 +1,81 @@
+//! The members of a JSON object that is no alert itself, for those who look for one inside.
+
+use std::borrow::Cow;
+
+use super::Reject;
+use super::json::Value;
+use super::scan::{Malformed, Scanner};
+
+/// Hands every member whose key is `wanted` to `each`, in the object's order. The rest is stepped
+/// over, without recursion. Of a key that comes twice both are handed on.
+///
+/// # Errors
+/// When the text is no JSON object, or more than one. Members before the mistake have been seen by
+/// then.
+pub fn members<'a>(
+    text: &'a str,
+    wanted: impl Fn(&str) -> bool,
+    mut each: impl FnMut(Cow<'a, str>, Value<'a>),
+) -> Result<(), Reject> {
+    let mut scanner = Scanner::new(text);
+    scanner
+        .members(|key, scanner| {
+            if wanted(&key) {
+                each(key, scanner.value()?);
+                return Ok(());
+            }
+            scanner.skip().map(drop)
+        })
+        .and_then(|()| scanner.end())
+        .map_err(|Malformed { at }| Reject::Malformed { column: at + 1 })
+}
+
+/// The bytes of a JSON array of numbers from 0 to 255, as `journalctl -o json` writes a value that
+/// is no printable text; `None` for any other value.
+#[must_use]
+pub fn octets(array: &str) -> Option<Vec<u8>> {
+    let mut octets = Vec::with_capacity(array.len() / 4);
+    let mut scanner = Scanner::new(array);
+    let read = scanner.elements(|scanner| {
+        let at_fault = Malformed { at: 0 };
+        let Value::Plain(number) = scanner.value()? else { return Err(at_fault) };
+        octets.push(number.parse().map_err(|_| at_fault)?);
+        Ok(())
+    });
+    read.is_ok().then_some(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wanted_members_come_in_order_and_the_rest_is_checked() {
+        let seen = |text| {
+            let mut seen = Vec::new();
+            let read = members(text, |key| key.len() == 1, |key, value| seen.push((key, value)));
+            read.map(|()| seen)
+        };
+        let object = r#"{"a":"x","bb":[{"a":1}],"a":2,"c":{"a":[]}}"#;
+        assert_eq!(
+            seen(object).unwrap(),
+            [
+                ("a".into(), Value::Text("x".into())),
+                ("a".into(), Value::Plain("2".into())),
+                ("c".into(), Value::Nested(r#"{"a":[]}"#)),
+            ]
+        );
+        for broken in ["", "[]", "{", r#"{"a":1}{"a":1}"#, r#"{"bb":nul}"#] {
+            assert!(matches!(seen(broken), Err(Reject::Malformed { .. })), "{broken}");
+        }
+    }
+
+    #[test]
+    fn octets_are_bytes_and_nothing_else() {
+        assert_eq!(octets("[123, 0,255]"), Some(b"{\x00\xff".to_vec()));
+        assert_eq!(octets("[]"), Some(Vec::new()));
+        for other in ["[256]", "[-1]", "[1.0]", r#"["1"]"#, "[[1]]", "[true]", "[null]"] {
+            assert_eq!(octets(other), None, "{other}");
+        }
+    }
+}
