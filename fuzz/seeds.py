@@ -420,6 +420,32 @@ for name, text in {
 }.items():
     seed("config_text", name, text)
 
+# --- Envelopes ------------------------------------------------------------------------------------
+
+ALERT = '{"output":"x","priority":"Error","rule":"r","time":"2026-01-30T10:00:00Z"}'
+QUOTED = ALERT.replace('"', '\\"')
+STAMP = "2026-01-30T10:00:00Z"
+for name, text in {
+    "cri": f"{STAMP} stdout P {ALERT[:20]}\n{STAMP} stderr P {ALERT[:9]}\n{STAMP} stdout F {ALERT[20:]}\n{STAMP} stderr F {ALERT[9:]}",
+    "docker": f'{{"log":"{QUOTED}\\n","stream":"stdout","time":"{STAMP}"}}',
+    "kubectl": f"[pod/falco-1/falco] {STAMP} {ALERT}",
+    "compose": f"falco.1.x@node    | {ALERT}",
+    "fluentd": f"{STAMP}\tfalco\t{{\"log\":\"{QUOTED}\"}}\n2026-01-30 10:00:00.0 +0000 falco: {ALERT}",
+    "syslog": f"<14>Jan 30 10:00:00 a falco[7]: {ALERT}\nFri 2026-01-30 10:00:00 UTC a falco[7]: {ALERT}\n1769767200.1 a falco[7]: {ALERT}",
+    "rfc5424": f'<14>1 {STAMP} a falco 7 - [b c="\\"]\\\\"][d] \ufeff{ALERT}',
+    "journal": f'{{"__REALTIME_TIMESTAMP":"1769767200123456","_HOSTNAME":"a","MESSAGE":{list(ALERT.encode())}}}',
+    "journal_cut": f'{{"_STREAM_ID":"a","_HOSTNAME":"a","_LINE_BREAK":"line-max","MESSAGE":"{QUOTED[:11]}"}}\n{{"_STREAM_ID":"a","_HOSTNAME":"a","MESSAGE":"{QUOTED[11:]}"}}',
+    "filebeat": f'{{"@timestamp":"{STAMP}","message":"{QUOTED}","log":{{"offset":0}},"host":{{"name":"a"}}}}',
+    "kubernetes": f'{{"date":1.5,"logtag":"F","log":"{QUOTED}","kubernetes":{{"host":"a","node":{{"name":"b"}}}}}}',
+    "cloudevent": f'{{"specversion":"1.0","time":"{STAMP}","data":{ALERT}}}',
+    "nested": '{"log":' * 5 + ALERT + "}" * 5,
+    "layers_cut": bytes([2, 6, 1, 5, 9]) + ALERT.encode(),
+    "layers_octets": bytes([7, 5, 11, 2, 0]) + ALERT.encode(),
+    "layers_docker": bytes([2, 12, 8, 2, 0]) + ALERT.encode(),
+    "layers_event": bytes([9, 3, 4, 2, 0]) + ALERT.encode(),
+}.items():
+    seed("envelope", name, text)
+
 # --- :authority and certificates --------------------------------------------------------------------
 
 for name, authority in {

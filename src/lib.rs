@@ -12,6 +12,7 @@
 //!                                   ▲
 //!                                 config ◄── falco.yaml, -o, environment
 //!
+//!            envelope ──► event: what wraps an alert's line, for ingest and client
 //!            query ──► filter, hub, event: what may be asked of the log, for service and server
 //!            seldom: lines of the log that others can cause, not too many; for net and service
 //!            filter ──► event: Falco's condition language, for query
@@ -23,7 +24,8 @@
 //!
 //! # The path of an alert
 //!
-//! 1. [`ingest`] reads records of bounded length, as many as are there.
+//! 1. [`ingest`] reads records of bounded length, as many as are there. What is no alert itself is
+//!    opened by [`envelope`], for the alert in it.
 //! 2. [`event`] decodes each line once and encodes the gRPC frame once; the JSON line is kept as
 //!    it came.
 //! 3. [`hub`] numbers the alerts and appends them as an immutable block; nothing waits for a
@@ -35,17 +37,19 @@
 //! # Who may import whom
 //!
 //! `certs`, `event`, `grpc`, `seldom` and the `gateway` crate import nothing of ours, `net` only
-//! `seldom`. `filter` and `hub` may import `event`; `ingest` may import `event` and `hub`; `query` may
+//! `seldom`. `envelope`, `filter` and `hub` may import `event`; `ingest` may import `envelope`,
+//! `event` and `hub`; `query` may
 //! import `event`, `filter` and `hub`; `service` may import these four, `grpc` and `seldom`; `config`
 //! sees each room's own `Config` and nothing else; `check` may import `config` and what it names
 //! (`ingest`, `net`) and `grpc`; `server` may import everything but the commands; `client` may import
-//! `event`, `filter` and `query`, and of `ingest` what follows a file and cuts lines: a file is
+//! `envelope`, `event`, `filter` and `query`, and of `ingest` what follows a file and cuts lines: a file is
 //! followed in one way only.
 
 pub mod certs;
 pub mod check;
 pub mod client;
 pub mod config;
+pub mod envelope;
 pub mod event;
 pub mod filter;
 pub mod grpc;

@@ -114,6 +114,11 @@ fn gateway_request() {
 }
 
 #[test]
+fn envelope() {
+    replay("envelope", fuzzing::envelope);
+}
+
+#[test]
 fn sse_encode() {
     replay_paused("sse_encode", |seed| async move { fuzzing::sse_encode(&seed).await });
 }

@@ -19,6 +19,7 @@
 //! | `metering` | the meter of the frames that a peer sends |
 //! | `repair` | the repair of `:authority` |
 //! | `legacy` | client certificates of version 1 |
+//! | `envelopes` | alerts in what wraps their lines |
 //! | `texts` | alerts, filters, configuration |
 
 #![allow(
@@ -29,6 +30,7 @@
 )]
 
 mod call;
+mod envelopes;
 mod frames;
 mod framing;
 mod h2_raw;
@@ -45,6 +47,7 @@ mod script;
 mod served;
 mod texts;
 
+pub use envelopes::envelope;
 #[cfg(test)]
 pub(crate) use framing::{Decoded, decode_in_chunks};
 pub use framing::{frame_decode, grpc_frame_decode};
