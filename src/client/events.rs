@@ -1,10 +1,12 @@
 //! `falconer events`: prints the retained or the new alerts of a server or a file.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::Path;
 
 use super::hints::{self, OfLines};
 use super::lines::Lines;
+use super::opened::Opener;
 use super::show::Show;
 use super::wanted::{Chosen, Events};
 use super::{ClientError, Server, follow};
@@ -49,26 +51,31 @@ pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError>
             )
         }
     };
-    let mut newest = VecDeque::new();
+    let (mut newest, mut opener) = (VecDeque::new(), Opener::default());
     let failed = |error| match &wanted.file {
         Some(path) => ClientError::File { path: path.display().to_string(), error },
         None => ClientError::Cut(error),
     };
     while let Some(line) = lines.next().await.map_err(failed)? {
+        let line = match wanted.file {
+            Some(_) => opener.line(line),
+            None => Some(Cow::Borrowed(line)),
+        };
+        let Some(line) = line else { continue };
         if wanted.file.is_some() {
-            of_lines.look(line);
-            if !chosen.takes(line) {
+            of_lines.look(&line);
+            if !chosen.takes(&line) {
                 continue;
             }
         }
         match wanted.last {
-            None => show.line(line)?,
+            None => show.line(&line)?,
             Some(0) => {}
             Some(last) => {
                 if newest.len() == last {
                     newest.pop_front();
                 }
-                newest.push_back(line.to_owned());
+                newest.push_back(line.into_owned());
             }
         }
     }

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::ClientError;
+use super::opened::Opener;
 use super::show::Show;
 use super::wanted::{Chosen, Events};
 use crate::ingest::follow::{Follower, Piece};
@@ -29,6 +30,7 @@ pub(super) async fn follow(
     let mut held =
         Held { newest: VecDeque::new(), last: wanted.last, since: wanted.since.is_some() };
     let (mut lines, mut chunk) = (Lines::default(), Vec::new());
+    let mut opener = Opener::default();
     let mut follower = Follower::new(path.into());
     loop {
         let piece = follower.next(&mut chunk).await.map_err(failed)?;
@@ -43,19 +45,27 @@ pub(super) async fn follow(
         };
         let there = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let (old, new) = chunk.split_at_checked(there).unwrap_or_default();
-        lines.push(old, |line| held.take(line, &mut comes));
+        lines.push(old, |line| opened(&mut opener, line, |line| held.take(line, &mut comes)));
         left = if piece == Piece::Data { left - there as u64 } else { 0 };
         if left == 0 {
             held.newest.drain(..).for_each(|line| comes(Line::Whole(&line)));
         }
         match piece {
-            Piece::Data => lines.push(new, &mut comes),
+            Piece::Data => lines.push(new, |line| opened(&mut opener, line, &mut comes)),
             // An unfinished line can still be a complete alert.
-            Piece::Restart => lines.end(&mut comes),
+            Piece::Restart => lines.end(|line| opened(&mut opener, line, &mut comes)),
         }
         outcome?;
         show.flush()?;
         chunk.clear();
+    }
+}
+
+/// Passes on the alert in a line. A part of an alert waits for its other parts.
+fn opened(opener: &mut Opener, line: Line<'_>, mut each: impl FnMut(Line<'_>)) {
+    let Line::Whole(line) = line else { return each(line) };
+    if let Some(line) = opener.line(line) {
+        each(Line::Whole(&line));
     }
 }
 

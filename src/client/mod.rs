@@ -2,8 +2,8 @@
 //!
 //! 1. Filters and times are parsed here first, so that a mistake is reported with its column before
 //!    a request is sent.
-//! 2. Alerts are lines, from the server ([`http`]) or from a file of Falco's JSON. Output
-//!    ([`show`]) is plain text, whatever an attacker put into an alert.
+//! 2. Alerts are lines, from the server ([`http`]) or from a file of Falco's JSON, whose lines
+//!    may be wrapped ([`opened`]). Output ([`show`]) is plain text, whatever an attacker put into an alert.
 //! 3. Only the current line is in memory, and with `--last` the newest lines.
 //!
 //! Data goes to standard output. Hints about a filter ([`hints`]) go to standard error. Everything
@@ -15,6 +15,7 @@ mod hints;
 mod http;
 mod ingest;
 mod lines;
+mod opened;
 mod show;
 mod target;
 mod trouble;

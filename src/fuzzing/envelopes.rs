@@ -23,7 +23,7 @@ fn now() -> ZonedDateTime {
 /// What readers are sent of an alert.
 fn frame(record: &Record<'_>) -> Vec<u8> {
     let mut frame = Vec::new();
-    event::encode(&record.event, "host", &mut frame);
+    event::encode(&record.event, &event::Origin::utc("host"), &mut frame);
     frame
 }
 

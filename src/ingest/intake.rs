@@ -12,6 +12,7 @@ use super::follow::Claims;
 use super::lines::Line;
 use super::presence::Presence;
 use super::records::{self, Records, Sink};
+use crate::envelope::{self, Envelopes};
 use crate::event::{self, Event, Origin, Record, Reject, Time};
 use crate::hub::{Batch, Hub};
 
@@ -79,6 +80,9 @@ pub type Counts = BTreeMap<(Input, &'static str), u64>;
 /// The status of records that are alerts.
 pub const ACCEPTED: &str = "accepted";
 
+/// The status of lines whose parts came to nothing: what is missing of them is JSON.
+const CUT: &str = "malformed";
+
 impl Intake {
     /// Creates an intake to `hub`. `origin` has the defaults for what an alert does not say.
     #[must_use]
@@ -124,8 +128,15 @@ impl Intake {
     pub fn begin(&self, input: Input) -> Delivery<'_> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let batch = spare.unwrap_or_default();
-        let (records, rejected) = (Records::default(), BTreeMap::new());
-        Delivery { intake: self, input, records, batch, accepted: 0, rejected }
+        Delivery {
+            intake: self,
+            input,
+            records: Records::default(),
+            envelopes: Envelopes::default(),
+            batch,
+            accepted: 0,
+            rejected: BTreeMap::new(),
+        }
     }
 
     /// Takes a body of records in any layout. Falco posts one record without a line end, which may be
@@ -163,7 +174,7 @@ impl Intake {
         if seen <= SAMPLES {
             let text = String::from_utf8_lossy(record.get(..4 * SAMPLE_LENGTH).unwrap_or(record));
             let sample: String = text.chars().take(SAMPLE_LENGTH).collect();
-            let hint = hint(reject);
+            let hint = envelope::likely(record).unwrap_or_else(|| hint(reject));
             // `?sample`, because `Debug` escapes control characters.
             tracing::warn!(input = input.name(), %reject, ?sample, hint, "not an alert");
         }
@@ -204,6 +215,8 @@ pub struct Delivery<'a> {
     intake: &'a Intake,
     input: Input,
     records: Records,
+    /// What the lines of this source are wrapped in.
+    envelopes: Envelopes,
     batch: Batch,
     accepted: u64,
     /// Rejected records by kind: how many were logged, and how many more there are. The latter are
@@ -256,6 +269,7 @@ impl Delivery<'_> {
     /// Appends the alerts and ends the delivery.
     pub(super) fn end(mut self) {
         self.restart();
+        self.envelopes.end();
         self.finish();
         let mut spare = self.intake.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARES {
@@ -269,6 +283,10 @@ impl Delivery<'_> {
             if more > 0 {
                 self.intake.count(self.input, kind, more);
             }
+        }
+        let cut = self.envelopes.given_up();
+        if cut > 0 {
+            self.intake.count(self.input, CUT, cut);
         }
         let accepted = std::mem::take(&mut self.accepted);
         if accepted == 0 {
@@ -288,12 +306,18 @@ impl Delivery<'_> {
     }
 
     fn read(&mut self, record: &[u8]) -> Result<(), Reject> {
-        let Self { intake, batch, accepted, .. } = self;
-        event::read(record, ZonedDateTime::now, |Record { event, line }| {
+        let Self { intake, batch, accepted, envelopes, .. } = self;
+        let read = envelopes.read(record, &ZonedDateTime::now, |Record { event, line }, beside| {
             intake.learn(&event);
-            batch.push(&event, &line, &intake.origin);
+            let named = beside.hostname.as_ref().map(|hostname| Origin {
+                hostname: hostname.clone(),
+                zone: intake.origin.zone.clone(),
+            });
+            batch.push(&event, &line, named.as_ref().unwrap_or(&intake.origin));
             *accepted += 1;
-        })
+        });
+        // A part of an alert is held until the rest of it comes.
+        read.map(drop)
     }
 }
 

@@ -2,7 +2,8 @@
 //! certificates every client accepts, and those nobody may (`certs`, `site`), the real clients as
 //! processes (`client`), libraries that read server-sent events (`sse`), HTTP and TLS as a script
 //! speaks them (`http`, `tls`), HTTP/2 as nobody should (`wire`), a subscriber beside that
-//! (`witness`), the example lines with the alerts they must become (`examples`), and waiting for what
+//! (`witness`), the example lines with the alerts they must become (`examples`), those in
+//! envelopes (`envelopes`), and waiting for what
 //! is asserted (`wait`).
 //!
 //! Everything waits with a deadline and is ended by its process id; nothing is left behind.
@@ -10,6 +11,7 @@
 
 pub(crate) mod certs;
 pub(crate) mod client;
+pub(crate) mod envelopes;
 pub(crate) mod examples;
 pub(crate) mod http;
 pub(crate) mod raw;
