@@ -123,7 +123,6 @@ mod tests {
             "10:20:05.408091526: Warning",
             "10:20:05.40809152: Warning y",
             "25:20:05.408091526: Warning y",
-            "10:20:05.408091526: Warning y\n10:20:06.408091526: Warning z",
             "",
         ] {
             assert_eq!(decode_at(line), None, "{line}");
