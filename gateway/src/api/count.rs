@@ -2,7 +2,7 @@
 //!
 //! Output fields may have as many values as there are alerts. Beyond [`DISTINCT`] a new value is
 //! counted with the others, so that no question takes more than some tens of megabytes, and few are asked at
-//! once (`history.rs`).
+//! once (`limits/scans.rs`).
 
 use std::collections::HashMap;
 
