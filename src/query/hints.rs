@@ -124,6 +124,9 @@ impl Hints {
         if let Some(near) = near {
             detail += "; nearest: ";
             detail += near;
+        } else if !name.contains('.') {
+            // Falco's texts have `user=root` and the like, and people copy that.
+            detail += &format!("; to search the output for text, quote all of it: \"{name}=…\"");
         }
         let found = filter::written(name).unwrap_or_else(|| name.clone());
         Hint { column: *column, found, meant: near.and_then(filter::written), detail }
@@ -188,6 +191,9 @@ mod tests {
         let [hint] = told("not (evt.arg.flags exists)", &NAMES).try_into().unwrap();
         assert_eq!((hint.column, hint.meant), (6, None));
         assert_eq!(hint.detail, "no alert kept has the field evt.arg.flags");
+        let [hint] = told("user=root", &NAMES).try_into().unwrap();
+        let quoted = "; to search the output for text, quote all of it: \"user=…\"";
+        assert_eq!(hint.detail, format!("no alert kept has the field user{quoted}"));
         // Field names are case-sensitive.
         assert_eq!(told("Proc.Name = x", &NAMES)[0].meant.as_deref(), Some("proc.name"));
     }
