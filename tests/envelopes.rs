@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use falconer::envelope::Envelopes;
 use falconer::event::Record;
+use http::Request;
 use jiff::ZonedDateTime;
 use serde_json::Value;
 use support::envelopes::{Case, Inside, cases};
@@ -145,19 +146,15 @@ async fn a_post_is_opened() {
     // A post is a source of its own: what it leaves unfinished is not the next one's beginning.
     let alert = support::examples::line("in two posts");
     let (first, second) = alert.trim().split_at(20);
-    gateway.post(&format!("2026-01-30T10:00:01Z stdout P {first}")).await;
-    gateway.post(&format!("2026-01-30T10:00:01Z stdout F {second}")).await;
+    let post = async |body: &str| {
+        gateway.ask(Request::post("/api/v1/events"), body.as_bytes()).await.status
+    };
+    assert_eq!(post(&format!("2026-01-30T10:00:01Z stdout P {first}")).await, 400);
+    assert_eq!(post(&format!("2026-01-30T10:00:01Z stdout F {second}")).await, 400);
     for case in &cases {
-        gateway
-            .post(
-                &case
-                    .lines
-                    .iter()
-                    .map(|line| str::from_utf8(line).unwrap())
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            )
-            .await;
+        let lines = case.lines.iter().map(|line| str::from_utf8(line).unwrap());
+        let status = post(&lines.collect::<Vec<_>>().join("\n")).await;
+        assert_eq!(status, if case.alerts.is_empty() { 400 } else { 200 }, "{}", case.name);
     }
     let server = gateway.server;
     let expected = expected(&cases, &own);

@@ -251,7 +251,12 @@ async fn exports_are_whole_and_no_formula() {
     let got: Vec<_> = text.lines().collect();
     assert_eq!(got.len(), 23);
     for line in &sent {
-        assert!(got.contains(&line.as_str()), "byte for byte: {line}");
+        // Old alerts do not say a hostname. They get this machine's.
+        let whole = |got: &&str| match line.contains("\"hostname\"") {
+            true => got == line,
+            false => got.starts_with(&format!("{},\"hostname\":\"", &line[..line.len() - 1])),
+        };
+        assert_eq!(got.iter().filter(|got| whole(got)).count(), 1, "byte for byte: {line}");
     }
     let csv = gateway.get("/api/v1/export?format=csv&columns=number&filter=number%20exists").await;
     assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
@@ -308,7 +313,7 @@ async fn bodies_may_be_compressed_and_hold_many_alerts() {
     let post = || Request::post("/api/v1/events").header("content-encoding", "gzip");
     let answer = gateway.ask(post(), &gzip(numbers(0..1_000).as_bytes())).await;
     assert_eq!(answer.status, 200);
-    assert!(answer.bytes().await.is_empty());
+    assert_eq!(answer.json().await, serde_json::json!({ "accepted": 1_000, "refused": 0 }));
     assert_eq!(gateway.json("/api/v1/status").await["alerts_received"], 1_000);
     // Small on the way, too much once it is unpacked.
     let bomb = gateway.ask(post(), &gzip(&vec![b' '; 9 << 20])).await;
@@ -339,27 +344,31 @@ async fn nothing_that_the_description_allows_is_answered_otherwise_than_it_says(
     let file = dir.path().join("token");
     std::fs::write(&file, TOKEN).unwrap();
     let setting = format!("falconer.gateway.token_file={}", file.display());
-    let mut gateway = Gateway::start(&[&setting]);
-    gateway.server.feed(examples::lines().concat());
-    let description = format!("http://{}/api/openapi.json", gateway.address);
-    let authorization = format!("Authorization: Bearer {TOKEN}");
-    let arguments = [
-        "run",
-        description.as_str(),
-        // It never ends.
-        "--exclude-path=/api/v1/events/stream",
-        // That a text is a condition, a time or a cursor no schema can say; and Falco is never told
-        // that what it posted is no alert.
-        "--exclude-checks=positive_data_acceptance,negative_data_rejection",
-        "--header",
-        &authorization,
-        "--max-examples=50",
-        "--request-timeout=20",
-        "--generation-deterministic",
-        "--no-color",
-    ];
-    let text = library.text(&gateway.server, &arguments);
-    assert!(text.contains("No issues found"), "{text}");
+    // What is posted may have members of other types than Falco's, and is kept as it came. So it is
+    // not posted to the server that is asked for alerts.
+    for method in ["--exclude-method=POST", "--include-method=POST"] {
+        let mut gateway = Gateway::start(&[&setting]);
+        gateway.server.feed(examples::lines().concat());
+        let description = format!("http://{}/api/openapi.json", gateway.address);
+        let authorization = format!("Authorization: Bearer {TOKEN}");
+        let arguments = [
+            "run",
+            description.as_str(),
+            method,
+            // It never ends.
+            "--exclude-path=/api/v1/events/stream",
+            // No schema can say that a text is a filter, a time or a cursor, or a line an alert.
+            "--exclude-checks=positive_data_acceptance,negative_data_rejection",
+            "--header",
+            &authorization,
+            "--max-examples=50",
+            "--request-timeout=20",
+            "--generation-deterministic",
+            "--no-color",
+        ];
+        let text = library.text(&gateway.server, &arguments);
+        assert!(text.contains("No issues found"), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
+use http::Request;
 use serde_json::{Value, json};
 use support::client::{home, is_installed};
 use support::http::Gateway;
@@ -125,7 +126,9 @@ async fn a_typescript_client() {
 async fn the_text_of_an_alert_is_told_from_an_alert() {
     let gateway = Gateway::start(&[]);
     let line = support::examples::line("quoted");
-    gateway.post(&serde_json::to_string(&line).unwrap()).await;
+    let quoted = serde_json::to_string(&line).unwrap();
+    let answer = gateway.ask(Request::post("/api/v1/events"), quoted.as_bytes()).await;
+    assert_eq!(answer.status, 400);
     gateway.post(&format!("[\n{line}]")).await;
     let log = gateway.server.wait_for_log("send the object itself");
     assert!(log.contains("a JSON string"), "{log}");

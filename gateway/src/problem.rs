@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::{
     headers,
-    port::{Mistake, Unanswerable},
+    port::{Mistake, RefusedRecord, Taken, Unanswerable},
 };
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -169,6 +169,27 @@ impl Refusal {
         Self::parameter(&shown, detail)
     }
 
+    /// A posted body has no alert. It is not counted as a refused request, because its records were
+    /// counted one by one.
+    pub(crate) fn no_alert(taken: &Taken) -> Self {
+        const EXPECTED: &str = "Post Falco's JSON, with rule, priority and time: one alert a line, \
+            several in an array, or as log shippers wrap them.";
+        let status = StatusCode::BAD_REQUEST;
+        let detail = match (&taken.first_refused, taken.refused) {
+            (None, _) => format!("The body is empty. {EXPECTED}"),
+            (Some(RefusedRecord { reason, .. }), 1) => {
+                format!("The body is no alert: {reason}. {EXPECTED}")
+            }
+            (Some(RefusedRecord { reason, .. }), refused) => format!(
+                "None of the {refused} records in the body is an alert. The first: {reason}. \
+                 {EXPECTED}"
+            ),
+        };
+        let (refused, first_refused) = (Some(taken.refused), taken.first_refused.clone());
+        let document = Document { refused, first_refused, ..Document::new(status, detail) };
+        Self(Box::new((status, document, None)))
+    }
+
     /// The parameters cannot be read.
     pub(crate) fn unreadable(error: &serde_urlencoded::de::Error) -> Self {
         let status = StatusCode::BAD_REQUEST;
@@ -250,6 +271,12 @@ pub(crate) struct Document {
     status: u16,
     /// What is wrong, and what to do.
     detail: String,
+    /// How many records of a posted body were no alerts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<u64>,
+    /// The first record of a posted body that was no alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_refused: Option<RefusedRecord>,
     /// Which parameter is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<String>,

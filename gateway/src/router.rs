@@ -57,9 +57,9 @@ pub(crate) fn guarded(
 }
 
 fn routed(gateway: &Gateway) -> Router {
-    let posting = match gateway.ingest {
-        true => post(ingest::take),
-        false => post(ingest::off),
+    let (falco, posting) = match gateway.ingest {
+        true => (post(ingest::from_falco), post(ingest::take)),
+        false => (post(ingest::off), post(ingest::off)),
     };
     let open =
         page::files().route("/livez", get(status::livez)).route("/readyz", get(status::readyz));
@@ -67,7 +67,7 @@ fn routed(gateway: &Gateway) -> Router {
         .route("/api/openapi.json", get(openapi::document))
         .route("/metrics", get(status::metrics))
         .layer(map_response_with_state(gateway.clone(), answer::counted));
-    let intake = Router::new().route("/", posting.clone()).route("/api/v1/events", posting);
+    let intake = Router::new().route("/", falco).route("/api/v1/events", posting);
     // Only where it is asked for: each posted alert would pay for a layer that lets it pass.
     let (documents, intake) = match gateway.guard.token {
         Some(_) => {

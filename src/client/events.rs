@@ -1,15 +1,18 @@
 //! `falconer events`: prints the retained or the new alerts of a server or a file.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read as _, Stdout};
 use std::path::Path;
 
+use super::file::{self, Alerts};
 use super::hints::{self, OfLines};
 use super::lines::Lines;
-use super::opened::Opener;
 use super::show::Show;
 use super::wanted::{Chosen, Events};
-use super::{ClientError, Server, follow};
+use super::{ClientError, Server, follow, reported};
+
+/// The most bytes to read of a file at once.
+const CHUNK: usize = 256 << 10;
 
 /// Writes alerts to standard output.
 ///
@@ -34,65 +37,102 @@ pub async fn events(wanted: &Events, server: &Server) -> Result<(), ClientError>
             return follow::follow(path, wanted, &chosen, &mut show).await;
         }
         // Standard input is read up to its end; -f changes nothing.
-        _ => {}
+        Some(path) => return of_file(path, wanted, &chosen, &mut show),
+        None => {}
     }
-    let mut of_lines = OfLines::new(wanted.filter.as_deref());
-    let mut lines = match &wanted.file {
-        Some(path) => Lines::of_file(path).await?,
-        None => {
-            let parameters = [
-                ("filter", wanted.filter.clone()),
-                ("since", wanted.since.clone()),
-                ("until", wanted.until.clone()),
-            ];
-            let mut connection = server.connect().await?;
-            Lines::of_answer(
-                connection.get("/api/v1/export", &parameters, "application/x-ndjson").await?,
-            )
-        }
-    };
-    let (mut newest, mut opener) = (VecDeque::new(), Opener::default());
-    let failed = |error| match &wanted.file {
-        Some(path) => ClientError::File { path: path.display().to_string(), error },
-        None => ClientError::Cut(error),
-    };
-    while let Some(line) = lines.next().await.map_err(failed)? {
-        let line = match wanted.file {
-            Some(_) => opener.line(line),
-            None => Some(Cow::Borrowed(line)),
-        };
-        let Some(line) = line else { continue };
-        if wanted.file.is_some() {
-            of_lines.look(&line);
-            if !chosen.takes(&line) {
-                continue;
-            }
-        }
-        match wanted.last {
-            None => show.line(&line)?,
-            Some(0) => {}
-            Some(last) => {
-                if newest.len() == last {
-                    newest.pop_front();
-                }
-                newest.push_back(line.into_owned());
-            }
-        }
+    let parameters = [
+        ("filter", wanted.filter.clone()),
+        ("since", wanted.since.clone()),
+        ("until", wanted.until.clone()),
+    ];
+    let mut connection = server.connect().await?;
+    let answer = connection.get("/api/v1/export", &parameters, "application/x-ndjson").await?;
+    let mut lines = Lines::of_answer(answer);
+    let mut shown = Newest::of(wanted.last);
+    while let Some(line) = lines.next().await.map_err(ClientError::Cut)? {
+        shown.line(line, &mut show)?;
     }
-    newest.iter().try_for_each(|line| show.line(line))?;
-    show.flush()?;
-    match (&wanted.file, &wanted.filter) {
-        (Some(_), _) => of_lines.tell(),
-        (None, Some(filter)) => hints::ask(filter, server).await,
-        (None, None) => {}
+    shown.end(&mut show)?;
+    if let Some(filter) = &wanted.filter {
+        hints::ask(filter, server).await;
     }
     Ok(())
+}
+
+/// Shows the alerts of a file, or of standard input, up to its end.
+fn of_file(
+    path: &Path,
+    wanted: &Events,
+    chosen: &Chosen,
+    show: &mut Show<Stdout>,
+) -> Result<(), ClientError> {
+    let failed = |error| ClientError::File { path: path.display().to_string(), error };
+    let mut source = file::open(path).map_err(failed)?;
+    let mut of_lines = OfLines::new(wanted.filter.as_deref());
+    let (mut alerts, mut shown) = (Alerts::default(), Newest::of(wanted.last));
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = match source.read(&mut chunk) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read.map_err(failed)?,
+        };
+        let mut done = Ok(());
+        let mut each = |line: &[u8]| {
+            of_lines.look(line);
+            if done.is_ok() && chosen.takes(line) {
+                done = shown.line(line, show);
+            }
+        };
+        match read {
+            0 => alerts.end(&mut each),
+            read => alerts.push(chunk.get(..read).unwrap_or_default(), &mut each),
+        }
+        done?;
+        if read == 0 {
+            break;
+        }
+    }
+    shown.end(show)?;
+    of_lines.tell();
+    let source = if path == Path::new("-") { "standard input" } else { &path.to_string_lossy() };
+    reported(alerts.outcome(), source)
+}
+
+/// Shows lines, or with `--last` holds the newest of them.
+struct Newest {
+    last: Option<usize>,
+    held: VecDeque<Vec<u8>>,
+}
+
+impl Newest {
+    fn of(last: Option<usize>) -> Self {
+        Self { last, held: VecDeque::new() }
+    }
+
+    fn line(&mut self, line: &[u8], show: &mut Show<Stdout>) -> io::Result<()> {
+        match self.last {
+            None => return show.line(line),
+            Some(0) => {}
+            Some(last) => {
+                if self.held.len() == last {
+                    self.held.pop_front();
+                }
+                self.held.push_back(line.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self, show: &mut Show<Stdout>) -> io::Result<()> {
+        self.held.iter().try_for_each(|line| show.line(line))?;
+        show.flush()
+    }
 }
 
 async fn follow(
     wanted: &Events,
     server: &Server,
-    show: &mut Show<std::io::Stdout>,
+    show: &mut Show<Stdout>,
 ) -> Result<(), ClientError> {
     let last = wanted.last.or(wanted.since.is_none().then_some(0));
     let parameters = [

@@ -9,14 +9,15 @@
 //! 4. New lines are shown as they arrive.
 
 use std::collections::VecDeque;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::ClientError;
-use super::opened::Opener;
-use super::show::Show;
+use super::file::{self, Alerts};
+use super::show::{Show, visible};
 use super::wanted::{Chosen, Events};
+use crate::ingest::Rejected;
 use crate::ingest::follow::{Follower, Piece};
-use crate::ingest::{Line, Lines};
 
 /// Follows the file at `path` without end.
 pub(super) async fn follow(
@@ -25,47 +26,49 @@ pub(super) async fn follow(
     chosen: &Chosen,
     show: &mut Show<std::io::Stdout>,
 ) -> Result<(), ClientError> {
+    if file::is_compressed(path) {
+        return Err(ClientError::Options(
+            "-f with a compressed file: nothing is appended to it; remove -f",
+        ));
+    }
     let failed = |error| ClientError::File { path: path.display().to_string(), error };
     let mut left = tokio::fs::metadata(path).await.map_or(0, |metadata| metadata.len());
     let mut held =
         Held { newest: VecDeque::new(), last: wanted.last, since: wanted.since.is_some() };
-    let (mut lines, mut chunk) = (Lines::default(), Vec::new());
-    let mut opener = Opener::default();
+    let (mut alerts, mut chunk, mut told) = (Alerts::default(), Vec::new(), false);
     let mut follower = Follower::new(path.into());
     loop {
         let piece = follower.next(&mut chunk).await.map_err(failed)?;
         let mut outcome = Ok(());
-        let mut comes = |line: Line<'_>| {
-            if let Line::Whole(line) = line
-                && outcome.is_ok()
-                && chosen.takes(line)
-            {
+        let mut comes = |line: &[u8]| {
+            if outcome.is_ok() && chosen.takes(line) {
                 outcome = show.line(line);
             }
         };
         let there = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let (old, new) = chunk.split_at_checked(there).unwrap_or_default();
-        lines.push(old, |line| opened(&mut opener, line, |line| held.take(line, &mut comes)));
+        alerts.push(old, &mut |line| held.take(line, &mut comes));
         left = if piece == Piece::Data { left - there as u64 } else { 0 };
         if left == 0 {
-            held.newest.drain(..).for_each(|line| comes(Line::Whole(&line)));
+            held.newest.drain(..).for_each(|line| comes(&line));
         }
         match piece {
-            Piece::Data => lines.push(new, |line| opened(&mut opener, line, &mut comes)),
+            Piece::Data => alerts.push(new, &mut comes),
             // An unfinished line can still be a complete alert.
-            Piece::Restart => lines.end(|line| opened(&mut opener, line, &mut comes)),
+            Piece::Restart => alerts.end(&mut comes),
         }
         outcome?;
         show.flush()?;
         chunk.clear();
-    }
-}
-
-/// Passes on the alert in a line. A part of an alert waits for its other parts.
-fn opened(opener: &mut Opener, line: Line<'_>, mut each: impl FnMut(Line<'_>)) {
-    let Line::Whole(line) = line else { return each(line) };
-    if let Some(line) = opener.line(line) {
-        each(Line::Whole(&line));
+        if !told && let Some(Rejected { record, reason }) = &alerts.outcome().first_rejected {
+            let path = path.to_string_lossy();
+            let text = format!(
+                "{path}: record {record} is not an alert: {reason}; later ones are not reported"
+            );
+            // Standard error can be closed; that is no failure.
+            drop(writeln!(io::stderr(), "falconer: {}", visible(&text)));
+            told = true;
+        }
     }
 }
 
@@ -77,15 +80,15 @@ struct Held {
 }
 
 impl Held {
-    fn take(&mut self, line: Line<'_>, show: &mut impl FnMut(Line<'_>)) {
-        match (self.last, line) {
-            (Some(last), Line::Whole(line)) if last > 0 && Chosen::reads(line) => {
+    fn take(&mut self, line: &[u8], show: &mut impl FnMut(&[u8])) {
+        match self.last {
+            Some(last) if last > 0 => {
                 if self.newest.len() == last {
                     self.newest.pop_front();
                 }
                 self.newest.push_back(line.to_owned());
             }
-            (None, line) if self.since => show(line),
+            None if self.since => show(line),
             _ => {}
         }
     }

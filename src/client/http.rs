@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use http::response::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -26,6 +27,7 @@ use tokio_rustls::TlsConnector;
 
 use super::target::{PATIENCE, Target, TargetError};
 use super::{ClientError, trouble};
+use crate::ingest::{Outcome, Rejected};
 
 /// How long to wait, after a failed request, for the error that the connection ended with.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -154,22 +156,44 @@ impl Connection {
         Ok(answer.into_body())
     }
 
-    /// Posts a body of alerts.
-    pub(super) async fn post(&mut self, body: Bytes) -> Result<(), ClientError> {
+    /// Posts a body of alerts, and returns how many of its records were alerts.
+    pub(super) async fn post(&mut self, body: Bytes) -> Result<Outcome, ClientError> {
         let request = Request::builder().method(Method::POST).uri("/api/v1/events");
-        let answer = self.ask(request, body).await?;
+        let answer = self.send(request, body).await?;
+        if answer.status() != StatusCode::OK {
+            let (head, body) = explained(answer).await;
+            return match serde_json::from_slice::<Taken>(&body) {
+                // The body has no alert.
+                Ok(taken) if taken.refused > 0 => Ok(taken.into()),
+                _ => Err(self.refused(&head, &body)),
+            };
+        }
         // A gateway's answer has no page. Another web server's page means that the alerts are lost.
         let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         if kind.is_some_and(|kind| kind.starts_with(b"text/html")) {
             let reason = trouble::foreign(answer.status(), answer.headers());
             return Err(self.refusal(answer.status(), reason));
         }
-        // The body must be read before the next request.
+        // The body must be read before the next request. Older servers send none.
         let read = Limited::new(answer.into_body(), MAX_REFUSAL).collect().await;
-        read.map(drop).map_err(|error| self.server.unreachable(error))
+        let body = read.map_err(|error| self.server.unreachable(error))?.to_bytes();
+        Ok(serde_json::from_slice::<Taken>(&body).unwrap_or_default().into())
     }
 
     async fn ask(
+        &mut self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let answer = self.send(request, body).await?;
+        if answer.status() == StatusCode::OK {
+            return Ok(answer);
+        }
+        let (head, body) = explained(answer).await;
+        Err(self.refused(&head, &body))
+    }
+
+    async fn send(
         &mut self,
         request: http::request::Builder,
         body: Bytes,
@@ -186,15 +210,11 @@ impl Connection {
             self.sender.ready().await?;
             self.sender.send_request(request).await
         };
-        let answer = match timeout(PATIENCE, asking).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.broken(&error).await),
-            Err(_) => return Err(self.server.unreachable(trouble::silent())),
-        };
-        if answer.status() == StatusCode::OK {
-            return Ok(answer);
+        match timeout(PATIENCE, asking).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.broken(&error).await),
+            Err(_) => Err(self.server.unreachable(trouble::silent())),
         }
-        Err(self.refused(answer).await)
     }
 
     /// Turns a failed request into an error. The error of the connection says more than that of the
@@ -206,16 +226,13 @@ impl Connection {
         self.server.unreachable(trouble::asking(error, ended.as_ref(), host, target))
     }
 
-    async fn refused(&self, answer: Response<Incoming>) -> ClientError {
+    fn refused(&self, head: &Parts, body: &[u8]) -> ClientError {
         /// The part of a problem document for people.
         #[derive(serde::Deserialize)]
         struct Problem {
             detail: String,
         }
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, MAX_REFUSAL).collect().await;
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let problem = serde_json::from_slice::<Problem>(&body).ok().map(|problem| problem.detail);
+        let problem = serde_json::from_slice::<Problem>(body).ok().map(|problem| problem.detail);
         let Server { target, .. } = &self.server;
         let reason = trouble::refused(head.status, &head.headers, problem.as_deref(), target);
         self.refusal(head.status, reason)
@@ -224,6 +241,37 @@ impl Connection {
     fn refusal(&self, status: StatusCode, reason: String) -> ClientError {
         ClientError::Refused { url: self.server.url.clone(), status: status.as_u16(), reason }
     }
+}
+
+/// The server's counts of a posted body.
+#[derive(Default, serde::Deserialize)]
+struct Taken {
+    #[serde(default)]
+    accepted: u64,
+    #[serde(default)]
+    refused: u64,
+    first_refused: Option<RefusedRecord>,
+}
+
+#[derive(serde::Deserialize)]
+struct RefusedRecord {
+    record: u64,
+    reason: String,
+}
+
+impl From<Taken> for Outcome {
+    fn from(Taken { accepted, refused, first_refused }: Taken) -> Self {
+        let first_rejected =
+            first_refused.map(|RefusedRecord { record, reason }| Rejected { record, reason });
+        Self { accepted, rejected: refused, first_rejected }
+    }
+}
+
+/// Reads the body of an error, as far as it is short.
+async fn explained(answer: Response<Incoming>) -> (Parts, Bytes) {
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, MAX_REFUSAL).collect().await;
+    (head, body.map(http_body_util::Collected::to_bytes).unwrap_or_default())
 }
 
 fn tls(target: &Target) -> Result<ClientConfig, TargetError> {

@@ -2,7 +2,8 @@
 //!
 //! All lines available are posted together. While the server is down or overloaded, the post is
 //! repeated for [`GONE`] and nothing more is read. Falco then waits, or ends this program and logs
-//! that. The first failure is logged at once, later ones every [`TOLD`].
+//! that. The first failure is logged at once, later ones every [`TOLD`]. Records that are no alerts
+//! are reported at the end; if none was an alert, that is an error.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep};
 
 use super::http::Connection;
-use super::{ClientError, LONGEST, Server};
+use super::{ClientError, LONGEST, Server, reported};
+use crate::ingest::Outcome;
 
 /// The most bytes to read at once for a post.
 const MOST: usize = 256 << 10;
@@ -28,11 +30,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// Posts lines until standard input ends.
 ///
 /// # Errors
-/// When the server rejects a post, or is down for longer than [`GONE`].
+/// When the server rejects a post, or is down for longer than [`GONE`], and when no record was an
+/// alert.
 pub async fn ingest(server: &Server) -> Result<(), ClientError> {
     let mut input = tokio::io::stdin();
     let mut unsent = BytesMut::with_capacity(MOST);
-    let mut connection = None;
+    let (mut connection, mut outcome) = (None, Outcome::default());
     loop {
         let read = input.read_buf(&mut unsent).await?;
         let whole = match memchr::memrchr(b'\n', &unsent) {
@@ -43,10 +46,10 @@ pub async fn ingest(server: &Server) -> Result<(), ClientError> {
             None => 0,
         };
         if whole > 0 {
-            post(server, &mut connection, unsent.split_to(whole).freeze()).await?;
+            outcome.add(post(server, &mut connection, unsent.split_to(whole).freeze()).await?);
         }
         if read == 0 {
-            return Ok(());
+            return reported(&outcome, "standard input");
         }
         unsent.reserve(MOST);
     }
@@ -56,7 +59,7 @@ async fn post(
     server: &Server,
     connection: &mut Option<Connection>,
     lines: Bytes,
-) -> Result<(), ClientError> {
+) -> Result<Outcome, ClientError> {
     let (mut pause, begun) = (PAUSES.0, Instant::now());
     let mut tell = begun;
     loop {
@@ -66,16 +69,16 @@ async fn post(
                 Some(open) => open,
                 None => server.connect().await?,
             };
-            open.post(lines.clone()).await?;
-            Ok::<_, ClientError>(open)
+            let outcome = open.post(lines.clone()).await?;
+            Ok::<_, ClientError>((open, outcome))
         };
         match posting.await {
-            Ok(open) => {
+            Ok((open, outcome)) => {
                 *connection = Some(open);
                 if tell > begun {
                     tracing::info!(after = ?begun.elapsed(), "the server accepts alerts again");
                 }
-                return Ok(());
+                return Ok(outcome);
             }
             Err(error) if !error.may_pass() || begun.elapsed() >= GONE => return Err(error),
             // The server closes idle connections. A new one shows whether the server is down.

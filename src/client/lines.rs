@@ -1,16 +1,14 @@
-//! Reads lines from an answer, a file or standard input, one by one.
-
-use std::path::Path;
+//! Reads the lines of an answer, one by one.
 
 use http_body_util::{BodyDataStream, BodyExt as _};
 use hyper::body::Incoming;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio_util::io::StreamReader;
 
-use super::{ClientError, LONGEST};
+use super::LONGEST;
 use futures_util::TryStreamExt as _;
 
-/// A source of lines.
+/// The lines of an answer.
 pub(super) struct Lines {
     reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     line: Vec<u8>,
@@ -20,22 +18,7 @@ impl Lines {
     /// Reads the lines of an answer.
     pub(super) fn of_answer(body: Incoming) -> Self {
         let stream = BodyDataStream::new(body.boxed()).map_err(std::io::Error::other);
-        Self::of(StreamReader::new(stream))
-    }
-
-    /// Reads the lines of a file, or of standard input if the path is `-`.
-    pub(super) async fn of_file(path: &Path) -> Result<Self, ClientError> {
-        if path == Path::new("-") {
-            return Ok(Self::of(tokio::io::stdin()));
-        }
-        match tokio::fs::File::open(path).await {
-            Ok(file) => Ok(Self::of(file)),
-            Err(error) => Err(ClientError::File { path: path.display().to_string(), error }),
-        }
-    }
-
-    fn of(reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
-        Self { reader: BufReader::new(Box::new(reader)), line: Vec::new() }
+        Self { reader: BufReader::new(Box::new(StreamReader::new(stream))), line: Vec::new() }
     }
 
     /// Returns the next line without its line break; `None` at the end. Lines longer than any alert

@@ -2,20 +2,19 @@
 //!
 //! 1. Filters and times are parsed here first, so that a mistake is reported with its column before
 //!    a request is sent.
-//! 2. Alerts are lines, from the server ([`http`]) or from a file of Falco's JSON, whose lines
-//!    may be wrapped ([`opened`]). Output ([`show`]) is plain text, whatever an attacker put into an alert.
+//! 2. Alerts are lines, from the server ([`http`]) or from a file ([`file`]). Output ([`show`]) is plain text, whatever an attacker put into an alert.
 //! 3. Only the current line is in memory, and with `--last` the newest lines.
 //!
 //! Data goes to standard output. Hints about a filter ([`hints`]) go to standard error. Everything
 //! else is an error and goes to the caller. Errors with a server say what to do ([`trouble`]).
 
 mod events;
+mod file;
 mod follow;
 mod hints;
 mod http;
 mod ingest;
 mod lines;
-mod opened;
 mod show;
 mod target;
 mod trouble;
@@ -30,8 +29,11 @@ pub use target::{Target, TargetError};
 pub use wait::{Wait, wait};
 pub use wanted::Events;
 
+use std::io::{self, Write as _};
+
 use crate::event::MAX_RECORD;
 use crate::filter::SyntaxError;
+use crate::ingest::Outcome;
 use crate::query::PositionError;
 
 /// A failed command.
@@ -64,6 +66,9 @@ pub enum ClientError {
     /// Options that cannot be used together.
     #[error("{0}")]
     Options(&'static str),
+    /// No record of a file or of standard input is an alert.
+    #[error("{0}")]
+    NoAlerts(String),
     /// A file cannot be read.
     #[error("{path}: {error}")]
     File {
@@ -102,6 +107,21 @@ impl ClientError {
             _ => false,
         }
     }
+}
+
+/// Reports records of `source` that are no alerts on standard error.
+///
+/// # Errors
+/// If it has records, and none is an alert.
+fn reported(outcome: &Outcome, source: &str) -> Result<(), ClientError> {
+    let Some(report) = outcome.report() else { return Ok(()) };
+    let report = format!("{source}: {}", show::visible(&report));
+    if outcome.accepted == 0 {
+        return Err(ClientError::NoAlerts(report));
+    }
+    // Standard error can be closed; that is no failure.
+    drop(writeln!(io::stderr(), "falconer: {report}"));
+    Ok(())
 }
 
 /// Longest line, in bytes. Longer ones are no alerts.

@@ -50,12 +50,6 @@ impl Chosen {
         Ok(Self { filter, since, until })
     }
 
-    /// Whether the line is an alert.
-    pub(super) fn reads(line: &[u8]) -> bool {
-        let now = || Timestamp::now().to_zoned_datetime(TimeZone::UTC);
-        event::read(line, now, |_| ()).is_ok()
-    }
-
     pub(super) fn takes(&self, line: &[u8]) -> bool {
         let now = || Timestamp::now().to_zoned_datetime(TimeZone::UTC);
         let takes = |Record { event, .. }: Record<'_>| {

@@ -24,6 +24,7 @@ pub use decode::{MAX_RECORD, Part, Record, Reject, is_text_alert, part, read};
 pub use encode::{Origin, encode};
 pub use json::Value;
 pub use members::{members, octets};
+pub use repair::with_hostname;
 pub use time::Time;
 
 /// The rule name of Falconer's own alerts about lost alerts.

@@ -6,6 +6,9 @@
 //! 2. `outputFields` is `output_fields`, as protobuf's JSON names it. So Falconer's own protojson,
 //!    and what grpcurl prints, can be posted back.
 //!
+//! 3. An alert that does not say its hostname gets that of its machine, or of the sender of the post
+//!    ([`with_hostname`]).
+//!
 //! The JSON line gets the repair too, because scripts and the page read it. A time that is not the
 //! record's own is marked there: `"time_source":"arrival"`.
 
@@ -15,6 +18,19 @@ use jiff::{Timestamp, ZonedDateTime};
 
 use super::json::Value;
 use super::{Fields, Time, field};
+
+/// Adds the name of the machine to the JSON line of an alert that does not say it.
+#[must_use]
+pub fn with_hostname<'a>(line: Cow<'a, str>, hostname: &str) -> Cow<'a, str> {
+    match line.trim_ascii_end().strip_suffix('}') {
+        Some(object) if !hostname.is_empty() => {
+            // An empty name may stand before it. Of a key that occurs twice the last one counts.
+            let hostname = serde_json::Value::from(hostname);
+            format!("{object},\"hostname\":{hostname}}}").into()
+        }
+        _ => line,
+    }
+}
 
 /// The name that protobuf's JSON has for `output_fields`, in quotes.
 const RENAMED: &str = "\"outputFields\"";

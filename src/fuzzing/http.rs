@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use falconer_gateway::Port as _;
+use falconer_gateway::port::Sender;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use jiff::Timestamp;
@@ -255,9 +256,9 @@ pub async fn sse_encode(data: &[u8]) {
     let falco = Falco::new();
     let feed = Arc::new(feed(&falco));
     for _ in 0..=script.byte() % 4 {
-        feed.ingest(Bytes::copy_from_slice(script.short()));
+        feed.ingest(Bytes::copy_from_slice(script.short()), Sender::Remote(None));
     }
-    feed.ingest(Bytes::copy_from_slice(script.0));
+    feed.ingest(Bytes::copy_from_slice(script.0), Sender::Local);
     let (hub, mut expected, mut next) = (&falco.context.hub, Vec::new(), 1);
     while let Next::Alerts(slice) = hub.next(next, usize::MAX) {
         for alert in slice.alerts() {

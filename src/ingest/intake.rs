@@ -3,6 +3,7 @@
 //! A record that is no alert never stops the stream. It is counted by input and kind. The first few
 //! of each are logged, with control characters escaped.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -10,9 +11,10 @@ use jiff::{Timestamp, ZonedDateTime};
 
 use super::follow::Claims;
 use super::lines::Line;
+use super::outcome::{Outcome, advice};
 use super::presence::Presence;
 use super::records::{self, Records, Sink};
-use crate::envelope::{self, Envelopes};
+use crate::envelope::Envelopes;
 use crate::event::{self, Event, Origin, Record, Reject, Time};
 use crate::hub::{Batch, Hub};
 
@@ -126,11 +128,17 @@ impl Intake {
     /// Begins a delivery of records from `input`. [`Delivery::finish`] appends them together.
     #[must_use]
     pub fn begin(&self, input: Input) -> Delivery<'_> {
+        self.begin_from(input, Cow::Borrowed(&self.origin))
+    }
+
+    fn begin_from<'a>(&'a self, input: Input, origin: Cow<'a, Origin>) -> Delivery<'a> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let batch = spare.unwrap_or_default();
         Delivery {
             intake: self,
             input,
+            origin,
+            outcome: Outcome::default(),
             records: Records::default(),
             envelopes: Envelopes::default(),
             batch,
@@ -141,8 +149,15 @@ impl Intake {
 
     /// Takes a body of records in any layout. Falco posts one record without a line end, which may be
     /// a text alert of several lines.
-    pub fn body(&self, input: Input, body: &[u8]) {
-        let mut delivery = self.begin(input);
+    ///
+    /// `hostname` is that of the sender, if it is not this machine: its alerts that do not say a
+    /// hostname get this one. It is empty if nothing is known of the sender.
+    pub fn body(&self, input: Input, hostname: Option<String>, body: &[u8]) -> Outcome {
+        let origin = match hostname {
+            None => Cow::Borrowed(&self.origin),
+            Some(hostname) => Cow::Owned(Origin { hostname, zone: self.origin.zone.clone() }),
+        };
+        let mut delivery = self.begin_from(input, origin);
         let lines = || body.split(|byte| *byte == b'\n');
         if records::begins_json(body) {
             if delivery.read(body).is_err() {
@@ -161,7 +176,7 @@ impl Intake {
             }
             delivery.text(&alert);
         }
-        delivery.end();
+        delivery.end()
     }
 
     /// Counts a request that was refused before its body was read.
@@ -174,7 +189,7 @@ impl Intake {
         if seen <= SAMPLES {
             let text = String::from_utf8_lossy(record.get(..4 * SAMPLE_LENGTH).unwrap_or(record));
             let sample: String = text.chars().take(SAMPLE_LENGTH).collect();
-            let hint = envelope::likely(record).unwrap_or_else(|| hint(reject));
+            let hint = advice(reject, record);
             // `?sample`, because `Debug` escapes control characters.
             tracing::warn!(input = input.name(), %reject, ?sample, hint, "not an alert");
         }
@@ -198,22 +213,14 @@ impl Intake {
     }
 }
 
-fn hint(reject: &Reject) -> &'static str {
-    match reject {
-        Reject::NotAnAlert => "Falco's log lines are normal here; for alerts set json_output: true",
-        Reject::NotAnObject { .. } => "send the object itself, not in a string",
-        Reject::Malformed { .. } => "each record must be one whole JSON object",
-        Reject::Incomplete { .. } => "an alert needs rule and priority",
-        Reject::TooLarge => "shorten the rule's output",
-        Reject::Empty => "",
-    }
-}
-
 /// Records of one input on their way into the log.
 #[derive(Debug)]
 pub struct Delivery<'a> {
     intake: &'a Intake,
     input: Input,
+    /// The defaults for what an alert does not say.
+    origin: Cow<'a, Origin>,
+    outcome: Outcome,
     records: Records,
     /// What the lines of this source are wrapped in.
     envelopes: Envelopes,
@@ -257,6 +264,7 @@ impl Delivery<'_> {
         if matches!(reject, Reject::Empty) {
             return;
         }
+        self.outcome.reject(reject, record);
         let (shown, more) = self.rejected.entry(reject.kind()).or_default();
         if *shown < SAMPLES {
             *shown += 1;
@@ -267,7 +275,7 @@ impl Delivery<'_> {
     }
 
     /// Appends the alerts and ends the delivery.
-    pub(super) fn end(mut self) {
+    pub(super) fn end(mut self) -> Outcome {
         self.restart();
         self.envelopes.end();
         self.finish();
@@ -275,6 +283,7 @@ impl Delivery<'_> {
         if spare.len() < SPARES {
             spare.push(self.batch);
         }
+        self.outcome
     }
 
     /// Appends the alerts so far. Readers see them all at once. More records may follow.
@@ -287,6 +296,7 @@ impl Delivery<'_> {
         let cut = self.envelopes.given_up();
         if cut > 0 {
             self.intake.count(self.input, CUT, cut);
+            self.outcome.cut(cut);
         }
         let accepted = std::mem::take(&mut self.accepted);
         if accepted == 0 {
@@ -306,15 +316,20 @@ impl Delivery<'_> {
     }
 
     fn read(&mut self, record: &[u8]) -> Result<(), Reject> {
-        let Self { intake, batch, accepted, envelopes, .. } = self;
+        let Self { intake, origin, outcome, batch, accepted, envelopes, .. } = self;
         let read = envelopes.read(record, &ZonedDateTime::now, |Record { event, line }, beside| {
             intake.learn(&event);
-            let named = beside.hostname.as_ref().map(|hostname| Origin {
-                hostname: hostname.clone(),
-                zone: intake.origin.zone.clone(),
-            });
-            batch.push(&event, &line, named.as_ref().unwrap_or(&intake.origin));
             *accepted += 1;
+            outcome.accept();
+            if event.hostname.is_some() {
+                return batch.push(&event, &line, origin);
+            }
+            let named = beside
+                .hostname
+                .as_ref()
+                .map(|hostname| Origin { hostname: hostname.clone(), zone: origin.zone.clone() });
+            let origin = named.as_ref().unwrap_or(origin);
+            batch.push(&event, &event::with_hostname(line, &origin.hostname), origin);
         });
         // A part of an alert is held until the rest of it comes.
         read.map(drop)

@@ -20,6 +20,7 @@ pub mod files;
 pub(crate) mod follow;
 mod intake;
 mod lines;
+mod outcome;
 pub mod presence;
 pub mod records;
 pub mod source;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 
 pub use intake::{ACCEPTED, Counts, Delivery, Input, Intake, now};
 pub use lines::{Line, Lines};
+pub use outcome::{Outcome, Rejected};
 
 /// The settings of the inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,9 +14,13 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         RefOr, Schema,
-        schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Type},
+        schema::{
+            AdditionalProperties, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type,
+        },
     },
 };
+
+use crate::port::PRIORITIES;
 
 /// An alert that is posted.
 #[derive(Debug)]
@@ -42,7 +46,17 @@ impl PartialSchema for Alert {
     fn schema() -> RefOr<Schema> {
         let description =
             "An alert, as Falco writes it with `json_output`: an object, not the text of one.";
-        described(description, &["rule", "priority", "time"])
+        let alert = described(description)
+            .property("rule", text("The rule's name.").min_length(Some(1)))
+            .property(
+                "priority",
+                text("The severity. It is accepted in any case.").enum_values(Some(PRIORITIES)),
+            )
+            .property(
+                "time",
+                text(TIME).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))),
+            );
+        ["rule", "priority", "time"].iter().fold(alert, |alert, name| alert.required(*name)).into()
     }
 }
 
@@ -50,12 +64,21 @@ impl PartialSchema for KeptAlert {
     fn schema() -> RefOr<Schema> {
         let description = "An alert as it came. With `format=protojson` names are in camel case, as in \
             `outputFields`, and what is empty is left out.";
-        described(description, &[])
+        described(description)
+            .property("rule", text("The rule's name."))
+            .property("priority", text("`Emergency` to `Debug`, in any case."))
+            .property("time", text(TIME))
+            .into()
     }
 }
 
-fn described(description: &str, required: &[&str]) -> RefOr<Schema> {
-    let text = |says: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(says));
+const TIME: &str = "When it happened: RFC 3339, to the nanosecond.";
+
+fn text(says: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(says))
+}
+
+fn described(description: &str) -> ObjectBuilder {
     let tags = ArrayBuilder::new()
         .items(ObjectBuilder::new().schema_type(Type::String))
         .description(Some("The rule's tags."));
@@ -63,17 +86,13 @@ fn described(description: &str, required: &[&str]) -> RefOr<Schema> {
         .schema_type(Type::Object)
         .additional_properties(Some(AdditionalProperties::FreeForm(true)))
         .description(Some("The fields in the rule's output: texts, numbers, true and false."));
-    let alert = ObjectBuilder::new()
+    ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some(description))
-        .property("rule", text("The rule's name."))
-        .property("priority", text("`Emergency` to `Debug`, in any case."))
-        .property("time", text("When it happened: RFC 3339, to the nanosecond."))
         .property("output", text("What happened, in words."))
         .property("source", text("Where Falco's events come from: `syscall` unless told."))
-        .property("hostname", text("The machine; unless told, this server's name."))
+        .property("hostname", text("The machine; by default that of the sender."))
         .property("tags", tags)
         .property("output_fields", fields)
-        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)));
-    required.iter().fold(alert, |alert, name| alert.required(*name)).into()
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)))
 }

@@ -7,32 +7,34 @@
 //!    of connections can fill the memory with half-sent bodies.
 //! 4. What costs more than an alert of Falco's does is unpacked and taken away from the threads that
 //!    serve, and has bounds (`unpack.rs`). A body over one of them is not taken at all.
-//! 5. The host process gets it, whatever it is, and the answer is 200 with no body at all: Falco
-//!    prints the body of an answer to its own standard output.
+//! 5. The server takes the alerts in it, and says how many records were alerts. A body without an
+//!    alert is 400: Falco ignores that, but a log shipper or a script must not take it for success.
+//! 6. `POST /` answers 200 without a body: Falco can print an answer to its own standard output.
 
 use axum::{
     body::Body,
     extract::{Request, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::{HeaderValue, header::CONTENT_ENCODING};
 use tokio::time::timeout;
 
-use super::{alert::Alert, body, unpack};
+use super::{alert::Alert, body, json::Json, unpack};
 use crate::{
     guard::client::Client,
-    problem::{Document, Problem},
+    port::{Sender, Taken},
+    problem::{Document, Problem, Refusal},
     state::Gateway,
 };
 
-/// Takes alerts: one JSON object as Falco writes it, or one a line. The answer is 200 whatever is in
-/// it, since Falco does not look; what is no alert is counted in the status.
+/// Takes alerts: Falco's JSON, one a line, several in an array, or as log shippers wrap them. A record
+/// that is no alert costs no other; a body without any alert is an error.
 #[utoipa::path(
     post, path = "/api/v1/events", tag = "alerts",
     request_body(description = "One alert, or several, one a line; perhaps compressed with gzip", content((Alert = "application/json"), (String = "application/x-ndjson"))),
     responses(
-        (status = 200, description = "Taken; there is no body"),
-        (status = 400, description = "The body ended early, or is not gzip", body = Document, content_type = "application/problem+json"),
+        (status = 200, description = "How many records were alerts, and how many were not", body = Taken),
+        (status = 400, description = "The body has no alert, ended early, or is not gzip", body = Document, content_type = "application/problem+json"),
         (status = 403, description = "Posting is switched off, or comes from a foreign page", body = Document, content_type = "application/problem+json"),
         (status = 408, description = "The body came too slowly", body = Document, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 8 MiB, packed or unpacked, or has more than 65,536 lines or 256 gzip members; nothing of it was taken", body = Document, content_type = "application/problem+json"),
@@ -41,37 +43,44 @@ use crate::{
         (status = 503, description = "The body came slowly, and others needed its memory", body = Document, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn take(State(gateway): State<Gateway>, request: Request) -> Response {
+pub(crate) async fn take(
+    State(gateway): State<Gateway>,
+    request: Request,
+) -> Result<Json<Taken>, Refusal> {
+    taken(gateway, request).await.map(Json)
+}
+
+/// As [`take`], for Falco: the answer has no body.
+pub(crate) async fn from_falco(
+    State(gateway): State<Gateway>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    taken(gateway, request).await.map(|_| Response::new(Body::empty()))
+}
+
+async fn taken(gateway: Gateway, request: Request) -> Result<Taken, Refusal> {
     let client = request.extensions().get::<Client>();
     if let (Some(rate), Some(client)) = (&gateway.guard.rate, client)
         && !rate.allows(client.address.ip())
     {
-        return Problem::TOO_OFTEN.into_response();
+        return Err(Problem::TOO_OFTEN.into());
     }
+    let sender = client.map_or(Sender::Remote(None), |client| client.sender(request.headers()));
     let gzip = match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => false,
         Some(b"gzip" | b"x-gzip") => true,
-        Some(_) => return Problem::BODY_ENCODED.into_response(),
+        Some(_) => return Err(Problem::BODY_ENCODED.into()),
     };
-    let body = match timeout(gateway.limits.body, body::read(&gateway, request.into_body())).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(problem)) => return problem.into_response(),
-        Err(_) => return Problem::BODY_TOO_SLOW.into_response(),
-    };
-    let turn =
-        match timeout(gateway.limits.body, unpack::turn(&gateway.unpacking, &body.bytes, gzip))
-            .await
-        {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(problem)) => return problem.into_response(),
-            Err(_) => return Problem::BODY_NO_TURN.into_response(),
-        };
+    let body = timeout(gateway.limits.body, body::read(&gateway, request.into_body()))
+        .await
+        .map_err(|_| Problem::BODY_TOO_SLOW)??;
+    let turn = timeout(gateway.limits.body, unpack::turn(&gateway.unpacking, &body.bytes, gzip))
+        .await
+        .map_err(|_| Problem::BODY_NO_TURN)??;
     // From here on its alerts may be taken: it is no longer given up.
-    let taken = unpack::take(gateway.port.clone(), body.bytes, gzip, turn, body.place).await;
-    match taken {
-        Ok(()) => Response::new(Body::empty()),
-        Err(refusal) => refusal.into_response(),
-    }
+    let work = unpack::Work { port: gateway.port.clone(), body: body.bytes, gzip, sender };
+    let taken = unpack::take(work, turn, body.place).await?;
+    if taken.accepted == 0 { Err(Refusal::no_alert(&taken)) } else { Ok(taken) }
 }
 
 /// Stands in for [`take`] when posting is switched off: Falco would not notice a 404 or 405, its

@@ -17,7 +17,7 @@ use crate::{
         budget::MAX_BODY,
         turns::{Turn, Turns},
     },
-    port::Port,
+    port::{Port, Sender, Taken},
     problem::{Problem, Refusal},
 };
 
@@ -39,24 +39,29 @@ pub(crate) async fn turn(turns: &Turns, body: &[u8], gzip: bool) -> Result<Optio
     turns.next().await.map(Some)
 }
 
+/// A body to be taken.
+pub(crate) struct Work {
+    pub(crate) port: Arc<dyn Port>,
+    pub(crate) body: Bytes,
+    /// Whether the body is compressed.
+    pub(crate) gzip: bool,
+    pub(crate) sender: Sender,
+}
+
 /// Takes a body; `held` is given back once that has ended, whoever still waits for it.
 pub(crate) async fn take<H: Send + 'static>(
-    port: Arc<dyn Port>,
-    body: Bytes,
-    gzip: bool,
+    Work { port, body, gzip, sender }: Work,
     turn: Option<Turn>,
     held: H,
-) -> Result<(), Refusal> {
+) -> Result<Taken, Refusal> {
     if turn.is_none() {
-        port.ingest(body);
-        return Ok(());
+        return Ok(port.ingest(body, sender));
     }
     let work = move || {
-        let taken = if gzip { unpacked(&body).map(Bytes::from) } else { Ok(body) };
-        let taken = taken.and_then(|body| {
+        let body = if gzip { unpacked(&body).map(Bytes::from) } else { Ok(body) };
+        let taken = body.and_then(|body| {
             bounded(&body)?;
-            port.ingest(body);
-            Ok(())
+            Ok(port.ingest(body, sender))
         });
         drop((turn, held));
         taken

@@ -12,7 +12,7 @@ use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Durat
 
 use axum::{body::Body, extract, response::Response};
 use futures_util::FutureExt;
-use http::Request;
+use http::{Method, Request};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -66,7 +66,7 @@ pub(crate) struct Protocol<S> {
     tls: Option<Arc<dyn Tls>>,
     limits: Limits,
     routes: Routes<S>,
-    /// Whether requests are told who asks: it costs each an allocation, and often nobody wants it.
+    /// Whether every request carries its [`Client`], not only posts. It costs an allocation.
     tells_who: bool,
     /// Cancelled when connections have to end.
     stopping: CancellationToken,
@@ -143,7 +143,8 @@ where
         let requests = activity.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let busy = requests.begin();
-            if tells_who {
+            // A posted alert without a hostname gets that of its sender.
+            if tells_who || request.method() == Method::POST {
                 request.extensions_mut().insert(client.clone());
             }
             let answer = routes.clone().oneshot(request.map(Body::new));

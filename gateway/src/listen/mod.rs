@@ -67,7 +67,8 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let connection = protocol.clone().serve(stream, Client { address, identity: None });
+        let client = Client::new(&stream, address);
+        let connection = protocol.clone().serve(stream, client);
         let span = tracing::debug_span!("http", peer = %address);
         connections.spawn(async move {
             connection.instrument(span).await;

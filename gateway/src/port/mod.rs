@@ -4,7 +4,7 @@
 //! the server reads them. What comes back are alerts as the log has them, looked at one by one and
 //! never copied: their labels, and Falco's JSON as it came.
 
-use std::{future::Future, ops::ControlFlow, pin::Pin};
+use std::{future::Future, net::IpAddr, ops::ControlFlow, pin::Pin};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,12 +17,11 @@ pub use status::{Certificate, Input, InputFile, Reader, Readers, Status};
 /// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`] and, as
 /// long as it takes to read them, [`Port::ingest`] of many alerts.
 pub trait Port: Send + Sync + 'static {
-    /// Takes a body Falco posted: one JSON object or NDJSON, not looked at so far. Short ones come
-    /// on threads that serve others, long ones on threads of their own; it waits for nothing. What
-    /// cannot be read or held is counted here, Falco has no use for an error.
+    /// Takes a posted body: alerts in any layout, not looked at so far. Short ones come on threads
+    /// that serve others, long ones on threads of their own; it waits for nothing.
     ///
     /// The bytes may be a slice of the connection's read buffer: copy what is to stay for long.
-    fn ingest(&self, body: Bytes);
+    fn ingest(&self, body: Bytes, sender: Sender) -> Taken;
 
     /// A POST was turned away with this status before anything was taken. Falco does not look at
     /// the answer, so whatever was in it is lost; count it.
@@ -65,6 +64,36 @@ pub trait Port: Send + Sync + 'static {
 
     /// Everything countable, in one of Prometheus' text formats.
     fn metrics(&self, format: Exposition) -> String;
+}
+
+/// Where a posted body comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// This machine.
+    Local,
+    /// Another machine, with its address if it is known.
+    Remote(Option<IpAddr>),
+}
+
+/// How many records of a posted body were alerts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Taken {
+    /// Records that were alerts.
+    pub accepted: u64,
+    /// Records that were not.
+    pub refused: u64,
+    /// The first record that was no alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_refused: Option<RefusedRecord>,
+}
+
+/// A record that is no alert.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct RefusedRecord {
+    /// Its number in the body, from 1.
+    pub record: u64,
+    /// Why it is no alert, and what to do.
+    pub reason: String,
 }
 
 /// A format of the metrics.

@@ -22,7 +22,10 @@ use std::{
 use bytes::Bytes;
 use falconer_gateway::{
     Config, Exposition, Port, Status,
-    port::{Ask, Hints, History, Progress, Pulse, ReaderKind, Row, Soon, Tail, Unanswerable},
+    port::{
+        Ask, Hints, History, Progress, Pulse, ReaderKind, Row, Sender, Soon, Tail, Taken,
+        Unanswerable,
+    },
     serve,
 };
 use http::StatusCode;
@@ -62,9 +65,10 @@ impl Recorder {
 }
 
 impl Port for Recorder {
-    fn ingest(&self, body: Bytes) {
+    fn ingest(&self, body: Bytes, _: Sender) -> Taken {
         std::thread::sleep(*self.takes.lock().unwrap());
         self.bodies.lock().unwrap().push(body);
+        Taken { accepted: 1, ..Taken::default() }
     }
 
     fn refused(&self, status: StatusCode) {

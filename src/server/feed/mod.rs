@@ -26,7 +26,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use falconer_gateway::port::{
-    self, Ask, Certificate, History, Pulse, Reader, ReaderKind, Readers, Soon, Tail, Unanswerable,
+    self, Ask, Certificate, History, Pulse, Reader, ReaderKind, Readers, RefusedRecord, Sender,
+    Soon, Tail, Taken, Unanswerable,
 };
 use falconer_gateway::{Exposition, Port, Status};
 use http::StatusCode;
@@ -35,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::Time;
 use crate::hub::Hub;
-use crate::ingest::{Input, Intake};
+use crate::ingest::{Input, Intake, Outcome, Rejected};
 use crate::net::meter::Cuts;
 use crate::net::tls;
 use crate::query::{self, Filters};
@@ -71,8 +72,18 @@ const SLOWEST: usize = 20;
 pub(super) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("FALCONER_BUILD"));
 
 impl Port for Feed {
-    fn ingest(&self, body: Bytes) {
-        self.intake.body(Input::Http, &body);
+    fn ingest(&self, body: Bytes, sender: Sender) -> Taken {
+        let hostname = match sender {
+            Sender::Local => None,
+            Sender::Remote(address) => {
+                Some(address.map(|address| address.to_string()).unwrap_or_default())
+            }
+        };
+        let Outcome { accepted, rejected, first_rejected } =
+            self.intake.body(Input::Http, hostname, &body);
+        let first_refused =
+            first_rejected.map(|Rejected { record, reason }| RefusedRecord { record, reason });
+        Taken { accepted, refused: rejected, first_refused }
     }
 
     fn refused(&self, _: StatusCode) {
