@@ -212,12 +212,52 @@ async fn whatever_is_wrong_with_a_file_is_said_and_passes() {
 }
 
 #[tokio::test]
-async fn a_pattern_is_taken_for_a_name_and_told_so() {
+async fn a_pattern_is_down_until_a_file_matches_it() {
     let dir = tempfile::tempdir().unwrap();
-    let pattern = dir.path().join("*.json");
-    let gateway = follow(&[&pattern]);
-    gateway.server.wait_for_log("patterns are not expanded; name each file");
-    down(&gateway, "does not exist yet").await;
+    let at = |name: &str| dir.path().join(name);
+    let gateway = follow(&[&at("*.log")]);
+    down(&gateway, "no file matches the pattern yet").await;
+    // As in Kubernetes: a link to a link to the file, which is rotated by renaming.
+    for folder in ["containers", "pods"] {
+        fs::create_dir(at(folder)).unwrap();
+    }
+    let log = at("containers/0.log");
+    fs::write(&log, examples::line("first")).unwrap();
+    symlink(&log, at("pods/0.log")).unwrap();
+    symlink(at("pods/0.log"), at("falco-1.log")).unwrap();
+    up(&gateway).await;
+    let rules = async |count: usize| {
+        let text = format!("{count} alerts");
+        until(&text, async || {
+            let lines = gateway.get("/api/v1/export").await.text().await;
+            let alerts = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let rules: Vec<_> =
+                alerts.map(|alert| alert["rule"].as_str().unwrap().to_owned()).collect();
+            (rules.len() == count).then_some(rules)
+        })
+        .await
+    };
+    assert_eq!(rules(1).await, ["first"]);
+    fs::rename(&log, at("containers/0.log.20260101-000000")).unwrap();
+    fs::write(&log, examples::line("rotated")).unwrap();
+    assert_eq!(rules(2).await, ["first", "rotated"]);
+    // Another container comes. A directory that matches is skipped.
+    fs::create_dir(at("folder.log")).unwrap();
+    fs::write(at("falco-2.log"), examples::line("second")).unwrap();
+    assert_eq!(rules(3).await, ["first", "rotated", "second"]);
+    gateway.server.wait_for_log("a file that a pattern matches cannot be followed");
+    let files = input(&gateway, "file").await["files"].as_array().unwrap().clone();
+    let paths: Vec<_> = files.iter().map(|file| file["path"].as_str().unwrap()).collect();
+    for name in ["*.log", "falco-1.log", "falco-2.log"] {
+        assert!(paths.contains(&at(name).to_str().unwrap()), "{paths:?}");
+    }
+    assert!(!paths.iter().any(|path| path.ends_with("folder.log")), "{paths:?}");
+    // A file that is gone is left after a minute. Then a new one of its name is a new file.
+    fs::remove_file(at("falco-2.log")).unwrap();
+    gateway.server.wait_for_log("no longer following a file, which is gone");
+    fs::write(at("falco-2.log"), examples::line("again")).unwrap();
+    assert_eq!(rules(4).await, ["first", "rotated", "second", "again"]);
+    up(&gateway).await;
 }
 
 #[tokio::test]

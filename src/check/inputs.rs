@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use super::{Findings, Level};
-use crate::ingest::Config;
+use crate::ingest::{Config, pattern};
 
 pub(super) fn look(config: &Config, findings: &mut Findings) {
     let mut seen: Vec<((u64, u64), &Path)> = Vec::new();
-    for path in &config.files {
+    let is_pattern = |path: &&PathBuf| pattern::is_pattern(path);
+    for pattern in config.files.iter().filter(is_pattern) {
+        files(pattern, findings);
+    }
+    for path in config.files.iter().filter(|path| !is_pattern(path)) {
         file(path, findings);
         let Ok(found) = fs::metadata(path) else { continue };
         let is = (found.dev(), found.ino());
@@ -59,6 +63,28 @@ fn file(path: &Path, findings: &mut Findings) {
         Err(error) => findings.add(
             Level::Error,
             format_args!("{key}: {shown}: {error}; give this user access to its directory"),
+        ),
+    }
+}
+
+fn files(pattern: &Path, findings: &mut Findings) {
+    let key = "falconer.inputs.files";
+    let shown = pattern.display();
+    match pattern::expand(pattern) {
+        Ok(none) if none.is_empty() => findings.add(
+            Level::Note,
+            format_args!(
+                "{key}: no file matches {shown} yet; the server waits for one, and is not ready \
+                 until then"
+            ),
+        ),
+        Ok(paths) => {
+            findings.add(Level::Ok, format_args!("{key}: {shown} matches {} files", paths.len()));
+            paths.iter().for_each(|path| file(path, findings));
+        }
+        Err(error) => findings.add(
+            Level::Error,
+            format_args!("{key}: {shown}: {error}; give this user access to the directory"),
         ),
     }
 }

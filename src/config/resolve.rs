@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::ingest::pattern;
 use crate::{hub, ingest, net, service};
 
 use super::{
@@ -310,14 +311,10 @@ fn files(own: &Own, report: &mut Report) -> Vec<PathBuf> {
             report.warn(*at, text);
             continue;
         }
-        if text.contains(['*', '?', '[']) {
-            report.warn(
-                *at,
-                format!(
-                    "falconer.inputs.files has {found}, which is read as the name of one file, \
-                     because patterns are not expanded; name each file"
-                ),
-            );
+        if pattern::is_pattern(Path::new(text))
+            && let Err(error) = pattern::check(text)
+        {
+            report.error(*at, format!("falconer.inputs.files has {found}: {error}"));
         }
         files.push(text.into());
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | standard input | [`stream`] |
 //! | a Falco that we start | [`command`]; [`child`] makes it end with us |
-//! | files | [`files`]; [`follow`] follows them across rotation |
+//! | files | [`files`]; [`pattern`] finds them, [`follow`] follows them across rotation |
 //! | demo alerts | [`demo`] |
 //! | HTTP, through the gateway | [`Intake::body`] |
 //!
@@ -21,6 +21,7 @@ pub(crate) mod follow;
 mod intake;
 mod lines;
 mod outcome;
+pub mod pattern;
 pub mod presence;
 pub mod records;
 pub mod source;
@@ -39,7 +40,8 @@ pub struct Config {
     pub stdin: bool,
     /// Whether the gateway accepts alerts that Falco's `http_output` posts.
     pub http: bool,
-    /// Files that Falco's `file_output` writes, followed across rotation.
+    /// Files that Falco's `file_output` writes, followed across rotation, and patterns of such files
+    /// ([`pattern::is_pattern`]).
     pub files: Vec<PathBuf>,
     /// The command of a Falco to start, program first; empty for none.
     pub command: Vec<String>,

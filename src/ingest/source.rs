@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::command::{self, Program};
 use super::presence::Asked;
-use super::{Config, Input, Intake, files, stream};
+use super::{Config, Input, Intake, files, pattern, stream};
 
 /// A configured source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Source {
     Stdin,
     /// The file at this path, followed across rotation.
     File(PathBuf),
+    /// The files that this pattern matches.
+    Files(PathBuf),
     /// The standard output of this command, usually Falco. It is started, and restarted if it
     /// exits.
     Command(Vec<String>),
@@ -35,6 +37,8 @@ pub enum Started {
     Stdin,
     /// A file.
     File(PathBuf),
+    /// Files that a pattern matches.
+    Files(PathBuf),
     /// A running program.
     Command(Program),
 }
@@ -69,7 +73,10 @@ impl Source {
     pub fn all(config: &Config) -> Vec<Self> {
         let command = (!config.command.is_empty()).then(|| Self::Command(config.command.clone()));
         let stdin = config.stdin.then_some(Self::Stdin);
-        let files = config.files.iter().cloned().map(Self::File);
+        let files = config.files.iter().cloned().map(|path| match pattern::is_pattern(&path) {
+            true => Self::Files(path),
+            false => Self::File(path),
+        });
         command.into_iter().chain(stdin).chain(files).collect()
     }
 
@@ -77,7 +84,7 @@ impl Source {
     pub fn asked(&self) -> Asked {
         match self {
             Self::Stdin => Input::Stdin.into(),
-            Self::File(path) => Asked::file(path),
+            Self::File(path) | Self::Files(path) => Asked::file(path),
             Self::Command(_) => Input::Command.into(),
         }
     }
@@ -87,6 +94,7 @@ impl Source {
         match self {
             Self::Stdin => None,
             Self::File(_) => Some("has not been opened yet"),
+            Self::Files(_) => Some("has not been expanded yet"),
             Self::Command(_) => Some("has not been started yet"),
         }
     }
@@ -100,6 +108,7 @@ impl Source {
         Ok(match self {
             Self::Stdin => Started::Stdin,
             Self::File(path) => Started::File(path),
+            Self::Files(pattern) => Started::Files(pattern),
             Self::Command(command) => {
                 let program = command.first().cloned().unwrap_or_default();
                 let started = Program::start(command).map_err(|error| {
@@ -170,6 +179,10 @@ impl Started {
                 }
                 Some(Ok(())) | None => Ok(()),
             },
+            Self::Files(pattern) => {
+                stop.run_until_cancelled(pattern::read(intake, &pattern)).await;
+                Ok(())
+            }
             Self::Command(program) => {
                 command::keep_running(intake, program, stop).await;
                 Ok(())

@@ -73,6 +73,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 pub(in crate::ingest) use claims::Claims;
+pub(in crate::ingest) use tail::GONE;
 use tail::{ERROR_PAUSE, Sight, Tail};
 
 /// The pause after a read that reached the end of the file, so that a busy writer is read in

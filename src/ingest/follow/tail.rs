@@ -37,6 +37,10 @@ pub(super) const ERROR_PAUSE: Duration = Duration::from_secs(1);
 /// rotation takes seconds at most.
 pub(super) const GONE_PAUSE: Duration = Duration::from_secs(60);
 
+/// The cause if the path names nothing, and no bytes came for [`GONE_PAUSE`].
+pub(in crate::ingest) const GONE: &str =
+    "is gone, and nothing was written to the old file since; create it again";
+
 /// The result of one look.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sight {
@@ -119,10 +123,7 @@ impl Tail {
         };
         let path_trouble = self.path_trouble.text.as_deref().filter(|_| !resting);
         self.down = match self.read_trouble.text.as_deref().or(path_trouble) {
-            None if gone => Some(
-                "is gone, and nothing was written to the old file since; create it again"
-                    .to_owned(),
-            ),
+            None if gone => Some(GONE.to_owned()),
             why => why.map(str::to_owned),
         };
     }
