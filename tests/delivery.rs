@@ -248,7 +248,7 @@ async fn a_live_subscription_ends_with_unavailable_and_the_server_ends() {
     let outcome = waiting.replies.outcome().await;
     assert_eq!(
         (outcome.code(), outcome.message()),
-        (Some(14), "the server is stopping; reconnect")
+        (Some(14), "the server is shutting down; reconnect")
     );
     assert_eq!(stalled.replies.outcome().await.code(), Some(14));
     falconer.served.stopped().await;

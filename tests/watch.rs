@@ -171,7 +171,7 @@ async fn mistakes_are_invalid_arguments_with_the_place() {
         (start(Start::Since("x".into())), 3, "since: \"x\""),
         (start(Start::After("x".into())), 3, "after: \"x\""),
         (start(Start::After("1.1".into())), 11, "after: 1.1 belongs to an earlier run"),
-        (fields("rules"), 3, "fields: \"rules\" is none of"),
+        (fields("rules"), 3, "fields: unknown field \"rules\""),
     ] {
         let outcome = watched.watch(&request).await;
         assert_eq!(outcome.code(), Some(code), "{request:?}");

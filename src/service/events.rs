@@ -1,4 +1,4 @@
-//! `falconer.v1.EventService`: alerts with their cursors, and how the server is.
+//! `falconer.v1.EventService`: alerts with their cursors, and the state of the server.
 
 use super::fields::Fields;
 use super::position::{self, named, prepared};
@@ -10,7 +10,7 @@ use crate::proto::falconer::v1::watch_request::Start;
 use crate::proto::falconer::v1::{StatusRequest, StatusResponse, WatchRequest};
 use crate::query::{self, Selection};
 
-/// Alerts that are kept, and those to come.
+/// The method `Watch`: the retained alerts and, with `follow`, new ones.
 pub(super) fn watch(context: Context) -> Method {
     method::server_streaming(move |request: Request<WatchRequest>| {
         let context = context.clone();
@@ -23,7 +23,7 @@ pub(super) fn watch(context: Context) -> Method {
     })
 }
 
-/// How the server is.
+/// The method `Status`: the state of the server.
 pub(super) fn status(context: Context) -> Method {
     method::unary(move |_: Request<StatusRequest>| {
         let stats = context.hub.stats();

@@ -1,4 +1,4 @@
-//! Some of an alert's fields: what `WatchRequest.fields` asks for, and the alert that is left.
+//! `WatchRequest.fields`: parses the field mask, and reduces an alert to these fields.
 
 use bytes::{Bytes, BytesMut};
 use prost::decode_length_delimiter;
@@ -7,7 +7,7 @@ use prost_types::FieldMask;
 use super::position::invalid;
 use crate::grpc::Status;
 
-/// An alert's fields, by name and number.
+/// The names and numbers of an alert's fields.
 const FIELDS: [(&str, u32); 9] = [
     ("time", 1),
     ("priority", 2),
@@ -20,15 +20,15 @@ const FIELDS: [(&str, u32); 9] = [
     ("source", 9),
 ];
 
-/// Some of an alert's fields.
+/// A set of fields: one bit for each number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fields(u16);
 
 impl Fields {
-    /// The fields that are asked for; `None` is all.
+    /// Parses a field mask. `None` is all fields.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT when there is no such field.
+    /// INVALID_ARGUMENT if a field does not exist.
     pub(super) fn wanted(mask: Option<FieldMask>) -> Result<Option<Self>, Status> {
         let Some(FieldMask { paths }) = mask.filter(|mask| !mask.paths.is_empty()) else {
             return Ok(None);
@@ -38,7 +38,7 @@ impl Fields {
             known.map(|(_, number)| *number).ok_or_else(|| {
                 let known = FIELDS.map(|(name, _)| name).join(", ");
                 let path: String = path.chars().take(40).collect();
-                invalid(format!("fields: {path:?} is none of {known}"))
+                invalid(format!("fields: unknown field {path:?}; the fields are {known}"))
             })
         };
         let numbers: Vec<u32> = paths.into_iter().map(number).collect::<Result<_, _>>()?;
@@ -58,12 +58,12 @@ impl Fields {
     }
 }
 
-/// An alert with only the fields that are wanted, as they are on the wire.
+/// Returns an encoded alert with only these fields. Their bytes stay the same.
 pub(super) fn masked(message: Bytes, fields: Option<Fields>) -> Bytes {
     let Some(fields) = fields else { return message };
     let mut kept = BytesMut::new();
     let mut rest = message;
-    // What we encoded ourselves is whole; anything else ends it.
+    // Alerts that Falconer encoded are complete. Anything else ends at the first invalid field.
     while let Some((number, field)) = first_field(&mut rest) {
         if fields.has(number) {
             kept.extend_from_slice(&field);
@@ -72,11 +72,10 @@ pub(super) fn masked(message: Bytes, fields: Option<Fields>) -> Bytes {
     kept.freeze()
 }
 
-/// Takes the first field off `message`: a varint, or bytes behind their length, which is all that an
-/// alert has.
+/// Splits the first field off `message`. An alert has only varints and length-delimited fields.
 fn first_field(message: &mut Bytes) -> Option<(u32, Bytes)> {
     let mut rest = message.clone();
-    // prost's name for reading any varint.
+    // This function of prost decodes any varint.
     let key = decode_length_delimiter(&mut rest).ok()?;
     let value = decode_length_delimiter(&mut rest).ok()?;
     let skipped = if key & 7 == 2 { value } else { 0 };
@@ -92,7 +91,7 @@ mod tests {
     use prost::Message as _;
 
     #[test]
-    fn what_is_kept_is_what_was_asked_for() {
+    fn a_mask_returns_exactly_its_fields() {
         let line = r#"{"rule":"r","priority":"Debug","time":"1960-01-30T10:00:00.5Z","source":"k8s_audit","hostname":"h","output":"o","tags":["a","b"],"output_fields":{"x":1,"y":"z"}}"#;
         let mut frame = Vec::new();
         let read = event::read(
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn they_have_the_numbers_that_the_protocol_gives_them() {
+    fn names_and_numbers_match_the_proto() {
         let set = prost_types::FileDescriptorSet::decode(proto::DESCRIPTORS).unwrap();
         let mut messages = set.file.iter().filter(|file| file.package() == "falco.outputs");
         let response = messages
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_ends_it() {
+    fn an_invalid_field_ends_the_alert() {
         for bytes in [&b"\xff"[..], b"\x22\xff\xff\xff\xff\x7f", b"\x22"] {
             assert_eq!(masked(Bytes::from_static(bytes), Some(Fields::of([4]))), "");
         }

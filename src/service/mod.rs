@@ -1,10 +1,10 @@
-//! What we answer: Falco's own services, and the ones every gRPC server should have.
+//! The gRPC services: Falco's own, Falconer's, health and reflection.
 //!
 //! | service | file |
 //! |---|---|
-//! | `falco.outputs.service` | [`outputs`]; where a call starts is in [`position`], how it reads in [`reader`] |
+//! | `falco.outputs.service` | [`outputs`]; [`position`] parses the metadata, [`reader`] reads the log |
 //! | `falco.version.service` | [`version`] |
-//! | `falconer.v1.EventService` | [`events`]; how a `Watch` reads is in [`watch`], what of an alert it gets in [`fields`] |
+//! | `falconer.v1.EventService` | [`events`]; [`watch`] reads the log for `Watch`, [`fields`] applies its field mask |
 //! | `grpc.health.v1.Health`, `grpc.reflection.v1` and `v1alpha` | [`mounted`] |
 
 mod events;
@@ -32,16 +32,16 @@ pub use reader::LOST_CAUSE;
 pub use subscribers::Subscribers;
 pub use version::FalcoVersion;
 
-/// How alerts are handed to readers, and whose version is told.
+/// The settings of the services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `grpc_output.enabled`: without it `get` has nothing and `sub` stays silent, as in Falco.
+    /// `grpc_output.enabled`: if false, `get` and `sub` return no alerts, as in Falco.
     pub grpc_output: bool,
-    /// Who of a reader group gets an alert.
+    /// Which streams of a reader group get an alert.
     pub delivery: Delivery,
-    /// Whether a reader is told in the stream what it missed.
+    /// Whether lost alerts are announced in the stream.
     pub lost_events: LostEvents,
-    /// Falco's version as the operator states it; `None` asks Falco.
+    /// The configured version of Falco. If `None`, Falconer asks Falco.
     pub falco_version: Option<String>,
 }
 
@@ -56,69 +56,69 @@ impl Default for Config {
     }
 }
 
-/// The configuration in force, which may change. A call takes it as it is when it begins.
+/// The current configuration, which a reload replaces. A call uses the one from when it began.
 #[derive(Debug, Clone, Default)]
 pub struct Settings(Arc<RwLock<Config>>);
 
 impl Settings {
-    /// Begins with `config`.
+    /// Creates settings that start with `config`.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self(Arc::new(RwLock::new(config)))
     }
 
-    /// The configuration now.
+    /// Returns the current configuration.
     #[must_use]
     pub fn current(&self) -> Config {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts another in force for the calls to come.
+    /// Replaces the configuration for new calls.
     pub fn replace(&self, config: Config) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 }
 
-/// Who of a reader group gets an alert.
+/// Which streams of a reader group get an alert.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Delivery {
-    /// Every open `sub` gets every alert.
+    /// Every open `sub` of the group gets every alert.
     #[default]
     FanOut,
     /// Each alert goes to exactly one stream of the group, as in Falco.
     Shared,
 }
 
-/// Whether a reader is told in the stream what it missed.
+/// Whether lost alerts are announced in the stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LostEvents {
-    /// With one alert of rule `Falconer internal: events lost`.
+    /// Announced with one alert of rule `Falconer internal: events lost`.
     #[default]
     Announce,
-    /// Only counted.
+    /// Counted in the metrics only.
     Count,
 }
 
-/// What the services answer from.
+/// What the services need from the rest of the server.
 #[derive(Clone)]
 pub struct Context {
-    /// The alerts.
+    /// The log of alerts.
     pub hub: Arc<Hub>,
-    /// The filters in use. [`crate::query::watch`] wakes those who wait with one.
+    /// The filters in use. [`crate::query::watch`] wakes the readers that wait with one.
     pub filters: Filters,
-    /// How they are handed out.
+    /// The settings, which a reload replaces.
     pub settings: Settings,
-    /// Stands in for the host of alerts that Falconer itself makes.
+    /// The host name and time zone of alerts that Falconer itself makes.
     pub origin: Arc<Origin>,
     /// The clock.
     pub now: fn() -> Time,
-    /// Falco's version, as far as it is known now.
+    /// Returns Falco's version, as far as it is known.
     pub falco: Arc<dyn Fn() -> FalcoVersion + Send + Sync>,
-    /// Inputs that were asked for and give nothing now.
+    /// Returns the configured inputs that are down.
     pub down: Arc<dyn Fn() -> Vec<InputDown> + Send + Sync>,
-    /// How many subscriptions are open.
+    /// The connected readers.
     pub subscribers: Subscribers,
-    /// Cancelled when the server begins to stop: live subscriptions end then.
+    /// Cancelled when the server begins to shut down. Live subscriptions end then.
     pub stop: CancellationToken,
 }
 
@@ -128,16 +128,16 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Who calls. Requests carry it as an extension.
+/// The client of a call. Requests carry it as an extension.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// In the words of the connection.
+    /// The peer's name, as the connection logs it.
     pub name: Arc<str>,
-    /// Cancelled when the calls of the connection have to end.
+    /// Cancelled when the calls of the connection must end.
     pub ending: CancellationToken,
 }
 
-/// Falco's services, answering from `context`.
+/// Returns a router with Falco's services and `falconer.v1.EventService`.
 #[must_use]
 pub fn falco(context: &Context) -> Router {
     Router::default()

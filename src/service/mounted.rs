@@ -1,5 +1,5 @@
-//! Services that others wrote, mounted behind our own request checks: health
-//! (`grpc.health.v1`) and reflection (`grpc.reflection.v1` and `v1alpha`).
+//! The services of tonic, mounted behind Falconer's request checks: health (`grpc.health.v1`) and
+//! reflection (`grpc.reflection.v1` and `v1alpha`).
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -21,11 +21,12 @@ use super::Caller;
 use crate::grpc::{BoxError, Code, MAX_REQUEST, Mounted, RequestBody, Router, Status};
 use crate::proto;
 
-/// The services whose health is told besides the whole server's.
+/// The services that have a health status of their own, besides the server's.
 const SERVICES: [&str; 3] =
     ["falco.outputs.service", "falco.version.service", "falconer.v1.EventService"];
 
-/// Adds the health service, serving, and gives what changes it. Watching ends at `stop`.
+/// Adds the health service with all services SERVING, and returns the reporter that changes them.
+/// Open `Watch` calls end at `stop`.
 pub async fn health(router: Router, stop: &CancellationToken) -> (Router, HealthReporter) {
     let (reporter, server) = health_reporter();
     for service in SERVICES {
@@ -35,7 +36,8 @@ pub async fn health(router: Router, stop: &CancellationToken) -> (Router, Health
     (router.mount("grpc.health.v1.Health", mount(server, stop)), reporter)
 }
 
-/// Tells whoever watches whether alerts can come in. Falco's version is told whatever comes in.
+/// Reports whether the inputs are up. `falco.version.service` stays SERVING, because it does not
+/// depend on inputs.
 pub async fn inputs_are(reporter: &HealthReporter, up: bool) {
     use tonic_health::ServingStatus::{NotServing, Serving};
     let status = if up { Serving } else { NotServing };
@@ -44,18 +46,18 @@ pub async fn inputs_are(reporter: &HealthReporter, up: bool) {
     }
 }
 
-/// Tells whoever watches that the server is about to stop.
+/// Reports NOT_SERVING for every service, before the server shuts down.
 pub async fn stop_serving(reporter: &HealthReporter) {
     for service in SERVICES.into_iter().chain([""]) {
         reporter.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
     }
 }
 
-/// Adds both versions of the reflection service, with every service there is. Open streams end at
+/// Adds both versions of the reflection service, which list every service. Open streams end at
 /// `stop`.
 ///
 /// # Errors
-/// When the descriptors that were compiled in do not decode, which a test rules out.
+/// If the compiled-in descriptors do not decode. A test checks that they do.
 pub fn reflection(
     router: Router,
     stop: &CancellationToken,
@@ -64,7 +66,7 @@ pub fn reflection(
         Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            // Each version lists the other too: clients that look for one find it.
+            // Each version lists the other too, so that clients find the one they look for.
             .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(
                 tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
@@ -89,7 +91,7 @@ where
 {
     let stop = stop.clone();
     BoxCloneSyncService::new(tower::service_fn(move |request: Request<RequestBody>| {
-        // The connection's calls may have to end before the server does.
+        // A connection's calls may have to end before the server shuts down.
         let caller = request.extensions().get::<Caller>();
         let ending = caller.map_or_else(|| stop.clone(), |caller| caller.ending.clone());
         let stopped = move || Box::pin(ending.clone().cancelled_owned());
@@ -104,8 +106,8 @@ where
 
 type Stopped = Pin<Box<WaitForCancellationFutureOwned>>;
 
-/// A request's body that ends when the server stops: reflection reads it in a task of its own,
-/// which would hold the connection for as long as the client sends.
+/// A request body that ends when the call must end. Reflection reads the body in a task of its own,
+/// which would otherwise keep the connection open for as long as the client sends.
 struct StoppableRequests {
     body: RequestBody,
     stopped: Stopped,
@@ -130,8 +132,8 @@ impl http_body::Body for StoppableRequests {
     }
 }
 
-/// A body of tonic's as one of ours: it ends with a status, also when it would end with an error,
-/// for which hyper resets a stream, or not at all while the server stops.
+/// Wraps a body of tonic's so that it always ends with a status. On an error, hyper would reset the
+/// stream. At shutdown, a watch would not end.
 struct TonicBody(Option<(tonic::body::Body, Stopped)>);
 
 impl http_body::Body for TonicBody {
@@ -148,13 +150,13 @@ impl http_body::Body for TonicBody {
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Ready(Some(Err(status))) => {
                 let mut trailers = http::HeaderMap::new();
-                // What does not fit a header was not meant for one; the code always does.
+                // Fails only if the message does not fit a header. The code is added before.
                 let _ = status.add_header(&mut trailers);
                 trailers
             }
             Poll::Pending => {
                 std::task::ready!(stopped.as_mut().poll(context));
-                Status::new(Code::Unavailable, "the server is stopping; reconnect").trailers()
+                Status::new(Code::Unavailable, "the server is shutting down; reconnect").trailers()
             }
         };
         self.0 = None;

@@ -1,4 +1,4 @@
-//! `falco.outputs.service`: alerts once (`get`) or as they come (`sub`).
+//! `falco.outputs.service`: alerts up to now (`get`) or continuously (`sub`).
 
 use http::{Extensions, HeaderMap};
 use tokio_util::task::AbortOnDropHandle;
@@ -10,7 +10,7 @@ use crate::grpc::{Method, Request, Requests, Status, method};
 use crate::proto::falco::outputs::Request as Empty;
 use crate::query::Selection;
 
-/// What the group has not read up to now, then OK.
+/// The method `get`: the alerts that the group has not read up to now, then OK.
 pub(super) fn get(context: Context) -> Method {
     method::server_streaming(move |request: Request<Empty>| {
         let context = context.clone();
@@ -22,16 +22,16 @@ pub(super) fn get(context: Context) -> Method {
     })
 }
 
-/// What the group has not read, then every alert as it comes.
+/// The method `sub`: the alerts that the group has not read, then new alerts.
 pub(super) fn sub(context: Context) -> Method {
     method::bidirectional(move |request: Request<Requests<Empty>>| {
         let context = context.clone();
         async move {
             let Request { metadata, extensions, .. } = &request;
             let (wanted, caller) = start(&context, metadata, extensions).await?;
-            // Beside the reply, not within it: clients that poll send requests for as long as the
-            // call lasts, also while they are too slow to take what we send, and HTTP/2 gives up
-            // a connection whose small frames nobody reads.
+            // A task drains the requests beside the reply. Clients of the old API send requests as
+            // long as the call lasts, even while they are too slow to read the reply. h2 ends a
+            // connection with too many unread small frames.
             let requests = AbortOnDropHandle::new(tokio::spawn(request.message.drain()));
             Ok(Reader::sub(context, wanted, requests, caller)?.into_frames())
         }

@@ -1,18 +1,17 @@
-//! Where a call starts to read, from its metadata. All keys are optional.
+//! Parses the metadata that says where a call starts to read. All keys are optional.
 //!
 //! | key | value |
 //! |---|---|
-//! | `falconer-group` | a name; without it the group is `default` |
-//! | `falconer-after` | a cursor: start behind that alert |
+//! | `falconer-group` | a name; the default is `default` |
+//! | `falconer-after` | a cursor: start after that alert |
 //! | `falconer-since` | a time (RFC 3339) or an age (`90s`, `10m`, `24h`, `7d`) |
-//! | `falconer-last` | a number: start that many alerts before the newest |
-//! | `falconer-filter` | a condition ([`crate::filter`]): only alerts for which it holds |
+//! | `falconer-last` | a number: start with that many of the newest alerts |
+//! | `falconer-filter` | a condition ([`crate::filter`]): only alerts that match |
 //!
-//! At most one of `after`, `since` and `last`. A call with one of them, or with a filter, is a reader
-//! of its own: it moves no mark, unless it names a group as well. A filter alone starts with the
-//! oldest alert kept. A value that does not parse, or a key of ours that does not exist, is
-//! INVALID_ARGUMENT: a reader that gets other alerts than it asked for is worse off than one that
-//! is told.
+//! A call may have one of `after`, `since` and `last`. A call with one of them, or with a filter,
+//! moves no group's position, unless it also names a group. A filter alone starts with the oldest
+//! retained alert. A value that does not parse, or an unknown key with the prefix, is
+//! INVALID_ARGUMENT, because the client would otherwise get other alerts than it asked for.
 
 use http::HeaderMap;
 
@@ -21,16 +20,16 @@ use crate::grpc::{Code, Status};
 use crate::hub::{DEFAULT_GROUP, GroupError, Hub};
 use crate::query::{self, Filters, PositionError, Prepared, Unprepared};
 
-/// Where a call starts, and whose mark it moves.
+/// Where a call starts, and which group's position it moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Position {
-    /// At the mark of a group, moving it.
+    /// At the position of a group, which moves.
     Group(String),
-    /// At a sequence number; moving a group's mark only where one was named.
+    /// At a sequence number. Moves the position of `group`, if the call names one.
     At { sequence: u64, group: Option<String> },
 }
 
-/// What all keys of ours begin with.
+/// The prefix of all keys.
 const PREFIX: &str = "falconer-";
 const GROUP: &str = "falconer-group";
 const AFTER: &str = "falconer-after";
@@ -42,7 +41,7 @@ impl Position {
     pub(super) fn of(metadata: &HeaderMap, hub: &Hub, now: Time) -> Result<Self, Status> {
         if let Some(key) = metadata.keys().find(|key| is_unknown(key.as_str())) {
             return Err(invalid(format!(
-                "{key} is not known; there are {GROUP}, {AFTER}, {SINCE}, {LAST} and {FILTER}"
+                "unknown key {key}; the keys are {GROUP}, {AFTER}, {SINCE}, {LAST} and {FILTER}"
             )));
         }
         let group = text(metadata, GROUP)?;
@@ -54,8 +53,8 @@ impl Position {
         ];
         let mut starts = starts.into_iter().flatten();
         let position = match (starts.next(), starts.next()) {
-            // What does not pass is read all the same: that must not take it from others of a group
-            // that shares its alerts.
+            // A reader also reads the alerts that do not match. It must not claim these from a
+            // group that shares its alerts, so it gets a cursor of its own.
             (None, _) if metadata.contains_key(FILTER) => {
                 let sequence = match group {
                     Some(name) => hub.group(name).map_err(|error| group_status(&error))?,
@@ -69,7 +68,7 @@ impl Position {
             }
             (Some(_), Some(_)) => {
                 return Err(invalid(format!(
-                    "only one of {AFTER}, {SINCE} and {LAST} can be given"
+                    "more than one of {AFTER}, {SINCE} and {LAST} is set; use only one"
                 )));
             }
         };
@@ -80,12 +79,16 @@ impl Position {
     }
 }
 
-/// Which alerts a call wants, as text; `None` is all.
+/// Returns the text of the call's filter. `None` is all alerts.
 pub(super) fn filter(metadata: &HeaderMap) -> Result<Option<&str>, Status> {
     text(metadata, FILTER)
 }
 
-/// The filter that a key's value says, or what is wrong with it.
+/// Compiles the filter that is the value of `key`.
+///
+/// # Errors
+/// INVALID_ARGUMENT if `text` is no filter, RESOURCE_EXHAUSTED if all filters together are too
+/// large, INTERNAL if compiling fails.
 pub(super) async fn prepared(key: &str, filters: &Filters, text: &str) -> Result<Prepared, Status> {
     filters.prepare(text).await.map_err(|error| {
         let code = match error {
@@ -97,18 +100,18 @@ pub(super) async fn prepared(key: &str, filters: &Filters, text: &str) -> Result
     })
 }
 
-/// Refuses what a method would not honour that is asked in its request.
+/// Rejects all keys, for a method that has its options in the request.
 pub(super) fn none(metadata: &HeaderMap) -> Result<(), Status> {
     match metadata.keys().find(|key| key.as_str().starts_with(PREFIX)) {
         None => Ok(()),
         Some(key) => Err(invalid(format!(
-            "{key} is for falco.outputs.service; this method is asked in its request: filter, \
+            "{key} is for falco.outputs.service; use the fields of this method's request: filter, \
              after, since, last, until, follow, limit, fields"
         ))),
     }
 }
 
-/// A key that is meant for us and says nothing to us.
+/// Whether a key has Falconer's prefix and does not exist.
 fn is_unknown(key: &str) -> bool {
     key.starts_with(PREFIX) && ![GROUP, AFTER, SINCE, LAST, FILTER].contains(&key)
 }
@@ -132,12 +135,12 @@ fn text<'a>(metadata: &'a HeaderMap, key: &str) -> Result<Option<&'a str>, Statu
         (Some(value), None) => value
             .to_str()
             .map(|value| Some(value.trim()))
-            .map_err(|_| invalid(format!("{key}: not visible ASCII"))),
-        (Some(_), Some(_)) => Err(invalid(format!("{key}: given more than once"))),
+            .map_err(|_| invalid(format!("{key}: must be visible ASCII"))),
+        (Some(_), Some(_)) => Err(invalid(format!("{key}: set more than once"))),
     }
 }
 
-/// What a key's value was read as, or what is wrong with it.
+/// Turns an error of a key's value into a status that names the key.
 pub(super) fn named<T>(key: &str, read: Result<T, PositionError>) -> Result<T, Status> {
     read.map_err(|error| {
         let code = match error {
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_parse_is_refused() {
+    fn invalid_values_are_rejected() {
         for pairs in [
             [(AFTER, "4")],
             [(AFTER, "abc")],
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_makes_a_reader_of_its_own() {
+    fn a_call_with_a_filter_has_its_own_cursor() {
         let at = |sequence, group: Option<&str>| {
             Ok(Position::At { sequence, group: group.map(str::to_owned) })
         };
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_filter_is_read_or_refused_with_its_column() {
+    async fn a_filter_is_compiled_or_rejected_with_a_column() {
         let mut metadata = HeaderMap::new();
         metadata.insert(FILTER, "priority >= warning".parse().unwrap());
         let (text, filters) = (filter(&metadata).unwrap().unwrap(), Filters::default());

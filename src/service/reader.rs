@@ -1,15 +1,14 @@
-//! One call's way through the log: a cursor, and nothing that grows.
+//! Reads the log for one `get` or `sub`. Its state is a cursor and has a fixed size.
 //!
-//! 1. What the log has from the cursor on goes out as it lies there, many frames at once.
-//! 2. What it no longer has is announced: how many alerts, which, and why.
-//! 3. When everything has been read, a `get` is over and a `sub` waits: for more, or for the client
-//!    to make a mistake in its requests.
-//! 4. When the server stops, or the connection is too old, a `sub` is sent what there is and ends
-//!    with UNAVAILABLE: OK would tell clients that all is well.
+//! 1. It sends the frames from the cursor on as they are in the log, many at once.
+//! 2. It announces lost alerts: how many, which, and why.
+//! 3. After the newest alert a `get` ends. A `sub` waits for new alerts, or for an invalid request
+//!    of the client.
+//! 4. When the server shuts down, or the connection is too old, a `sub` gets the alerts up to then
+//!    and ends with UNAVAILABLE. Clients would take OK for the end of their work.
 //!
-//! A group's mark moves when the connection comes back for more, that is, after HTTP/2 has taken
-//! what was read before. That counts as read, although a client that is cancelled then may not have
-//! seen it; there are no acknowledgements in this API.
+//! A group's position moves when the connection asks for more, after HTTP/2 has taken the alerts
+//! before. A client that cancels may not have seen these. The API has no acknowledgements.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,26 +27,26 @@ use crate::grpc::{Code, Status};
 use crate::hub::{Gap, Next, Slice};
 use crate::query::{Arrivals, Selection};
 
-/// How many bytes of frames go out at once. hyper holds a chunk until flow control lets it
-/// leave, so this times the open calls is the memory stalled readers cost.
+/// The size of a chunk of frames, in bytes. hyper holds a chunk until flow control lets it pass, so
+/// stalled readers cost this much memory for each open call.
 const CHUNK: usize = 64 << 10;
 
-/// A chunk smaller than this is filled up from what follows: copying some kilobytes costs less than
-/// another frame and another write.
+/// A smaller chunk, in bytes, is filled up with the alerts that follow. Copying some kilobytes costs
+/// less than another HTTP/2 frame and another write.
 const SMALL: usize = 16 << 10;
 
-/// How long a call that has to end may still be sent what is there: less than connections are given
-/// in the end, so that it gets its status too.
+/// The time in which a call that must end may still send alerts. It is shorter than the time in
+/// which the connection must end, so that the client gets the status too.
 const LAST_TIME: Duration = Duration::from_secs(2);
 
-/// Why alerts are missing, as `lost.cause` tells it.
+/// The cause of lost alerts, for `lost.cause`.
 pub const LOST_CAUSE: &str =
     "evicted by falconer.outputs.retain before they were read; read faster or retain more";
 
-/// The requests of a `sub`, being read and forgotten beside it.
+/// The task that reads and discards the requests of a `sub`.
 pub(super) type Drain = AbortOnDropHandle<Result<(), Status>>;
 
-/// What a call asks for.
+/// The options of a call.
 pub(super) struct Wanted {
     pub(super) position: Position,
     pub(super) selection: Selection,
@@ -56,36 +55,36 @@ pub(super) struct Wanted {
 /// Reads the log for one call.
 pub(super) struct Reader {
     context: Context,
-    /// As it was when the call began.
+    /// The configuration from when the call began.
     config: Config,
     place: Place,
     selection: Selection,
     end: End,
     arrivals: Arrivals,
-    /// What was found behind the last chunk and has not been sent.
+    /// What follows the last chunk: read from the log, and not sent yet.
     found: Option<Next>,
-    /// A group's name and where it has read to once the last chunk has been taken.
+    /// The group's name, and its position once HTTP/2 has taken the last chunk.
     unconfirmed: Option<(String, u64)>,
     peer: Option<Arc<str>>,
-    /// Cancelled when the call has to end.
+    /// Cancelled when the call must end.
     ending: CancellationToken,
 }
 
 enum Place {
-    /// A cursor of its own; `group` is the one whose mark follows.
+    /// A cursor of its own. The position of `group` follows it.
     Own { next: u64, group: Option<String> },
-    /// Each alert to one reader of the group.
+    /// The cursor of the group, whose readers share the alerts.
     Shared { group: String },
 }
 
 enum End {
-    /// `get`: at the alert with this sequence number.
+    /// `get`: before the alert with this sequence number.
     At(u64),
-    /// `sub`: never by itself.
+    /// `sub`: not by itself.
     Never { requests: Option<Drain>, last: Option<Last>, subscribed: Subscribed },
 }
 
-/// Where a `sub` ends once it has to: what was there is still sent, if that takes no longer than
+/// Where a `sub` ends once it must: it still sends the alerts before `sequence`, for at most
 /// [`LAST_TIME`].
 struct Last {
     sequence: u64,
@@ -93,7 +92,7 @@ struct Last {
 }
 
 impl Reader {
-    /// A reader that ends at what is the newest alert now.
+    /// Creates the reader of a `get`, which ends at the alert that is the newest now.
     pub(super) fn get(
         context: Context,
         wanted: Wanted,
@@ -103,14 +102,14 @@ impl Reader {
         Self::new(context, wanted, end, caller)
     }
 
-    /// A reader that goes on; `requests` are what the client sends meanwhile.
+    /// Creates the reader of a `sub`. `requests` drains the client's requests.
     pub(super) fn sub(
         context: Context,
         wanted: Wanted,
         requests: Drain,
         caller: Option<Caller>,
     ) -> Result<Self, Status> {
-        // Where it begins is only found out below.
+        // `new` sets where it begins.
         let name = caller.as_ref().map(|caller| caller.name.clone());
         let subscribed = context.subscribers.enter(Kind::Grpc, name, context.hub.head());
         let end = End::Never { requests: Some(requests), last: None, subscribed };
@@ -137,7 +136,8 @@ impl Reader {
             subscribed.moved_to(*next);
         }
         let arrivals = Arrivals::new(hub, &selection);
-        // A group's mark follows what does not pass, too; and who is given nothing stays where it is.
+        // A group's position also moves past alerts that do not match. Without `grpc_output` the
+        // reader gets no alerts and does not move.
         let arrivals = match &place {
             Place::Own { group: None, .. } if config.grpc_output => arrivals,
             _ => arrivals.of_all(),
@@ -163,7 +163,7 @@ impl Reader {
         })
     }
 
-    /// The frames of the call's reply.
+    /// Returns the frames of the call's reply.
     pub(super) fn into_frames(self) -> impl Stream<Item = Result<Bytes, Status>> + Send + 'static {
         futures_util::stream::unfold(Some(self), |reader| async {
             let mut reader = reader?;
@@ -179,7 +179,7 @@ impl Reader {
         loop {
             self.confirm();
             if !self.selection.is_all() {
-                // A long way may hold nothing that passes.
+                // The next match may be far away.
                 tokio::task::yield_now().await;
             }
             self.arrivals.about_to_look();
@@ -200,7 +200,7 @@ impl Reader {
                             peer = self.peer.as_deref(),
                             count = gap.count(),
                             untold,
-                            "a reader missed alerts"
+                            "a reader lost alerts"
                         );
                     }
                     if let End::Never { subscribed, .. } = &self.end {
@@ -220,11 +220,11 @@ impl Reader {
         }
     }
 
-    /// The frames of `slice`, and of what follows it as long as they are few.
+    /// Returns the frames of `slice`, with those that follow if the slice is small.
     fn take(&mut self, slice: &Slice) -> Result<Bytes, Status> {
         let first = self.sent(slice);
         let mut gathered = BytesMut::new();
-        // What is claimed from a shared group is nobody else's any more: never more than is sent.
+        // Claimed alerts of a shared group go to no other reader, so claim only what is sent now.
         let may_look_on = matches!(self.place, Place::Own { .. });
         while may_look_on && first.len().max(gathered.len()) < SMALL {
             match self.look()? {
@@ -249,7 +249,7 @@ impl Reader {
         slice.frames()
     }
 
-    /// The frames of what passes of `slice`.
+    /// Returns the frames of the alerts of `slice` that match.
     async fn sift(&mut self, slice: &Slice) -> Bytes {
         let sifted = self.selection.sift(slice).await;
         let (mut passed, mut count) = (BytesMut::new(), 0);
@@ -261,7 +261,7 @@ impl Reader {
         passed.freeze()
     }
 
-    /// Notes that `slice` was read, and so many of its alerts are sent.
+    /// Records that `slice` was read, and the number of its alerts that are sent.
     fn read(&mut self, slice: &Slice, sent: u64) {
         tracing::debug!(
             peer = self.peer.as_deref(),
@@ -274,7 +274,7 @@ impl Reader {
         self.context.subscribers.delivered(Kind::Grpc, sent);
     }
 
-    /// What there is at this reader's place, no further than its end.
+    /// Reads the log at the cursor, up to the call's end.
     fn look(&mut self) -> Result<Next, Status> {
         if let Some(found) = self.found.take() {
             return Ok(found);
@@ -313,7 +313,7 @@ impl Reader {
         }
     }
 
-    /// Whether the call has to end now; notes where it does when it has to end soon.
+    /// Returns an error if the call must end now. Sets `last` if it must end soon.
     async fn check(&mut self) -> Result<(), Status> {
         let End::Never { requests, last, .. } = &mut self.end else { return Ok(()) };
         if self.ending.is_cancelled() {
@@ -351,9 +351,9 @@ impl Reader {
 
     fn ended(&self) -> Status {
         let why = if self.context.stop.is_cancelled() {
-            "the server is stopping; reconnect"
+            "the server is shutting down; reconnect"
         } else {
-            "the connection has reached its greatest age; reconnect"
+            "the connection has reached its maximum age; reconnect"
         };
         Status::new(Code::Unavailable, why)
     }
@@ -374,11 +374,11 @@ impl Reader {
     }
 }
 
-/// Waits for the client's requests to end. That they do is no reason to end the call
-/// (half-close), unless they were wrong.
+/// Waits for the end of the client's requests. A half-close does not end the call; an invalid
+/// request does.
 async fn finished(requests: &mut Option<Drain>) -> Result<(), Status> {
     let Some(drain) = requests else { return Ok(()) };
     let ended = drain.await;
     *requests = None;
-    ended.unwrap_or_else(|_| Err(Status::new(Code::Internal, "reading requests failed")))
+    ended.unwrap_or_else(|_| Err(Status::new(Code::Internal, "cannot read the requests of the call")))
 }

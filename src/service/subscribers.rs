@@ -1,6 +1,6 @@
-//! Readers that are connected: how they read, how far behind each is, and what it missed.
+//! The connected readers: protocol, lag and lost alerts of each.
 //!
-//! A reader notes where it is with an atomic store; nobody waits for anybody but to come and go.
+//! A reader stores its position atomically. It takes the lock only to connect and to leave.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,10 +10,10 @@ use crate::query::Prepared;
 
 use crate::seldom::Seldom;
 
-/// How a reader reads.
+/// The protocol of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// gRPC's `sub`.
+    /// gRPC: `sub`, and `Watch` with `follow`.
     Grpc,
     /// Server-sent events.
     Sse,
@@ -25,7 +25,7 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Grpc, Self::Sse, Self::Ndjson];
 
-    /// The word for it in metrics and status.
+    /// Returns the name for metrics and status.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,14 +44,14 @@ pub struct Subscribers(Arc<Registry>);
 struct Registry {
     live: Mutex<Live>,
     delivered: [AtomicU64; Kind::ALL.len()],
-    /// A reader may miss alerts as often as it likes.
+    /// Limits the log lines about lost alerts, because a slow reader can cause any number of them.
     missed: Seldom,
 }
 
 #[derive(Debug, Default)]
 struct Live {
     readers: BTreeMap<u64, Arc<Reading>>,
-    /// How many there ever were: each has a number of its own.
+    /// The number of readers since the start. Each reader's number is its key.
     entered: u64,
 }
 
@@ -62,14 +62,14 @@ struct Reading {
     /// The sequence number of the alert it reads next.
     next: AtomicU64,
     lost: AtomicU64,
-    /// Whether it has read everything, and waits.
+    /// Whether it has read everything and waits.
     waits: AtomicBool,
-    /// What it waits with: alerts that do not pass it do not wake it.
+    /// The filter that it waits with. Alerts that do not match do not wake it.
     filter: OnceLock<Prepared>,
 }
 
 impl Reading {
-    /// The sequence number of the alert it reads next, were it woken now.
+    /// Returns the sequence number of the alert it would read next if it were woken now.
     fn next(&self) -> u64 {
         let next = self.next.load(Ordering::Relaxed);
         match self.filter.get() {
@@ -79,38 +79,39 @@ impl Reading {
     }
 }
 
-/// A reader, as it is now.
+/// The state of a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// How it reads.
+    /// The protocol.
     pub kind: Kind,
-    /// Who it is, where that is known.
+    /// The peer's name, if it is known.
     pub name: Option<Arc<str>>,
-    /// How many alerts there are that it has not read.
+    /// The number of retained alerts that it has not read.
     pub lag: u64,
-    /// How many it missed.
+    /// The number of alerts that it has lost.
     pub lost: u64,
 }
 
 impl Subscribers {
-    /// Whether it is told in the log that one of them missed alerts.
+    /// Returns the rate limit of log lines about lost alerts.
     pub(super) fn missed(&self) -> &Seldom {
         &self.0.missed
     }
 
-    /// How many of a kind are open.
+    /// Returns the number of connected readers of a kind.
     #[must_use]
     pub fn of(&self, kind: Kind) -> usize {
         self.live().readers.values().filter(|reading| reading.kind == kind).count()
     }
 
-    /// How many alerts readers of a kind were given, `get` included.
+    /// Returns the number of alerts delivered to readers of a kind, `get` included.
     #[must_use]
     pub fn deliveries(&self, kind: Kind) -> u64 {
         self.0.delivered.get(kind as usize).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    /// Every reader, the slowest first; `head` is the sequence number that the next alert gets.
+    /// Returns every reader, the one with the largest lag first. `head` is the sequence number of
+    /// the next alert.
     #[must_use]
     pub fn snapshot(&self, head: u64) -> Vec<Snapshot> {
         let told = |reading: &Arc<Reading>| Snapshot {
@@ -124,8 +125,7 @@ impl Subscribers {
         readers
     }
 
-    /// One more, called `name` and about to read the alert with sequence number `next`, for as long
-    /// as the result lives.
+    /// Adds a reader, whose next alert has sequence number `next`. Dropping the result removes it.
     #[must_use]
     pub fn enter(&self, kind: Kind, name: Option<Arc<str>>, next: u64) -> Subscribed {
         let reading = Arc::new(Reading {
@@ -144,7 +144,7 @@ impl Subscribers {
         Subscribed { all: self.clone(), number, reading }
     }
 
-    /// Counts alerts that were given to a reader of a kind.
+    /// Counts alerts delivered to a reader of a kind.
     pub fn delivered(&self, kind: Kind, alerts: u64) {
         if let Some(count) = self.0.delivered.get(kind as usize) {
             count.fetch_add(alerts, Ordering::Relaxed);
@@ -156,7 +156,7 @@ impl Subscribers {
     }
 }
 
-/// An open subscription; dropping it ends it.
+/// A connected reader. Dropping it removes the reader.
 #[derive(Debug)]
 pub struct Subscribed {
     all: Subscribers,
@@ -165,28 +165,28 @@ pub struct Subscribed {
 }
 
 impl Subscribed {
-    /// Notes that everything before `next` has been read.
+    /// Records that everything before `next` has been read.
     pub fn moved_to(&self, next: u64) {
         self.reading.next.store(next, Ordering::Relaxed);
     }
 
-    /// Notes that it is woken only for what may pass this filter.
+    /// Records that the reader is woken only for alerts that may match this filter.
     pub fn filtered_by(&self, filter: Prepared) {
         // A reader's filter does not change.
         let _ = self.reading.filter.set(filter);
     }
 
-    /// Notes whether it has read everything, and waits for more.
+    /// Records whether the reader has read everything and waits for new alerts.
     pub fn waits(&self, waits: bool) {
         self.reading.waits.store(waits, Ordering::Relaxed);
     }
 
-    /// Counts alerts that passed and were given to it.
+    /// Counts alerts delivered to the reader.
     pub fn delivered(&self, alerts: u64) {
         self.all.delivered(self.reading.kind, alerts);
     }
 
-    /// Counts alerts that it missed.
+    /// Counts alerts that the reader has lost.
     pub fn lost(&self, alerts: u64) {
         self.reading.lost.fetch_add(alerts, Ordering::Relaxed);
     }
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readers_are_told_the_slowest_first_while_they_are_there() {
+    fn a_snapshot_has_the_connected_readers_slowest_first() {
         let all = Subscribers::default();
         let fast = all.enter(Kind::Grpc, Some("fast".into()), 1);
         let slow = all.enter(Kind::Sse, None, 1);

@@ -1,20 +1,21 @@
-//! `falco.version.service/version`: the version of Falco, not ours, because clients decide by it.
+//! `falco.version.service/version`: the version of Falco, not of Falconer, because clients use it
+//! to tell what Falco can do.
 
 use std::sync::Arc;
 
 use crate::grpc::{Method, Request, method};
 use crate::proto::falco::version::{Request as Empty, Response};
 
-/// What is known of the Falco whose alerts we serve.
+/// What is known of the Falco that the alerts come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FalcoVersion {
-    /// Falco's own, such as `0.43.1` or `0.36.0-198+30aa28f`; `None` while nobody has told.
+    /// Falco's version, such as `0.43.1` or `0.36.0-198+30aa28f`. `None` while it is unknown.
     pub falco: Option<String>,
-    /// The rules engine's since Falco 0.37, such as `0.58.0`.
+    /// The version of the rules engine, such as `0.58.0`. Falco has it since 0.37.
     pub engine: Option<String>,
 }
 
-/// The method.
+/// The method `version`.
 pub(super) fn version(falco: Arc<dyn Fn() -> FalcoVersion + Send + Sync>) -> Method {
     method::unary(move |_: Request<Empty>| {
         let response = respond(&falco());
@@ -40,7 +41,7 @@ fn respond(known: &FalcoVersion) -> Response {
         major,
         minor,
         patch,
-        // Falco tells the first identifier only: `rc1` of `rc1.2`.
+        // Falco returns only the first identifier: `rc1` of `rc1.2`.
         prerelease: prerelease.split('.').next().unwrap_or_default().into(),
         build: build.into(),
         engine_version,
@@ -51,7 +52,7 @@ fn respond(known: &FalcoVersion) -> Response {
     }
 }
 
-/// Major, minor and patch of a semantic version; zero for what is not there.
+/// Returns major, minor and patch of a semantic version. A missing part is zero.
 fn numbers(version: &str) -> [u32; 3] {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     let mut parts = core.split('.').map(|part| part.parse().unwrap_or(0));
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_comes_apart_as_falco_took_it_apart() {
+    fn a_version_is_split_as_in_falco() {
         for (version, numbers, prerelease, build) in [
             ("0.43.1", (0, 43, 1), "", ""),
             ("0.36.0-198+30aa28f", (0, 36, 0), "198", "30aa28f"),
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_tells_its_parts_and_its_old_number() {
+    fn the_engine_version_is_text_and_parts() {
         let known = FalcoVersion { falco: Some("0.43.1".into()), engine: Some("0.58.0".into()) };
         let response = respond(&known);
         assert_eq!(response.engine_version, "0.58.0");
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_said_to_be_unknown() {
+    fn an_unknown_version_is_unknown() {
         let response = respond(&FalcoVersion::default());
         assert_eq!(response.version, "unknown");
         assert!(response.build.starts_with("falconer-"));

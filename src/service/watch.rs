@@ -1,12 +1,12 @@
-//! One `Watch`'s way through the log: a cursor, and nothing that grows.
+//! Reads the log for one `Watch`. Its state is a cursor and has a fixed size.
 //!
-//! 1. What the log has from the cursor on and passes goes out, many alerts in one chunk, each with
-//!    its cursor around the bytes that were encoded once.
-//! 2. What it no longer has is told.
-//! 3. When everything has been read, the call ends, or with `follow` waits: for more, for `until`, or
-//!    until it is time to say where it is.
-//! 4. When the server stops, or the connection is too old, a call that follows is sent what there is
-//!    and ends with UNAVAILABLE.
+//! 1. It sends the alerts from the cursor on that match, many in one chunk. Each is its cursor and
+//!    the bytes that were encoded at ingest.
+//! 2. It reports lost alerts.
+//! 3. After the newest alert the call ends. With `follow` it waits for new alerts, for `until`, or
+//!    until a `position` is due.
+//! 4. When the server shuts down, or the connection is too old, a call that follows gets the alerts
+//!    up to then and ends with UNAVAILABLE.
 
 use std::time::Duration;
 
@@ -25,23 +25,23 @@ use crate::hub::{Alert, Gap, Next, Slice};
 use crate::proto::falconer::v1::{Lost, Position, WatchResponse, watch_response};
 use crate::query::{Arrivals, Selection};
 
-/// How many bytes of the log are looked at before others get their turn.
+/// The size of the log that is read before the task yields to others, in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// How often a call that is sent nothing else is told where it is.
+/// The time without another message after which a `position` is sent.
 const POSITION_EVERY: Duration = Duration::from_secs(15);
 
-/// How often the clock is looked at for `until`.
+/// The interval at which the clock is compared with `until`.
 const CLOCK_EVERY: Duration = Duration::from_millis(250);
 
-/// What a call asks for.
+/// The options of a call.
 #[derive(Debug)]
 pub(super) struct Watching {
     pub(super) next: u64,
     pub(super) selection: Selection,
     pub(super) follow: bool,
     pub(super) limit: Option<u64>,
-    /// Which fields are wanted, where not all are.
+    /// The fields to return. `None` is all.
     pub(super) fields: Option<Fields>,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Watching {
 pub(super) struct Watch {
     context: Context,
     watching: Watching,
-    /// Where a call that does not follow ends, or one that has to end.
+    /// The sequence number before which the call ends. `None` while it follows.
     end: Option<u64>,
     arrivals: Arrivals,
     position_due: Instant,
@@ -57,8 +57,8 @@ pub(super) struct Watch {
     subscribed: Option<Subscribed>,
 }
 
-/// `falconer.v1.WatchResponse` with an alert, whose bytes are there already: on the wire a message
-/// is like bytes.
+/// `falconer.v1.WatchResponse` with an alert that is encoded already. In protobuf's encoding an
+/// embedded message and bytes are the same.
 #[derive(Clone, PartialEq, Message)]
 struct Encoded {
     #[prost(message, optional, tag = "1")]
@@ -96,7 +96,7 @@ impl Watch {
         }
     }
 
-    /// The frames of the call's reply.
+    /// Returns the frames of the call's reply.
     pub(super) fn into_frames(self) -> impl Stream<Item = Result<Bytes, Status>> + Send + 'static {
         futures_util::stream::unfold(Some(self), |watch| async {
             let mut watch = watch?;
@@ -123,7 +123,7 @@ impl Watch {
                     if !frames.is_empty() {
                         return Ok(Some(self.sent(frames)));
                     }
-                    // A long way may hold nothing that passes.
+                    // The next match may be far away.
                     tokio::task::yield_now().await;
                 }
                 Next::Lost(gap) => {
@@ -143,8 +143,8 @@ impl Watch {
                     }
                 }
                 Next::CaughtUp if self.watching.follow => {
-                    let why = "the server is stopping, or the connection has reached its greatest \
-                               age; call again with `after`";
+                    let why = "the server is shutting down, or the connection has reached its \
+                               maximum age; call again with `after`";
                     return Err(Status::new(Code::Unavailable, why));
                 }
                 Next::CaughtUp => return Ok(None),
@@ -164,7 +164,7 @@ impl Watch {
         }
     }
 
-    /// The alerts of `slice` that pass, as frames.
+    /// Returns the frames of the alerts of `slice` that match, up to the call's limit.
     async fn take(&mut self, slice: &Slice) -> Bytes {
         let sifted = self.watching.selection.sift(slice).await;
         let most = self.watching.limit.unwrap_or(u64::MAX);
@@ -216,13 +216,13 @@ impl Watch {
         frames
     }
 
-    /// Whether no alert to come can be early enough.
+    /// Whether `until` has passed, so that no new alert can match.
     fn is_over(&self) -> bool {
         let now: Time = (self.context.now)();
         self.watching.selection.until.is_some_and(|until| now >= until)
     }
 
-    /// Waits for more; or gives the position, when it is time to tell.
+    /// Waits for new alerts. Returns a `position` if one is due.
     async fn wait(&mut self) -> Option<Bytes> {
         let now = Instant::now();
         let clock = match self.watching.selection.until {
@@ -237,7 +237,7 @@ impl Watch {
             () = sleep_until(clock.min(self.position_due)) => {}
         }
         waits(false);
-        // Nothing in between passes.
+        // Nothing in between matches.
         self.moved_to(self.arrivals.next(self.watching.next));
         if Instant::now() < self.position_due {
             return None;
