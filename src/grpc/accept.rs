@@ -1,5 +1,5 @@
-//! What is a gRPC request at all. Everything else is answered here, in HTTP's own terms, before
-//! any service sees it (gRPC over HTTP/2, "Requests"; grpc-go does the same).
+//! Rejects requests that are not gRPC, before any service sees them (gRPC over HTTP/2, "Requests";
+//! grpc-go does the same).
 //!
 //! | request | answer |
 //! |---|---|
@@ -21,7 +21,7 @@ use super::{Code, Status};
 
 const GRPC_PROTO: HeaderValue = HeaderValue::from_static("application/grpc+proto");
 
-/// Lets gRPC requests through and answers the others.
+/// Passes gRPC requests on and rejects others.
 #[derive(Debug, Clone)]
 pub struct Accept<S>(pub(super) S);
 
@@ -45,7 +45,7 @@ where
                 let reply = self.0.call(request);
                 Box::pin(async move {
                     let mut response = reply.await?;
-                    // The client named the subtype; the answer repeats it.
+                    // The client named the subtype, so the reply repeats it.
                     response.headers_mut().insert(CONTENT_TYPE, GRPC_PROTO);
                     Ok(response)
                 })
@@ -82,13 +82,14 @@ fn judge(method: &Method, content_type: Option<&HeaderValue>) -> Verdict {
         b"" => Verdict::Grpc,
         b"proto" => Verdict::GrpcProto,
         _ => refused(
-            Status::new(Code::Unimplemented, "only application/grpc+proto is spoken here")
+            Status::new(Code::Unimplemented, "only application/grpc+proto is supported")
                 .into_response(),
         ),
     }
 }
 
-/// What follows `application/grpc+`, without parameters; empty where nothing does, not even the `+`.
+/// Returns what follows `application/grpc+`, without parameters. Empty if there is no `+`, `None` if
+/// the content type is not gRPC.
 fn subtype(content_type: &[u8]) -> Option<&[u8]> {
     let (head, rest) = content_type.split_at_checked(b"application/grpc".len())?;
     if !head.eq_ignore_ascii_case(b"application/grpc") {
@@ -97,7 +98,7 @@ fn subtype(content_type: &[u8]) -> Option<&[u8]> {
     let rest = rest.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
     match rest.split_first() {
         None => Some(b""),
-        // A subtype of no name is none that we speak.
+        // An empty subtype is unsupported.
         Some((b'+', b"")) => Some(rest),
         Some((b'+', subtype)) => Some(subtype),
         Some(_) => None,

@@ -1,4 +1,4 @@
-//! Bodies of requests and replies.
+//! The bodies of requests and replies.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,22 +12,22 @@ use http_body_util::{BodyExt, Empty};
 
 use super::Status;
 
-/// A reply's body: frames, then trailers. It cannot fail: failure is a status in the trailers.
+/// A reply's body: frames, then trailers. It cannot fail. An error is a status in the trailers.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// A request's body, whatever connection it comes from.
+/// A request's body, from any kind of connection.
 pub type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body with nothing in it, known to be so at once: the reply is one HEADERS frame then.
+/// Returns a body that is known to be empty, so that the reply is one HEADERS frame.
 pub(super) fn empty() -> Body {
     Empty::new().boxed_unsync()
 }
 
-/// The frames `stream` gives, then its status as trailers: OK when it ends, else the error it
-/// gives last.
+/// Returns a body of the frames of `stream`, then a status as trailers: the stream's error, or OK
+/// when it ends.
 pub(super) fn frames<S>(stream: S) -> Body
 where
     S: Stream<Item = Result<Bytes, Status>> + Send + 'static,
@@ -36,7 +36,7 @@ where
 }
 
 struct Frames<S> {
-    /// Gone once the trailers are out, with whatever the call held.
+    /// Dropped with the trailers, to free what the call held.
     stream: Option<Pin<Box<S>>>,
 }
 

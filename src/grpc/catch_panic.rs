@@ -1,7 +1,6 @@
-//! A handler that panics ends its own call with INTERNAL, and nothing else.
+//! Ends only the call with INTERNAL if its handler panics.
 //!
-//! Nothing here is meant to panic; if it does all the same, the other calls on the connection are
-//! not to blame.
+//! No handler should panic. If one does, the other calls of the connection continue.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -20,7 +19,7 @@ use tower::Service;
 use super::body::Body;
 use super::{Code, Status};
 
-/// Turns panics of handlers and bodies into INTERNAL.
+/// Turns a panic of a handler or a body into INTERNAL.
 #[derive(Debug, Clone)]
 pub struct CatchPanic<S>(pub(super) S);
 
@@ -50,7 +49,7 @@ where
     }
 }
 
-/// Logs what the panic said; the client is told only that it happened.
+/// Logs the panic's message. The client gets no details.
 fn status(panic: &(dyn Any + Send)) -> Status {
     let message = panic
         .downcast_ref::<&str>()
@@ -58,11 +57,11 @@ fn status(panic: &(dyn Any + Send)) -> Status {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
     tracing::error!(message, "a call panicked");
-    Status::new(Code::Internal, "internal error; the server's log has more")
+    Status::new(Code::Internal, "internal error; see the server's log")
 }
 
 struct GuardedBody {
-    /// Gone after a panic.
+    /// `None` after a panic.
     inner: Option<Body>,
 }
 

@@ -1,7 +1,6 @@
-//! Compressed requests, as Falco's server took them: gzip and deflate, message by message.
+//! Decompresses request messages. Like Falco's server, it supports gzip and deflate.
 //!
-//! Replies are never compressed; that is always allowed, and blocks of alerts are shared between
-//! readers as they are.
+//! Replies are never compressed, which gRPC allows, because all readers share the encoded alerts.
 
 use std::io::Read;
 
@@ -14,35 +13,35 @@ use super::{Code, Status};
 pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub(super) const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// What requests may be compressed with, as we tell clients.
+/// The supported encodings of requests, for `grpc-accept-encoding`.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,deflate,gzip");
 
-/// How the messages of a call are compressed, where they say that they are.
+/// The compression of a call's messages. A flag in each message says whether it is compressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// Not at all.
+    /// No compression.
     #[default]
     Identity,
-    /// RFC 1952.
+    /// gzip (RFC 1952).
     Gzip,
-    /// RFC 1950, which gRPC calls deflate.
+    /// zlib (RFC 1950), which gRPC calls deflate.
     Deflate,
 }
 
-/// A compressed message that cannot be taken.
+/// The reason why a message cannot be decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InflateError {
-    /// It does not inflate.
+    /// The compressed data is invalid.
     Corrupt,
-    /// It inflates to more than the limit.
+    /// The decompressed message exceeds the limit.
     TooLarge,
 }
 
 impl Encoding {
-    /// The call's encoding.
+    /// Returns the call's encoding.
     ///
     /// # Errors
-    /// UNIMPLEMENTED when it is one we do not know.
+    /// UNIMPLEMENTED if it is unknown.
     pub fn of(headers: &HeaderMap) -> Result<Self, Status> {
         match headers.get(GRPC_ENCODING).map(HeaderValue::as_bytes) {
             None | Some(b"identity") => Ok(Self::Identity),
@@ -50,16 +49,15 @@ impl Encoding {
             Some(b"deflate") => Ok(Self::Deflate),
             Some(_) => Err(Status::new(
                 Code::Unimplemented,
-                "unknown grpc-encoding: grpc-accept-encoding lists what can be read",
+                "unknown grpc-encoding; grpc-accept-encoding lists the supported ones",
             )),
         }
     }
 
-    /// Inflates one message of at most `limit` bytes; what is longer is not inflated further than
-    /// to notice.
+    /// Decompresses one message. Stops one byte beyond `limit`, in bytes.
     ///
     /// # Errors
-    /// When it does not inflate, or to more than `limit`.
+    /// If the data is invalid, or the decompressed message exceeds `limit`.
     pub fn inflate(self, message: &[u8], limit: usize) -> Result<Bytes, InflateError> {
         let read = |reader: &mut dyn Read| {
             let mut plain = Vec::new();

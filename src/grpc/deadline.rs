@@ -1,7 +1,7 @@
-//! `grpc-timeout` over the whole call: the reply's head and every message of its body.
+//! Applies `grpc-timeout` to the whole call: the reply's head and every message of its body.
 //!
-//! When the time is up before the reply has begun, the call ends as Trailers-Only; later, its
-//! body ends with the same status behind the last whole message.
+//! If the timeout expires before the reply has begun, the reply is Trailers-Only. After that, the
+//! body ends with the same status after the last whole message.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -46,7 +46,7 @@ where
         };
         let reply = self.0.call(request);
         Box::pin(async move {
-            // A deadline beyond what the clock can name is none.
+            // A deadline that the clock cannot represent is no deadline.
             let Some(deadline) = Instant::now().checked_add(timeout) else { return reply.await };
             match tokio::time::timeout_at(deadline, reply).await {
                 Ok(response) => Ok(response?.map(|inner| {
@@ -60,11 +60,11 @@ where
 }
 
 fn exceeded() -> Status {
-    Status::new(Code::DeadlineExceeded, "the call's grpc-timeout is over")
+    Status::new(Code::DeadlineExceeded, "the call's grpc-timeout has expired")
 }
 
 struct TimedBody {
-    /// Gone once the deadline has ended the call.
+    /// `None` once the deadline has ended the call.
     inner: Option<(Body, Pin<Box<Sleep>>)>,
 }
 

@@ -1,37 +1,37 @@
 //! gRPC's framing: a flag, a length, a message (gRPC over HTTP/2, "Length-Prefixed-Message").
 //!
-//! [`Decoder`] takes a request body's chunks, cut anywhere, and gives its messages:
+//! [`Decoder`] takes the chunks of a request body, which may be cut anywhere, and returns messages:
 //!
-//! 1. Five bytes are gathered; the flag and the length are judged as soon as they are known,
-//!    before anything of the message is waited for or made room for.
-//! 2. The message's bytes are gathered, and inflated if the flag says so.
-//! 3. The end of the body is fine between messages and nowhere else.
+//! 1. It buffers the five bytes of the prefix. It checks flag and length before it waits for the
+//!    message or allocates memory for it.
+//! 2. It buffers the message, and decompresses it if the flag is set.
+//! 3. The body may end only between messages.
 //!
-//! After an error it gives nothing more. It holds at most one message and one chunk.
+//! After an error it returns no more messages. It holds at most one message and one chunk.
 
 use bytes::{Buf, Bytes, BytesMut};
 use prost::Message;
 
 use super::{Code, Encoding, InflateError, Status};
 
-/// The length of a message's prefix.
+/// The length of a message's prefix, in bytes.
 pub const PREFIX: usize = 5;
 
-/// Puts a message into a frame of its own.
+/// Encodes a message as one frame.
 ///
-/// A message longer than 4 GiB cannot be said on the wire; ours never are.
+/// A frame cannot have a message of more than 4 GiB. Falconer has none.
 #[must_use]
 pub fn encode(message: &impl Message) -> Bytes {
     let length = message.encoded_len();
     let mut frame = Vec::with_capacity(PREFIX + length);
     frame.push(0);
     frame.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    // Only a buffer that cannot grow makes encoding fail.
+    // Encoding fails only if the buffer cannot grow.
     let _ = message.encode(&mut frame);
     frame.into()
 }
 
-/// Takes chunks, gives messages.
+/// Decodes messages from chunks.
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
@@ -42,30 +42,30 @@ pub struct Decoder {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Gathering a prefix.
+    /// Buffering a prefix.
     Prefix,
-    /// Gathering a message.
+    /// Buffering a message.
     Message { compressed: bool, length: usize },
-    /// Nothing more after an error.
+    /// Failed; returns no more messages.
     Failed(FrameError),
 }
 
-/// A body that is not a sequence of messages we can take.
+/// The reason why a body cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// Only 0 and 1 mean something.
+    /// The flag is neither 0 nor 1.
     #[error("reserved bits are set in a message's compressed flag")]
     Flag,
-    /// A message says it is compressed, the call does not say how.
-    #[error("a message is compressed but grpc-encoding names no compression")]
+    /// A message is compressed, but the call has no `grpc-encoding`.
+    #[error("a message is compressed, but grpc-encoding names no compression")]
     NotNegotiated,
-    /// The message, or what it inflates to, is longer than the limit in bytes.
+    /// The message, compressed or decompressed, exceeds the limit in bytes.
     #[error("a message is longer than {0} bytes")]
     TooLarge(usize),
-    /// It does not inflate.
+    /// The compressed data is invalid.
     #[error("a compressed message is corrupt")]
     Corrupt,
-    /// The body ended before a message did.
+    /// The body ended in the middle of a message.
     #[error("the request ended in the middle of a message")]
     Truncated,
 }
@@ -84,22 +84,23 @@ impl From<FrameError> for Status {
 }
 
 impl Decoder {
-    /// A decoder of messages of at most `limit` bytes each, inflated.
+    /// Creates a decoder of messages of at most `limit` bytes each, decompressed.
     #[must_use]
     pub fn new(encoding: Encoding, limit: usize) -> Self {
         Self { limit, encoding, buffer: BytesMut::new(), state: State::Prefix }
     }
 
-    /// Takes the body's next chunk. Call [`Self::message`] until it has no more before the next.
+    /// Adds the body's next chunk. Before the next chunk, call [`Self::message`] until it returns
+    /// `None`.
     pub fn push(&mut self, chunk: impl Buf) {
         use bytes::BufMut;
         self.buffer.put(chunk);
     }
 
-    /// The next whole message, inflated.
+    /// Returns the next whole message, decompressed. `None` needs another chunk.
     ///
     /// # Errors
-    /// The first time the body turns out to be wrong, and every time after.
+    /// If the body is invalid. Every later call returns the same error.
     pub fn message(&mut self) -> Result<Option<Bytes>, FrameError> {
         loop {
             match self.state {
@@ -126,10 +127,10 @@ impl Decoder {
         }
     }
 
-    /// To be asked when the body has ended and [`Self::message`] has no more.
+    /// Checks the end of the body. Call it after [`Self::message`] has returned `None`.
     ///
     /// # Errors
-    /// When the body ended in the middle of a message, or was wrong before.
+    /// If the body ended in the middle of a message, or was invalid before.
     pub fn end(&self) -> Result<(), FrameError> {
         match self.state {
             State::Failed(error) => Err(error),
@@ -138,7 +139,7 @@ impl Decoder {
         }
     }
 
-    /// How many bytes are held, waiting for more.
+    /// Returns the number of buffered bytes.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.buffer.len()
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_messages() {
+    fn valid_bodies() {
         for (body, expected) in [
             (Vec::new(), vec![]),
             (frame(0, 0, b""), vec![&b""[..]]),
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_not() {
+    fn invalid_bodies() {
         let bomb = gzip(&[0; 10_000]);
         let bomb_length = u32::try_from(bomb.len()).unwrap();
         assert!(bomb.len() < LIMIT);
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_judged_before_its_message_comes() {
+    fn a_prefix_is_checked_before_its_message_arrives() {
         let mut decoder = Decoder::new(Encoding::Identity, LIMIT);
         decoder.push(&frame(1, 50, b"")[..]);
         assert_eq!(decoder.message(), Err(FrameError::NotNegotiated));

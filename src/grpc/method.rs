@@ -1,4 +1,4 @@
-//! The four call shapes, each as a function from messages to messages.
+//! The four call shapes. Each makes a method from a function on messages.
 //!
 //! | shape | requests | replies |
 //! |---|---|---|
@@ -7,9 +7,9 @@
 //! | [`client_streaming`] | a stream | one |
 //! | [`bidirectional`] | a stream | a stream |
 //!
-//! A handler returns its reply, or the status the call ends with. Streams give *frames*: a chunk
-//! may hold one framed message ([`frame::encode`]) or many that were framed before, so that what
-//! is shared between calls is written without being touched.
+//! A handler returns its reply, or the status that the call ends with. A stream returns frames. A
+//! chunk has one frame ([`frame::encode`]), or many that were encoded before, so that calls share
+//! encoded alerts without a copy.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ use super::compression::{ACCEPTED, GRPC_ACCEPT_ENCODING};
 use super::status::GRPC;
 use super::{Encoding, Request, Requests, Status, frame};
 
-/// A call's reply in the making.
+/// A call's reply, as a future.
 type Reply = Pin<Box<dyn Future<Output = Result<Body, Status>> + Send>>;
 
 /// A method of any shape.
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Method {
 }
 
 impl Method {
-    /// Answers one call, whose messages may have `limit` bytes.
+    /// Answers one call. Its request messages may have at most `limit` bytes.
     pub(super) async fn call(
         self,
         request: http::Request<RequestBody>,
@@ -63,7 +63,7 @@ impl Method {
     }
 }
 
-/// One request, one reply.
+/// Makes a method with one request and one reply.
 pub fn unary<Q, A, H, F>(handler: H) -> Method
 where
     Q: Message + Default + 'static,
@@ -77,7 +77,7 @@ where
     })
 }
 
-/// One request, a stream of replies.
+/// Makes a method with one request and a stream of replies.
 pub fn server_streaming<Q, S, H, F>(handler: H) -> Method
 where
     Q: Message + Default + 'static,
@@ -91,7 +91,7 @@ where
     })
 }
 
-/// A stream of requests, one reply.
+/// Makes a method with a stream of requests and one reply.
 pub fn client_streaming<Q, A, H, F>(handler: H) -> Method
 where
     Q: Message + Default + 'static,
@@ -105,7 +105,7 @@ where
     })
 }
 
-/// A stream of requests, a stream of replies.
+/// Makes a method with a stream of requests and a stream of replies.
 pub fn bidirectional<Q, S, H, F>(handler: H) -> Method
 where
     Q: Message + Default + 'static,

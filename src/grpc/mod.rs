@@ -1,17 +1,17 @@
-//! gRPC over HTTP/2 by hand, on `http` types: everything between an HTTP/2 stream and a
-//! function from messages to messages. It knows no event and no method by name.
+//! gRPC over HTTP/2, written by hand on `http` types: everything between an HTTP/2 stream and a
+//! function on messages. It does not know alerts, and no method by name.
 //!
-//! From the outside in, and why each layer stands where it does ([`serve`] wires them):
+//! The layers from the outside in, and why they are in this order ([`serve`] wires them):
 //!
-//! 1. [`catch_panic`]: catches what any layer or handler lets out.
-//! 2. [`accept`]: what is no gRPC request is answered in HTTP's terms, before anything reads it.
-//! 3. [`deadline`]: `grpc-timeout` runs over all that follows, including the reply's body.
-//! 4. [`router`]: from the path to a [`method`], or to a service that somebody else wrote.
-//! 5. [`method`]: the four call shapes; [`request`] reads messages, [`frame`] cuts them out of
-//!    chunks, [`compression`] inflates them; [`body`] ends with a [`status`].
+//! 1. [`catch_panic`] catches panics of all layers and handlers.
+//! 2. [`accept`] rejects requests that are not gRPC, before anything reads them.
+//! 3. [`deadline`] applies `grpc-timeout` to all that follows, the reply's body included.
+//! 4. [`router`] finds the [`method`] of a path, or a mounted service.
+//! 5. [`method`] has the four call shapes. [`request`] reads messages, [`frame`] decodes them from
+//!    chunks, [`compression`] decompresses them. [`body`] ends with a [`status`].
 //!
-//! The service is infallible: every failure leaves as a status, so that hyper never has to reset
-//! a stream for us.
+//! The service is infallible. Every error is a status, so hyper never resets a stream because of
+//! one.
 
 pub mod accept;
 mod body;
@@ -39,7 +39,7 @@ pub use request::{MAX_REQUEST, Request, Requests};
 pub use router::{Mounted, Router};
 pub use status::{Code, Status, percent_encode};
 
-/// A gRPC server's service: `router` behind every layer.
+/// Returns the service of a gRPC server: `router` behind all layers.
 pub fn serve(
     router: Router,
 ) -> impl Service<

@@ -1,4 +1,4 @@
-//! The request side of a call: messages out of a body, as many as the call's shape allows.
+//! Reads the messages of a request's body, as many as the call shape allows.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -12,19 +12,20 @@ use super::body::RequestBody;
 use super::frame::Decoder;
 use super::{Code, Encoding, Status};
 
-/// The longest request message, in bytes, unless a router says otherwise: every request of ours is an empty message, or a short
-/// text; gRPC's own default, 4 MiB, would only be room for an attacker.
+/// The default limit of a request message, in bytes. [`super::Router::max_request`] changes it.
+/// Falconer's requests are empty or a short text. gRPC's default, 4 MiB, would only help attackers.
 pub const MAX_REQUEST: usize = 64 << 10;
 
-/// How long a call of one request may take to send it whole. Longer is a stalled or hostile peer.
+/// The timeout for the whole request of a call with one request. A peer that takes longer is
+/// stalled or hostile.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// What a handler gets to see of a call.
+/// A call, as a handler gets it.
 #[derive(Debug)]
 pub struct Request<T> {
-    /// Request metadata, as HTTP headers.
+    /// The request metadata, as HTTP headers.
     pub metadata: HeaderMap,
-    /// What the connection knows of its peer.
+    /// What the connection adds, such as the peer's name.
     pub extensions: Extensions,
     /// The message, or the stream of messages.
     pub message: T,
@@ -43,25 +44,25 @@ impl<T: Message + Default> Requests<T> {
         Self { body, decoder: Decoder::new(encoding, limit), message: PhantomData }
     }
 
-    /// The next message; `None` after the client has finished sending.
+    /// Returns the next message, or `None` after a half-close.
     ///
     /// # Errors
-    /// INTERNAL or RESOURCE_EXHAUSTED when the body is not a sequence of such messages; CANCELLED
-    /// when the client is gone.
+    /// INTERNAL if the body or a message is invalid, RESOURCE_EXHAUSTED if a message is too long,
+    /// CANCELLED if the client has disconnected.
     pub async fn next(&mut self) -> Result<Option<T>, Status> {
         match self.bytes().await? {
             Some(message) => T::decode(message)
                 .map(Some)
-                .map_err(|_| Status::new(Code::Internal, "a request message does not decode")),
+                .map_err(|_| Status::new(Code::Internal, "cannot decode a request message")),
             None => Ok(None),
         }
     }
 
-    /// The one message of a call that has one.
+    /// Returns the message of a call with one request.
     ///
     /// # Errors
     /// UNIMPLEMENTED for none or several (grpc/grpc `doc/statuscodes.md`, cardinality violation),
-    /// DEADLINE_EXCEEDED when it does not come; else as [`Self::next`].
+    /// DEADLINE_EXCEEDED after 10 s (`REQUEST_TIME`), or as [`Self::next`].
     pub(super) async fn only(mut self) -> Result<T, Status> {
         let read = async {
             let message = self.next().await?.ok_or_else(|| cardinality("no request message"))?;
@@ -77,13 +78,13 @@ impl<T: Message + Default> Requests<T> {
         })
     }
 
-    /// Reads and forgets whatever the client sends, until it finishes.
+    /// Reads and discards requests until the client half-closes.
     ///
     /// # Errors
     /// As [`Self::next`].
     pub async fn drain(mut self) -> Result<(), Status> {
         while self.bytes().await?.is_some() {
-            // Messages that are already here are no reason to keep the thread from others.
+            // Lets other tasks run while many messages are buffered.
             tokio::task::consume_budget().await;
         }
         Ok(())
@@ -95,9 +96,9 @@ impl<T: Message + Default> Requests<T> {
                 return Ok(Some(message));
             }
             match self.body.frame().await {
-                // Request trailers mean nothing in gRPC.
+                // gRPC has no request trailers; they are ignored.
                 Some(Ok(frame)) => self.decoder.push(frame.into_data().unwrap_or_default()),
-                Some(Err(_)) => return Err(Status::new(Code::Cancelled, "the client is gone")),
+                Some(Err(_)) => return Err(Status::new(Code::Cancelled, "the client has disconnected")),
                 None => {
                     self.decoder.end()?;
                     return Ok(None);

@@ -1,7 +1,7 @@
-//! From a path to a method: exact bytes, `/package.Service/Method`.
+//! Finds the method of a path, `/package.Service/Method`, which must match byte for byte.
 //!
-//! Services that others wrote (reflection, health) are mounted whole, by their name; everything
-//! unknown is UNIMPLEMENTED with HTTP status 200, as the specification wants it.
+//! Services of tonic (reflection, health) are mounted by name. An unknown method is UNIMPLEMENTED
+//! with HTTP status 200, as gRPC specifies.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -17,10 +17,10 @@ use tower::{Service, ServiceExt};
 use super::body::{Body, RequestBody};
 use super::{Code, MAX_REQUEST, Method, Status};
 
-/// A service that takes whatever is asked of it.
+/// A mounted service: it gets all requests with its name.
 pub type Mounted = BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible>;
 
-/// All the methods a server has.
+/// The methods of a server.
 #[derive(Debug, Clone, Default)]
 pub struct Router(Arc<Table>);
 
@@ -29,7 +29,7 @@ struct Table {
     methods: HashMap<&'static str, Method>,
     mounted: HashMap<&'static str, Mounted>,
     hints: HashMap<&'static str, &'static str>,
-    /// The longest request message, in bytes; [`MAX_REQUEST`] unless it is said.
+    /// The limit of a request message, in bytes. The default is [`MAX_REQUEST`].
     max_request: Option<usize>,
 }
 
@@ -41,21 +41,21 @@ impl Router {
         self
     }
 
-    /// Adds all methods of a service by its full name, `package.Service`.
+    /// Adds a service with all its methods by its full name, `package.Service`.
     #[must_use]
     pub fn mount(mut self, service: &'static str, mounted: Mounted) -> Self {
         Arc::make_mut(&mut self.0).mounted.insert(service, mounted);
         self
     }
 
-    /// Takes request messages of up to `bytes`, instead of [`MAX_REQUEST`].
+    /// Accepts request messages of at most `bytes`, instead of [`MAX_REQUEST`].
     #[must_use]
     pub fn max_request(mut self, bytes: usize) -> Self {
         Arc::make_mut(&mut self.0).max_request = Some(bytes);
         self
     }
 
-    /// What to tell a client that calls `path`, a method that is gone.
+    /// Sets the status message for calls of `path`, a method that no longer exists.
     #[must_use]
     pub fn gone(mut self, path: &'static str, hint: &'static str) -> Self {
         Arc::make_mut(&mut self.0).hints.insert(path, hint);
@@ -66,7 +66,7 @@ impl Router {
         match self.0.hints.get(path) {
             Some(hint) => Status::new(Code::Unimplemented, *hint),
             None => {
-                /// Paths are the peer's; a message that repeats one stays short.
+                /// The longest path that a message repeats, in characters. A peer chooses the path.
                 const SHOWN: usize = 100;
                 let shown: String = path.chars().take(SHOWN).collect();
                 Status::new(Code::Unimplemented, format!("unknown method {shown}"))

@@ -1,8 +1,8 @@
-//! How a call ends: a code and a message, as trailers or instead of a reply.
+//! The status of a call: a code and a message, as trailers or in place of a reply.
 //!
-//! `grpc-message` is UTF-8 with everything outside 0x20 to 0x7E, and `%`, percent-encoded (gRPC
-//! over HTTP/2, "Status-Message"); so line breaks and escapes that a peer sent cannot leave as
-//! such. It is cut at [`MAX_MESSAGE`]: clients accept 8 KiB of headers in all.
+//! `grpc-message` is UTF-8. `%` and every byte outside 0x20 to 0x7E are percent-encoded (gRPC over
+//! HTTP/2, "Status-Message"), so a message never repeats a peer's line breaks or escapes as they
+//! are. It is cut at [`MAX_MESSAGE`], because clients accept 8 KiB of headers in all.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::body::{self, Body};
 
-/// The longest message put on the wire, in bytes before encoding.
+/// The longest message that is sent, in bytes before encoding.
 const MAX_MESSAGE: usize = 1024;
 
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// The content type of every reply that does not repeat a client's `+proto`.
+/// The content type of replies, unless they repeat a client's `+proto`.
 pub(super) const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// gRPC's status codes (grpc/grpc `doc/statuscodes.md`).
@@ -43,7 +43,7 @@ pub enum Code {
     Unauthenticated = 16,
 }
 
-/// How a call ends.
+/// The status that a call ends with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code:?}: {message}")]
 pub struct Status {
@@ -55,24 +55,24 @@ impl Status {
     /// Success.
     pub const OK: Self = Self { code: Code::Ok, message: Cow::Borrowed("") };
 
-    /// A status with a message for the person at the other end.
+    /// Creates a status. The message is for the user of the client.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into() }
     }
 
-    /// The code.
+    /// Returns the code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The message, as text.
+    /// Returns the message, not encoded.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// As the trailers of a call that has begun.
+    /// Returns the status as the trailers of a reply that has begun.
     #[must_use]
     pub fn trailers(&self) -> HeaderMap {
         let mut trailers = HeaderMap::with_capacity(2);
@@ -80,7 +80,8 @@ impl Status {
         trailers
     }
 
-    /// As a whole reply ("Trailers-Only"): one HEADERS frame that ends the stream.
+    /// Returns the status as a whole reply ("Trailers-Only"): one HEADERS frame that ends the
+    /// stream.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
         let mut response = Response::new(body::empty());
@@ -99,7 +100,7 @@ impl Status {
     }
 }
 
-/// Encodes `message` for `grpc-message`, cut at a character boundary.
+/// Percent-encodes `message` for `grpc-message`, and cuts it at a character boundary.
 #[must_use]
 pub fn percent_encode(message: &str) -> String {
     let end = message.floor_char_boundary(MAX_MESSAGE);
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_decimal_without_leading_zeros_and_ok_is_said_too() {
+    fn codes_are_decimal_without_leading_zeros_and_ok_is_zero() {
         assert_eq!(Status::OK.trailers()["grpc-status"], "0");
         assert!(!Status::OK.trailers().contains_key("grpc-message"));
         let trailers = Status::new(Code::Unauthenticated, "100% \r\nSet-Cookie: é").trailers();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_only_is_http_200_with_nothing_behind_it() {
+    fn trailers_only_is_http_200_without_a_body() {
         let response = Status::new(Code::Unimplemented, "no").into_response();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "application/grpc");
@@ -154,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn messages_decode_to_what_they_were(message in ".{0,200}") {
+        fn encoded_messages_decode_to_the_original(message in ".{0,200}") {
             let encoded = percent_encode(&message);
             prop_assert!(encoded.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
             prop_assert_eq!(percent_decode(&encoded), message);

@@ -1,7 +1,7 @@
-//! `grpc-timeout`: how long the client will wait for the whole call.
+//! Parses `grpc-timeout`, the client's timeout for the whole call.
 //!
-//! One to eight digits and a unit (gRPC over HTTP/2, "Timeout"); anything else is the client's
-//! mistake. A sign is not a digit, although integer parsers take one.
+//! The grammar is one to eight digits and a unit (gRPC over HTTP/2, "Timeout"). It allows no sign,
+//! although integer parsers do.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use http::HeaderMap;
 
 use super::{Code, Status};
 
-/// The call's timeout, if the client set one.
+/// Returns the call's timeout, if the client set one.
 ///
 /// # Errors
-/// INTERNAL when the header is there and is not a timeout.
+/// INTERNAL if the header is not a timeout.
 pub fn of(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     match parse(value.as_bytes()) {
         Some(timeout) => Ok(Some(timeout)),
         None => Err(Status::new(
             Code::Internal,
-            "malformed grpc-timeout: 1 to 8 digits and one of H M S m u n are expected",
+            "malformed grpc-timeout: expected 1 to 8 digits and one of H M S m u n",
         )),
     }
 }
 
-/// Reads a timeout; the largest, 99,999,999 hours, is over 11,000 years and still a `Duration`.
+/// Parses a timeout. The largest, 99,999,999 hours or over 11,000 years, fits a `Duration`.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
@@ -49,7 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_unit_and_the_extremes() {
+    fn valid_timeouts_of_every_unit() {
         for (text, expected) in [
             ("1H", Duration::from_secs(3600)),
             ("99999999H", Duration::from_secs(99_999_999 * 3600)),
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timeout_is_refused() {
+    fn invalid_timeouts_are_rejected() {
         for text in
             ["", "S", "1", "1s", "+5S", "-1S", "1.5S", "123456789S", " 1S", "1S ", "1SS", "é"]
         {

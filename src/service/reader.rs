@@ -31,8 +31,8 @@ use crate::query::{Arrivals, Selection};
 /// stalled readers cost this much memory for each open call.
 const CHUNK: usize = 64 << 10;
 
-/// A smaller chunk, in bytes, is filled up with the alerts that follow. Copying some kilobytes costs
-/// less than another HTTP/2 frame and another write.
+/// A smaller chunk, in bytes, is filled up with the alerts that follow. Copying some kilobytes
+/// costs less than another HTTP/2 frame and another write.
 const SMALL: usize = 16 << 10;
 
 /// The time in which a call that must end may still send alerts. It is shorter than the time in
@@ -380,5 +380,5 @@ async fn finished(requests: &mut Option<Drain>) -> Result<(), Status> {
     let Some(drain) = requests else { return Ok(()) };
     let ended = drain.await;
     *requests = None;
-    ended.unwrap_or_else(|_| Err(Status::new(Code::Internal, "cannot read the requests of the call")))
+    ended.unwrap_or_else(|_| Err(Status::new(Code::Internal, "cannot read the requests")))
 }
