@@ -1,49 +1,53 @@
-//! Falconer takes Falco's alerts in and serves Falco's gRPC API out.
+//! Falconer receives Falco's alerts and serves Falco's gRPC API.
 //!
-//! This file is the map. Each room is a folder, or a file, that says first what it does and what it
-//! refuses; the arrows are who may import whom, and `tests/rooms.rs` holds them.
+//! This file is the map of the code. Each room is a folder or a file. Its first lines say what it
+//! does and what it refuses. The arrows say who may import whom; `tests/rooms.rs` checks them.
 //!
 //! ```text
 //!            ingest ──► event ──► hub ◄── service ──► grpc
 //!   stdin, child, file,  decode,   the log       outputs, version,     framing, status,
-//!   what HTTP was posted encode    of blocks     health, reflection    timeout, metadata
+//!   POST                 encode    of blocks     health, reflection    timeout, metadata
 //!                                   ▲
-//!                 gateway ◄── server (knows them all) ──► net: sockets, TLS, HTTP/2
+//!                 gateway ◄── server (wires all) ───────► net: sockets, TLS, HTTP/2
 //!                                   ▲
 //!                                 config ◄── falco.yaml, -o, environment
 //!
-//!            envelope ──► event: what wraps an alert's line, for ingest and client
-//!            query ──► filter, hub, event: what may be asked of the log, for service and server
-//!            seldom: lines of the log that others can cause, not too many; for net and service
+//!            envelope ──► event: unwraps the line of an alert, for ingest and client
+//!            query ──► filter, hub, event: starts, limits and filters, for service and server
+//!            seldom: rate-limits log lines that a peer can cause, for net and service
 //!            filter ──► event: Falco's condition language, for query
 //!
-//!   for the command line alone:
-//!            check: what a start would find wrong      certs: certificates for mutual TLS
-//!            client: questions to a server that runs
+//!   for the command line only:
+//!            check: what is wrong with a configuration      certs: certificates for mutual TLS
+//!            client: commands that talk to a running server
 //! ```
 //!
 //! # The path of an alert
 //!
-//! 1. [`ingest`] reads records of bounded length, as many as are there. What is no alert itself is
-//!    opened by [`envelope`], for the alert in it.
-//! 2. [`event`] decodes each line once and encodes the gRPC frame once; the JSON line is kept as
-//!    it came.
-//! 3. [`hub`] numbers the alerts and appends them as an immutable block; nothing waits for a
+//! 1. [`ingest`] reads as many records as are available, each of bounded length. If a record is no
+//!    alert, [`envelope`] looks for the alert in it.
+//! 2. [`event`] decodes each line once and encodes the gRPC frame once. The JSON line stays as it
+//!    is.
+//! 3. [`hub`] numbers the alerts and appends them as an immutable block, without waiting for a
 //!    reader.
-//! 4. A subscriber is a cursor: [`service`] reads shared slices of blocks from it on, [`query`] sifts
-//!    them where it has a filter, and [`grpc`] writes them as flow control allows.
-//! 5. A reader that fell behind what is retained is told exactly what it missed.
+//! 4. A subscriber is a cursor. [`service`] reads shared slices of blocks from it, [`query`]
+//!    evaluates its filter, and [`grpc`] writes the frames as flow control allows.
+//! 5. A reader whose cursor is older than the log gets the exact number of alerts that it lost.
 //!
 //! # Who may import whom
 //!
-//! `certs`, `event`, `grpc`, `seldom` and the `gateway` crate import nothing of ours, `net` only
-//! `seldom`. `envelope`, `filter` and `hub` may import `event`; `ingest` may import `envelope`,
-//! `event` and `hub`; `query` may
-//! import `event`, `filter` and `hub`; `service` may import these four, `grpc` and `seldom`; `config`
-//! sees each room's own `Config` and nothing else; `check` may import `config` and what it names
-//! (`ingest`, `net`) and `grpc`; `server` may import everything but the commands; `client` may import
-//! `envelope`, `event`, `filter` and `query`, and of `ingest` what follows a file and cuts lines: a file is
-//! followed in one way only.
+//! | room | may import |
+//! |---|---|
+//! | `certs`, `event`, `grpc`, `seldom`, the `gateway` crate | no other room |
+//! | `net` | `seldom` |
+//! | `envelope`, `filter`, `hub` | `event` |
+//! | `ingest` | `envelope`, `event`, `hub` |
+//! | `query` | `event`, `filter`, `hub` |
+//! | `service` | `event`, `filter`, `grpc`, `hub`, `query`, `seldom` |
+//! | `config` | the `Config` of each room |
+//! | `check` | `config`, `grpc`, `ingest`, `net` |
+//! | `server` | every room but the commands and `seldom` |
+//! | `client` | `envelope`, `event`, `filter`, `query`; of `ingest`, following files and cutting lines, which exist only once |
 
 pub mod certs;
 pub mod check;
@@ -61,10 +65,10 @@ mod seldom;
 pub mod server;
 pub mod service;
 
-/// The types of `proto/`, made by prost, and the descriptors that reflection serves.
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "made by prost-build")]
+/// The types of `proto/`, generated by prost, and the descriptors that reflection serves.
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated by prost-build")]
 pub mod proto {
-    /// Falco's own packages.
+    /// Falco's packages.
     pub mod falco {
         pub mod schema {
             include!(concat!(env!("OUT_DIR"), "/falco.schema.rs"));
@@ -77,14 +81,14 @@ pub mod proto {
         }
     }
 
-    /// Our own package.
+    /// Falconer's package.
     pub mod falconer {
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/falconer.v1.rs"));
         }
     }
 
-    /// The file descriptor set of everything above, comments included.
+    /// The descriptors of these packages, comments included.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
 

@@ -1,18 +1,17 @@
-//! Lines of the log that somebody else can cause as often as they like: no more of them than
-//! somebody reads, and how many there would have been.
+//! Rate-limits log lines that a peer can cause as often as it likes, and counts those left out.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many are told in each [`PERIOD`]; the others are counted.
+/// The limit of lines in each [`PERIOD`]. The others are counted.
 const TOLD: u32 = 10;
 
-/// The time after which they are told again, with how many were not.
+/// The period of the limit. The first line of a period reports how many were left out before.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// One kind of line.
+/// The limiter of one kind of log line.
 #[derive(Debug, Default)]
 pub(crate) struct Seldom(Mutex<Period>);
 
@@ -24,7 +23,8 @@ struct Period {
 }
 
 impl Seldom {
-    /// Counts one. `None` when it is not to be told, else how many were not told before it.
+    /// Counts a line. Returns `None` if it must be left out, otherwise the number of lines left out
+    /// since the last one.
     pub(crate) fn due(&self) -> Option<u64> {
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut untold = 0;
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn ten_a_minute_are_told_and_the_rest_is_counted() {
+    async fn ten_lines_a_minute_are_logged_and_others_counted() {
         let seldom = Seldom::default();
         let told = |count| (0..count).filter_map(|_| seldom.due()).collect::<Vec<_>>();
         assert_eq!(told(25), [0; 10]);

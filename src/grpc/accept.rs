@@ -88,8 +88,8 @@ fn judge(method: &Method, content_type: Option<&HeaderValue>) -> Verdict {
     }
 }
 
-/// Returns what follows `application/grpc+`, without parameters. Empty if there is no `+`, `None` if
-/// the content type is not gRPC.
+/// Returns what follows `application/grpc+`, without parameters. Empty if there is no `+`, `None`
+/// if the content type is not gRPC.
 fn subtype(content_type: &[u8]) -> Option<&[u8]> {
     let (head, rest) = content_type.split_at_checked(b"application/grpc".len())?;
     if !head.eq_ignore_ascii_case(b"application/grpc") {

@@ -48,7 +48,7 @@ impl<T: Message + Default> Requests<T> {
     ///
     /// # Errors
     /// INTERNAL if the body or a message is invalid, RESOURCE_EXHAUSTED if a message is too long,
-    /// CANCELLED if the client has disconnected.
+    /// CANCELLED if the client has cancelled the call or disconnected.
     pub async fn next(&mut self) -> Result<Option<T>, Status> {
         match self.bytes().await? {
             Some(message) => T::decode(message)
@@ -98,7 +98,7 @@ impl<T: Message + Default> Requests<T> {
             match self.body.frame().await {
                 // gRPC has no request trailers; they are ignored.
                 Some(Ok(frame)) => self.decoder.push(frame.into_data().unwrap_or_default()),
-                Some(Err(_)) => return Err(Status::new(Code::Cancelled, "the client has disconnected")),
+                Some(Err(_)) => return Err(Status::new(Code::Cancelled, "the call was cancelled")),
                 None => {
                     self.decoder.end()?;
                     return Ok(None);
