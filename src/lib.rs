@@ -8,7 +8,7 @@
 //!   stdin, child, file,  decode,   the log       outputs, version,     framing, status,
 //!   POST                 encode    of blocks     health, reflection    timeout, metadata
 //!                                   ▲
-//!                 gateway ◄── server (wires all) ───────► net: sockets, TLS, HTTP/2
+//!                 gateway ◄── server (wires all) ──► net: sockets, TLS, HTTP/2
 //!                                   ▲
 //!                                 config ◄── falco.yaml, -o, environment
 //!
@@ -46,8 +46,8 @@
 //! | `service` | `event`, `filter`, `grpc`, `hub`, `query`, `seldom` |
 //! | `config` | the `Config` of each room |
 //! | `check` | `config`, `grpc`, `ingest`, `net` |
-//! | `server` | every room but the commands and `seldom` |
-//! | `client` | `envelope`, `event`, `filter`, `query`; of `ingest`, following files and cutting lines, which exist only once |
+//! | `server` | every room but `envelope`, `seldom` and the commands |
+//! | `client` | `envelope`, `event`, `filter`, `query`; of `ingest`, to follow files and cut lines |
 
 pub mod certs;
 pub mod check;

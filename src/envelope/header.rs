@@ -1,10 +1,10 @@
-//! What stands before an alert in a line, and the words it is made of.
+//! The header before an alert in a line, and the parsing of its words.
 
 use super::join::Share;
 use super::{Beside, Kind};
 use crate::event::Time;
 
-/// A header, and what follows it.
+/// A header, and the rest of the line.
 #[derive(Debug)]
 pub(super) struct Header<'a> {
     pub(super) kind: Kind,
@@ -19,7 +19,7 @@ impl<'a> Header<'a> {
         Self { kind, time: None, hostname: None, share: None, rest }
     }
 
-    /// What it says, and where it says nothing what the layers outside of it do.
+    /// Returns the header's values, with those of the outer layers where it has none.
     pub(super) fn beside(&self, outer: &Beside) -> Beside {
         Beside {
             kind: outer.kind.or(Some(self.kind)),
@@ -30,15 +30,15 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What comes before the first blank, and what comes after it.
+/// Splits at the first space. Returns what is before and after it.
 pub(super) fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (word, rest) = bytes.split_at_checked(memchr::memchr(b' ', bytes)?)?;
     Some((word, rest.get(1..)?))
 }
 
-/// A name that a machine, a pod or a container can have, or an address.
+/// Returns `name` if it can be the name of a host, a pod or a container, or an address.
 pub(super) fn machine(name: &[u8]) -> Option<&str> {
-    /// RFC 5424, section 6.2.4, and DNS.
+    /// The longest name, in bytes (RFC 5424, section 6.2.4, and DNS).
     const LONGEST: usize = 255;
     let usual = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:%".contains(byte);
     let known = name.len() <= LONGEST

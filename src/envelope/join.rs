@@ -1,36 +1,36 @@
-//! Lines that a runtime cut into parts: of standard output and of standard error one line each may
-//! be under way, as long as [`MAX_RECORD`] at most.
+//! Joins the parts of lines that a runtime cut. It holds one line of standard output and one of
+//! standard error at a time, each of at most [`MAX_RECORD`].
 //!
-//! The memory of a line goes with the line. A line whose end never comes is given up when another
-//! begins in its place, and counted.
+//! The memory is freed with the line. A line without its last part is dropped and counted when
+//! another line begins in its place.
 
 use super::{Beside, Kind, Stream};
 use crate::event::MAX_RECORD;
 
-/// A line's part in a longer one.
+/// The description of a part of a longer line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Parts of different kinds are never one line.
+    /// Parts of different kinds never belong to one line.
     pub(super) kind: Kind,
     pub(super) stream: Stream,
-    /// Whose output it is, where the record says; a hash.
+    /// The hash of the owner of the output, if the record names it.
     pub(super) of: u64,
     /// Whether more parts follow.
     pub(super) more: bool,
-    /// Whether that is a guess, which an alert that is whole refutes.
+    /// Whether `more` is a guess, which is wrong if the part is a whole alert.
     pub(super) doubtful: bool,
 }
 
-/// What a part came to.
+/// The result of adding a part.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Joined {
     /// More parts follow.
     Held,
-    /// It is the whole line.
+    /// The part is the whole line.
     Alone,
-    /// The last part of this line, with what stood beside the first.
+    /// The part ends this line. The values are those of the first part's record.
     Whole(Vec<u8>, Beside),
-    /// The last part of a line that was too long.
+    /// The part ends a line that was too long.
     TooLarge,
 }
 
@@ -45,22 +45,21 @@ pub(super) struct Joins {
 struct Join {
     kind: Kind,
     of: u64,
-    /// Empty from when it was too long.
+    /// Empty once the line is too long.
     text: Vec<u8>,
     too_large: bool,
     beside: Beside,
 }
 
 impl Joins {
-    /// Takes a part.
+    /// Adds a part.
     pub(super) fn add(&mut self, share: Share, text: &[u8], beside: &Beside) -> Joined {
         let slot = match share.stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
         match slot.take_if(|join| !join.is_of(share)) {
-            // Of one stream there is one line at a time; another's whole line is no reason to give
-            // one up.
+            // The other owner's line is whole, so the held line need not be dropped for it.
             Some(other) if !share.more => {
                 *slot = Some(other);
                 return Joined::Alone;
@@ -92,7 +91,7 @@ impl Joins {
         }
     }
 
-    /// Whether the beginning of this part's line is held.
+    /// Whether earlier parts of this part's line are held.
     pub(super) fn awaits(&self, share: Share) -> bool {
         let slot = match share.stream {
             Stream::Stdout => &self.stdout,
@@ -101,7 +100,7 @@ impl Joins {
         slot.as_ref().is_some_and(|join| join.is_of(share))
     }
 
-    /// Counts a line that came to nothing.
+    /// Counts a dropped line.
     pub(super) fn give_up(&mut self) {
         self.given_up += 1;
     }

@@ -1,21 +1,21 @@
-//! Alerts in what carries logs: a line in, the alert and what the line says beside it out.
+//! Extracts an alert from a line that wraps it, with the time, host and stream that the line adds.
 //!
 //! Container runtimes, journals, syslog and log shippers wrap a line of Falco's in one of theirs.
-//! [`Envelopes::open`] takes what [`crate::event::read`] rejected, takes one layer off after the
-//! other, at most [`DEEPEST`], and hands on the alert inside.
+//! [`Envelopes::open`] takes a line that [`crate::event::read`] rejected. It removes one layer
+//! after the other, at most [`DEEPEST`], and returns the alert inside.
 //!
-//! | file | opens |
+//! | file | reads |
 //! |---|---|
 //! | `text` | lines that begin with a header: CRI, `kubectl logs`, `docker compose logs`, fluentd |
-//! | `syslog` | syslog's headers: those of RFC 3164, RFC 5424, rsyslog's files and `journalctl`'s text |
+//! | `syslog` | the headers of RFC 3164, RFC 5424, rsyslog's files and `journalctl`'s text |
 //! | `object` | JSON records: docker's `json-file`, `journalctl -o json`, shippers, CloudEvents |
-//! | `join` | what a runtime cut into parts, put together again |
-//! | `times` | points in time as these write them |
+//! | `join` | the parts of a line that a runtime cut |
+//! | `times` | the formats of time in all of these |
 //!
-//! Nothing is guessed: a layer comes off only where its header or its key is known, and what is
-//! inside counts only if it is an alert by itself. There is no IO, no clock and no logging here; a
-//! line costs a few readings of it, and what is held between lines is bounded by
-//! [`event::MAX_RECORD`] for each of standard output and standard error.
+//! Nothing is guessed. A layer is removed only if its header or key is known, and its content
+//! counts only if it is an alert by itself. There is no IO, no clock and no logging. A line is read
+//! a few times. Between lines, at most [`event::MAX_RECORD`] is held for each of standard output
+//! and standard error.
 
 mod header;
 mod join;
@@ -31,39 +31,39 @@ use header::Header;
 use join::{Joined, Joins, Share};
 use object::Object;
 
-/// How many layers are opened: docker around CRI around syslog is more than anybody has.
+/// The limit of layers. Docker around CRI around syslog is deeper than any known setup.
 pub const DEEPEST: usize = 3;
 
-/// What a line said beside its alert.
+/// The values that a line adds to its alert.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// The outermost layer; `None` where the alert stands by itself.
+    /// The kind of the outermost layer. `None` if the alert is not wrapped.
     pub kind: Option<Kind>,
-    /// When the innermost layer that says so had it.
+    /// The time of the innermost layer that has one.
     pub time: Option<Time>,
-    /// The machine, by the innermost layer that names one.
+    /// The host, from the innermost layer that names one.
     pub hostname: Option<String>,
-    /// Where it was written to. An alert on standard error is an alert all the same.
+    /// The stream that Falco wrote to. An alert on standard error is an alert, too.
     pub stream: Option<Stream>,
 }
 
-/// What Falco wrote to.
+/// A stream that Falco writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output: alerts.
     Stdout,
-    /// Standard error: Falco's own log, as a rule.
+    /// Standard error: usually Falco's own log.
     Stderr,
 }
 
-/// What a line is wrapped in.
+/// The format that wraps a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A file of `/var/log/pods`, as containerd and CRI-O write it.
     Cri,
     /// A file of docker's log driver `json-file`.
     Docker,
-    /// What `kubectl logs` or `docker logs` prints before a line.
+    /// The prefix that `kubectl logs` or `docker logs` prints before a line.
     Prefix,
     /// `journalctl -o json`.
     Journal,
@@ -76,7 +76,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What to look for where such a line holds no alert.
+    /// Returns a hint for a line of this kind that has no alert.
     #[must_use]
     pub fn hint(self) -> &'static str {
         match self {
@@ -96,34 +96,34 @@ impl Kind {
     }
 }
 
-/// What became of a line.
+/// The result of opening a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
-    /// An alert was in it, and has been handed on.
+    /// The line had an alert, which was passed on.
     Alert,
-    /// It is a part of a longer line, and held until the rest comes.
+    /// The line is a part of a longer one, and is held until the others arrive.
     Part,
-    /// Its parts are longer together than [`event::MAX_RECORD`].
+    /// The parts together exceed [`event::MAX_RECORD`].
     TooLarge,
-    /// It is no envelope that is known, or no alert is in it.
+    /// The line is no known envelope, or has no alert in it.
     Unknown,
 }
 
-/// Opens the lines of one source, in their order.
+/// Opens the lines of one source, in order.
 #[derive(Debug, Default)]
 pub struct Envelopes {
     joins: Joins,
 }
 
-/// The time now, and what takes the alert.
+/// The clock, and the function that gets the alert.
 struct Then<'t> {
     now: &'t dyn Fn() -> ZonedDateTime,
     take: &'t mut dyn FnMut(Record<'_>, &Beside),
 }
 
 impl Envelopes {
-    /// Looks for an alert in a line that is none itself, and hands it to `take` with what the line
-    /// says beside it. `now` is asked where a time has no date, or no year.
+    /// Looks for an alert inside a line, and passes it to `take` with the values that the line
+    /// adds. Calls `now` for a time without a date or a year.
     pub fn open(
         &mut self,
         line: &[u8],
@@ -133,11 +133,11 @@ impl Envelopes {
         self.peel(line, 0, &Beside::default(), &mut Then { now, take })
     }
 
-    /// Reads a line that is an alert, or has one in it.
+    /// Reads a line that is an alert or wraps one.
     ///
     /// # Errors
-    /// Why the line itself is no alert, where none is in it either; too large, where its parts
-    /// together are.
+    /// If the line neither is nor wraps an alert: the reason why it is none. [`Reject::TooLarge`]
+    /// if its parts together are too large.
     pub fn read<T>(
         &mut self,
         line: &[u8],
@@ -157,24 +157,23 @@ impl Envelopes {
         }
     }
 
-    /// How many lines have been given up since this was asked last, because their parts came to
-    /// nothing.
+    /// Returns the number of lines dropped for missing parts since the last call.
     pub fn given_up(&mut self) -> u64 {
         self.joins.given_up()
     }
 
-    /// How many bytes of lines are held whose ends are still to come.
+    /// Returns the size of the held parts, in bytes.
     #[must_use]
     pub fn held(&self) -> usize {
         self.joins.held()
     }
 
-    /// Gives up what is held: nothing follows.
+    /// Drops the held parts at the end of the source.
     pub fn end(&mut self) {
         self.joins.end();
     }
 
-    /// Takes the outermost layer off.
+    /// Removes the outermost layer.
     fn peel(&mut self, line: &[u8], depth: usize, outer: &Beside, then: &mut Then<'_>) -> Opened {
         if depth == DEEPEST {
             return Opened::Unknown;
@@ -198,7 +197,7 @@ impl Envelopes {
         Opened::Unknown
     }
 
-    /// Puts a part where it belongs, and looks into what is whole.
+    /// Adds a part to its line, and looks into the line once it is whole.
     fn share(
         &mut self,
         share: Option<Share>,
@@ -208,7 +207,7 @@ impl Envelopes {
         then: &mut Then<'_>,
     ) -> Opened {
         let Some(share) = share else { return self.look(inside, depth, beside, then) };
-        // docker's sign of a part, no line end, is also what those who cut it off leave.
+        // A missing line end marks a part of docker's. But a tool may have cut off the line end.
         if share.doubtful
             && !self.joins.awaits(share)
             && self.look(inside, DEEPEST, beside, then) == Opened::Alert
@@ -224,7 +223,8 @@ impl Envelopes {
             },
             Joined::TooLarge => Opened::TooLarge,
         };
-        // What came before was no beginning of this one: a neighbour's mistake.
+        // The line is no alert, but its last part alone is. So the earlier parts belong to another
+        // line.
         if self.look(inside, depth, beside, then) == Opened::Alert {
             self.joins.give_up();
             return Opened::Alert;
@@ -232,7 +232,7 @@ impl Envelopes {
         joined
     }
 
-    /// Takes what is inside if it is an alert, else its next layer.
+    /// Passes the content on if it is an alert, otherwise removes its next layer.
     fn look(
         &mut self,
         inside: &[u8],
@@ -250,13 +250,13 @@ impl Envelopes {
     }
 }
 
-/// The header of one line; several lines, such as a whole body, have none.
+/// Returns the header of one line. Several lines, such as a whole body, have none.
 fn header_of<'a>(start: &'a [u8], now: &dyn Fn() -> ZonedDateTime) -> Option<Header<'a>> {
     let line = start.strip_suffix(b"\n").unwrap_or(start);
     memchr::memchr(b'\n', line).is_none().then(|| text::read(line, now)).flatten()
 }
 
-/// The envelope's time where it has one: a text alert of last year has last year's date.
+/// Returns the envelope's time, or `now`. A text alert has no date and gets the date of this time.
 fn near(time: Option<Time>, now: ZonedDateTime) -> ZonedDateTime {
     let time = time.and_then(|time| {
         let nanos = i32::try_from(time.nanos()).ok()?;
@@ -265,7 +265,7 @@ fn near(time: Option<Time>, now: ZonedDateTime) -> ZonedDateTime {
     time.map_or_else(|| now.clone(), |time| time.to_zoned_datetime(now.time_zone().clone()))
 }
 
-/// What a line that holds no alert is likely to be, as a hint for people.
+/// Returns a hint at what a line without an alert is likely to be.
 #[must_use]
 pub fn likely(line: &[u8]) -> Option<&'static str> {
     let start = line.trim_ascii_start();
@@ -277,8 +277,8 @@ pub fn likely(line: &[u8]) -> Option<&'static str> {
     Object::read(&text)?.hint()
 }
 
-/// What a JSON record says beside an alert whose keys were merged into it. Nothing asks yet: this is
-/// for alerts without a usable time of their own.
+/// Returns the values that a JSON record adds to an alert whose keys were merged into it. It is for
+/// alerts without a usable time, and has no caller yet.
 #[must_use]
 pub fn beside(record: &[u8]) -> Option<Beside> {
     let text = String::from_utf8_lossy(record.trim_ascii());

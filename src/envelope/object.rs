@@ -1,9 +1,9 @@
-//! JSON records that have an alert under one of their keys, as a string or as an object.
+//! Reads JSON records that have an alert under one of their keys, as a string or as an object.
 //!
-//! The alert's place is one of [`PLACES`]; beside it are the time, the machine and, where a runtime
-//! cuts lines, the signs of a part:
+//! The alert's key is one of [`PLACES`]. Other keys have the time, the host and, if the runtime
+//! cuts lines, the mark of a part:
 //!
-//! | a part is marked by | of |
+//! | a part is marked by | format |
 //! |---|---|
 //! | a `log` of 16 KiB or more without a line end, beside `stream` and `time` alone | docker's `json-file` (28.0: `daemon/logger/copier.go`, `jsonfilelog.go`) |
 //! | `logtag` or `_p` of `P` | fluent-bit's parser and multiline mode `cri` (3.2) |
@@ -19,8 +19,8 @@ use super::join::Share;
 use super::{Beside, Kind, Stream, times};
 use crate::event::{self, Time, Value};
 
-/// Where an alert stands in a record, the likeliest first. Of a record that has several the first
-/// that holds an alert counts.
+/// The keys that can have an alert, the likeliest first. If a record has several, the first one
+/// with an alert counts.
 const PLACES: [&str; 18] = [
     // docker's json-file; fluent-bit and fluentd with their parsers for containers.
     "log",
@@ -30,9 +30,9 @@ const PLACES: [&str; 18] = [
     "message",
     // rsyslog's property jsonmesg (8.2302).
     "msg",
-    // fluent-bit's filter kubernetes with Merge_Log_Key, as its manual has it.
+    // fluent-bit's filter kubernetes with Merge_Log_Key, as in its manual.
     "log_processed",
-    // Whoever nests the alert under its origin, such as logstash's json filter with a target.
+    // An alert under the name of its origin, such as of logstash's json filter with a target.
     "falco",
     // CloudEvents 1.0, JSON format, section 3.1; only beside `specversion`.
     "data",
@@ -51,17 +51,17 @@ const PLACES: [&str; 18] = [
     // GELF 1.1: docker's log driver gelf, fluent-bit, graylog.
     "short_message",
     "full_message",
-    // Google Cloud's LogEntry, as gcloud logging read --format=json has it.
+    // Google Cloud's LogEntry, as in gcloud logging read --format=json.
     "jsonPayload",
     "textPayload",
-    // Amazon SNS' notifications over HTTP; falcosidekick's output aws.sns behind it.
+    // Amazon SNS' notifications over HTTP; falcosidekick's output aws.sns uses it.
     "Message",
 ];
 
-/// The place that only a CloudEvent has.
+/// The alert's key in a CloudEvent only.
 const DATA: &str = "data";
 
-/// Where a time stands: microseconds for journald, RFC 3339 or a number for the others.
+/// The keys with a time: microseconds for journald, RFC 3339 or a number for the others.
 const TIMES: [&str; 7] = [
     "__REALTIME_TIMESTAMP",
     "time",
@@ -72,7 +72,8 @@ const TIMES: [&str; 7] = [
     "Timestamp",
 ];
 
-/// Where a machine's name stands, below others too: the node comes before the shipper's own host.
+/// The keys with a host name, and the key below it, if any. The node comes before the shipper's own
+/// host.
 const HOSTS: [(&str, &str); 10] = [
     ("_HOSTNAME", ""),
     // fluent-bit's and fluentd's filter kubernetes.
@@ -89,11 +90,11 @@ const HOSTS: [(&str, &str); 10] = [
     ("nodeName", ""),
 ];
 
-/// Whose output a part is of, if several write into one record stream.
+/// The keys that name the owner of a part, if several programs write to one stream of records.
 const OWNERS: [&str; 5] =
     ["_STREAM_ID", "CONTAINER_ID_FULL", "CONTAINER_ID", "container_id", "partial_id"];
 
-/// What else is looked at.
+/// Other keys that are read.
 const SIGNS: [&str; 9] = [
     "specversion",
     "stream",
@@ -106,10 +107,10 @@ const SIGNS: [&str; 9] = [
     "_LINE_BREAK",
 ];
 
-/// docker reads lines into a buffer of this many bytes, and cuts those that are longer.
+/// The size of docker's line buffer, in bytes. It cuts longer lines.
 const DOCKER_PART: usize = 16 << 10;
 
-/// A record in which an alert may stand.
+/// A record that may have an alert.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
     kind: Kind,
@@ -118,11 +119,11 @@ pub(super) struct Object<'a> {
     pub(super) share: Option<Share>,
     stream: Option<Stream>,
     places: Vec<Value<'a>>,
-    /// `journalctl -o json` leaves out what is longer than 4,096 bytes.
+    /// Whether `journalctl -o json` left out a `MESSAGE` of more than 4,096 bytes.
     left_out: bool,
 }
 
-/// The members that were wanted; of a key that comes twice the last counts.
+/// The members with known keys, and the number of all members. Of a repeated key the last counts.
 #[derive(Default)]
 struct Members<'a>(Vec<(Cow<'a, str>, Value<'a>)>, usize);
 
@@ -140,7 +141,7 @@ impl<'a> Members<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Reads a record; `None` where it is no JSON object, or has none of [`PLACES`].
+    /// Reads a record. `None` if it is no JSON object, or has none of [`PLACES`].
     pub(super) fn read(text: &'a str) -> Option<Self> {
         let members = Members::of(text)?;
         let kind = members.kind();
@@ -157,7 +158,7 @@ impl<'a> Object<'a> {
         Some(Self { kind, time, hostname, share, stream, places, left_out })
     }
 
-    /// What it says, and where it says nothing what the layers outside of it do.
+    /// Returns the record's values, with those of the outer layers where it has none.
     pub(super) fn beside(&self, outer: &Beside) -> Beside {
         Beside {
             kind: outer.kind.or(Some(self.kind)),
@@ -167,7 +168,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// What stands in the places, as it was before it was put there. A part is text, in one place.
+    /// Returns the values of [`PLACES`], unescaped. A part is one text.
     pub(super) fn insides(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let part = self.share.is_some_and(|share| share.more);
         let most = if part { 1 } else { usize::MAX };
@@ -187,12 +188,12 @@ impl<'a> Object<'a> {
             .take(most)
     }
 
-    /// What to look for where it holds no alert.
+    /// Returns a hint for a record that has no alert.
     pub(super) fn hint(&self) -> Option<&'static str> {
         if self.left_out {
-            return Some("journalctl leaves out a MESSAGE over 4,096 bytes; call it with --all");
+            return Some("journalctl leaves out a MESSAGE over 4,096 bytes; run it with --all");
         }
-        // Many programs log JSON with a `message`: only those that say more are a shipper's.
+        // Many programs log JSON with a `message`. Only a record with time and host is a shipper's.
         let sure = self.kind != Kind::Shipper || self.time.is_some() && self.hostname.is_some();
         sure.then(|| self.kind.hint())
     }
@@ -212,7 +213,7 @@ impl<'a> Members<'a> {
             all(key)
         };
         event::members(text, wanted, |key, value| {
-            // A record repeats no keys; of one that does only so many are worth a look.
+            // The limit is for hostile records that repeat keys.
             const MOST: usize = 64;
             if members.0.len() < MOST {
                 members.0.push((key, value));
@@ -237,7 +238,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// `log`, `stream`, `time` and, where options ask for them, `attrs`: and nothing else.
+    /// Whether the keys are exactly `log`, `stream`, `time` and, with some options, `attrs`.
     fn is_docker(&self) -> bool {
         let all = ["log", "stream", "time"].iter().all(|name| self.text(name).is_some());
         all && (self.1 == 3 || self.1 == 4 && self.0.len() == 3)
@@ -260,7 +261,7 @@ impl<'a> Members<'a> {
             (value, "") => name(value),
             (Value::Nested(object), below) => {
                 let inside = inside(object, below)?;
-                // filebeat has the node below once more, as an object with its name.
+                // filebeat's node is an object with a name.
                 if let Value::Nested(object) = inside {
                     return name(&self::inside(object, "name")?);
                 }
@@ -290,7 +291,7 @@ impl<'a> Members<'a> {
         } else if let Some(partial) = self.text("partial_message") {
             partial == "true" && self.text("partial_last") != Some("true")
         } else {
-            // Of those whose parts carry a mark and whose last one does not, the owner is needed.
+            // The last part has no mark of its own here, so only the owner tells where it belongs.
             owner?;
             self.text("CONTAINER_PARTIAL_MESSAGE") == Some("true")
                 || self.text("_LINE_BREAK") == Some("line-max")
@@ -302,7 +303,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The member of an object.
+/// Returns a member of an object.
 fn inside<'a>(object: &'a str, name: &str) -> Option<Value<'a>> {
     let mut found = None;
     event::members(object, |key| key == name, |_, value| found = Some(value)).ok()?;

@@ -1,4 +1,4 @@
-//! The headers of syslog, on the wire and in files, with or without `<PRI>`.
+//! Reads the headers of syslog, on the wire and in files, with or without `<PRI>`.
 //!
 //! | a line | is written by |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `2026-01-30T10:00:00.123456+00:00 HOST falco[7]: A` | rsyslog's `RSYSLOG_FileFormat` (8.2302), `journalctl -o short-iso`, `short-iso-precise` |
 //! | `1769767200.123456 HOST falco[7]: A` | `journalctl -o short-unix` |
 //! | `Fri 2026-01-30 10:00:00 UTC HOST falco[7]: A` | `journalctl -o short-full`, `with-unit` |
-//! | `falco[7]: A`, `falco: A` | what is left where a relay took the header off |
+//! | `falco[7]: A`, `falco: A` | a relay that removed the header |
 
 use jiff::ZonedDateTime;
 
@@ -18,14 +18,14 @@ use super::header::{Header, machine, word};
 use super::{Kind, times};
 use crate::event::Time;
 
-/// Of `%b` in C's locale, which RFC 3164 demands.
+/// The values of `%b` in the C locale, which RFC 3164 requires.
 const MONTHS: [&[u8]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
 
 const WEEKDAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
 
-/// A line that begins with `<PRI>`: 0 to 191 (RFC 5424, section 6.2.1).
+/// Reads a line that begins with `<PRI>`, 0 to 191 (RFC 5424, section 6.2.1).
 pub(super) fn with_priority<'a>(
     line: &'a [u8],
     now: &dyn Fn() -> ZonedDateTime,
@@ -35,13 +35,13 @@ pub(super) fn with_priority<'a>(
     let number = str::from_utf8(number).ok().filter(|number| number.len() <= 3)?;
     number.parse::<u8>().ok().filter(|number| *number <= 191)?;
     let rest = rest.get(1..)?;
-    // With a priority any program's name will do, and none.
+    // With a priority, the name of the program can be any, or missing.
     read(rest, now)
         .or_else(|| tagged(rest, None, None))
         .or_else(|| rest.starts_with(b"{").then(|| Header::new(Kind::Syslog, rest)))
 }
 
-/// A line without `<PRI>`.
+/// Reads a line without `<PRI>`.
 pub(super) fn read<'a>(line: &'a [u8], now: &dyn Fn() -> ZonedDateTime) -> Option<Header<'a>> {
     if let Some(rest) = line.strip_prefix(b"1 ")
         && let Some(header) = rfc5424(rest)
@@ -67,9 +67,9 @@ pub(super) fn read<'a>(line: &'a [u8], now: &dyn Fn() -> ZonedDateTime) -> Optio
     known.then(|| tagged(line, None, None)).flatten()
 }
 
-/// Behind the month.
+/// Reads what follows the month.
 fn bsd<'a>(month: usize, rest: &'a [u8], now: &dyn Fn() -> ZonedDateTime) -> Option<Header<'a>> {
-    // `Jan  3` has a blank in place of a digit.
+    // `Jan  3` has a space in place of a digit.
     let (day, rest) = word(rest.strip_prefix(b" ").unwrap_or(rest))?;
     let (clock, rest) = word(rest)?;
     let text = [day, b" ", clock].concat();
@@ -87,7 +87,7 @@ fn bsd<'a>(month: usize, rest: &'a [u8], now: &dyn Fn() -> ZonedDateTime) -> Opt
     tagged(rest, time, None)
 }
 
-/// Behind the day of the week. Of time zones only UTC is known by its letters.
+/// Reads what follows the day of the week. UTC is the only time zone whose abbreviation is known.
 fn full(rest: &[u8]) -> Option<Header<'_>> {
     let (date, rest) = word(rest)?;
     let (clock, rest) = word(rest)?;
@@ -97,9 +97,10 @@ fn full(rest: &[u8]) -> Option<Header<'_>> {
     tagged(rest, (zone == b"UTC").then_some(time), Some(machine(host)?))
 }
 
-/// `TAG[PID]: ` and what follows.
+/// Reads `TAG[PID]: ` and what follows.
 fn tagged<'a>(line: &'a [u8], time: Option<Time>, hostname: Option<&'a str>) -> Option<Header<'a>> {
-    /// RFC 3164 has 32, RFC 5424 48 for the name and 128 for the process.
+    /// The longest tag, in bytes. RFC 3164 has 32, RFC 5424 48 for the name and 128 for the
+    /// process.
     const LONGEST: usize = 48 + 2 + 128;
     let end = memchr::memchr(b':', line.get(..LONGEST).unwrap_or(line))?;
     let (tag, rest) = line.split_at_checked(end)?;
@@ -114,8 +115,8 @@ fn tagged<'a>(line: &'a [u8], time: Option<Time>, hostname: Option<&'a str>) -> 
     Some(Header { time, hostname, ..Header::new(Kind::Syslog, rest.get(1..)?) })
 }
 
-/// Behind the version: `TIMESTAMP HOSTNAME APP-NAME PROCID MSGID SD MSG`, each `-` where it is not
-/// known.
+/// Reads what follows the version: `TIMESTAMP HOSTNAME APP-NAME PROCID MSGID SD MSG`. An unknown
+/// value is `-`.
 fn rfc5424(rest: &[u8]) -> Option<Header<'_>> {
     let (time, rest) = word(rest)?;
     let (host, rest) = word(rest)?;
@@ -129,8 +130,8 @@ fn rfc5424(rest: &[u8]) -> Option<Header<'_>> {
     Some(Header { time, hostname, ..Header::new(Kind::Syslog, rest) })
 }
 
-/// Steps over `-`, or over elements `[ID NAME="VALUE"]…` (section 6.3): a backslash escapes a quote,
-/// a backslash and a bracket, and only a quote ends a value.
+/// Skips `-`, or elements `[ID NAME="VALUE"]…` (section 6.3). In a value, a backslash escapes `"`,
+/// `\` and `]`, and only `"` ends the value.
 fn structured_data(mut rest: &[u8]) -> Option<&[u8]> {
     if let Some(rest) = rest.strip_prefix(b"-") {
         return Some(rest);

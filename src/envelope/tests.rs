@@ -7,7 +7,7 @@ fn now() -> ZonedDateTime {
     "2026-01-30T12:00:00[UTC]".parse().unwrap()
 }
 
-/// The rules of the alerts in these lines, and for each line that is refused why.
+/// Returns the rule of each alert in these lines, or the reason why a line is rejected.
 fn read(envelopes: &mut Envelopes, lines: &[Vec<u8>]) -> Vec<Result<String, Reject>> {
     let read = |line: &Vec<u8>| {
         envelopes.read(line, &now, |record, _| record.event.rule.into_owned()).transpose()
@@ -25,7 +25,7 @@ fn cri(stream: &str, tag: &str, text: &[u8]) -> Vec<u8> {
     [format!("2026-01-30T10:00:00Z {stream} {tag} ").as_bytes(), text].concat()
 }
 
-/// Cuts a line into parts, of which the last one says so.
+/// Cuts a line into CRI parts. The last one is marked `F`.
 fn parts(stream: &str, line: &str, cuts: &[usize]) -> Vec<Vec<u8>> {
     let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (line.len() + 1)).collect();
     cuts.extend([0, line.len()]);
@@ -39,7 +39,7 @@ fn parts(stream: &str, line: &str, cuts: &[usize]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_line_of_parts_is_bounded_and_given_up_once() {
+fn a_line_of_parts_is_bounded_and_dropped_once() {
     let mut envelopes = Envelopes::default();
     let part = vec![b'x'; MAX_RECORD / 4 + 1];
     let mut lines = vec![cri("stdout", "P", &part); 9];
@@ -51,7 +51,7 @@ fn a_line_of_parts_is_bounded_and_given_up_once() {
         })
         .collect();
     assert!(held.iter().all(|held| *held <= 2 * MAX_RECORD) && held[8] == 0, "{held:?}");
-    // Of the other stream nothing is lost, and the next line is read.
+    // The other stream loses nothing, and the next line is read.
     lines = vec![
         cri("stderr", "F", alert("b", "").as_bytes()),
         cri("stdout", "F", b"x"),
@@ -65,13 +65,13 @@ fn a_line_of_parts_is_bounded_and_given_up_once() {
 }
 
 #[test]
-fn what_comes_to_nothing_is_counted() {
+fn incomplete_lines_are_counted() {
     let mut envelopes = Envelopes::default();
     let docker = format!(
         r#"{{"log":"{}","stream":"stdout","time":"2026-01-30T10:00:00Z"}}"#,
         "x".repeat(16 << 10)
     );
-    // Another kind of part takes the place, an alert that is whole ends it, and so does the end.
+    // A part of another kind, a whole alert and the end of the source each drop a held line.
     read(&mut envelopes, &[cri("stdout", "P", b"{"), docker.into_bytes()]);
     assert_eq!(envelopes.given_up(), 1);
     read(
@@ -93,7 +93,7 @@ fn a_text_alert_has_the_date_of_its_envelope() {
 }
 
 #[test]
-fn several_lines_are_none() {
+fn several_lines_have_no_header() {
     let mut envelopes = Envelopes::default();
     let two = [cri("stdout", "P", b"x"), cri("stdout", "F", b"y")].join(&b'\n');
     assert_eq!(envelopes.open(&two, &now, &mut |_, _| ()), Opened::Unknown);
@@ -103,7 +103,7 @@ fn several_lines_are_none() {
 }
 
 #[test]
-fn hints_name_what_a_line_is_in() {
+fn hints_name_the_format_of_a_line() {
     for (line, word) in [
         ("2026-01-30T10:00:00Z stderr F Falco version: 0.43.1", "CRI"),
         (r#"{"log":"x\n","stream":"stderr","time":"2026-01-30T10:00:00Z"}"#, "docker"),
@@ -130,7 +130,7 @@ fn hints_name_what_a_line_is_in() {
 }
 
 #[test]
-fn a_record_says_what_stands_beside_a_merged_alert() {
+fn a_record_adds_time_and_host_to_a_merged_alert() {
     let record = br#"{"rule":"x","priority":"Error","log":"","@timestamp":"2026-01-30T10:00:00Z","host":{"name":"a"}}"#;
     let beside = beside(record).unwrap();
     assert_eq!(beside.time.unwrap().to_string(), "2026-01-30T10:00:00.000000000Z");
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_opened_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_opened_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         crate::fuzzing::envelope(&bytes);
     }
 
@@ -171,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn anything_like_a_header_is_opened_or_refused(
+    fn anything_like_a_header_is_opened_or_rejected(
         line in r#"(<14>)?(1 |Jan 30 10:00:00 |2026-01-30T10:00:00Z |[0-9]{10}\.1 )?([a-z]{1,3}|stdout|-)( P| F|:| - - - - )?(\[[a-z="\\\]]{0,6}\] ?)?(\{"(log|MESSAGE|rule)":("x"|null|[1-3]|\{\}|\[1,2\])\})?"#,
     ) {
         crate::fuzzing::envelope(line.as_bytes());

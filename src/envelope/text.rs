@@ -1,10 +1,10 @@
-//! Lines that begin with a header: what stands before the alert, and where the alert begins.
+//! Reads lines that begin with a header. `A` is where the alert begins.
 //!
 //! | a line | is written by |
 //! |---|---|
-//! | `TIME stdout F A` | containerd, CRI-O: Kubernetes' kubelet-cri-logging.md; the kubelet's reading of it is `pkg/kubelet/kuberuntime/logs/logs.go` (1.34): `P` is a part, tags are separated by `:` |
+//! | `TIME stdout F A` | containerd, CRI-O: Kubernetes' kubelet-cri-logging.md, and the kubelet's reader `pkg/kubelet/kuberuntime/logs/logs.go` (1.34). `P` is a part, tags are separated by `:` |
 //! | `[pod/NAME/CONTAINER] A` | `kubectl logs --prefix` (`kubectl/pkg/cmd/logs/logs.go`, 1.34) |
-//! | `TIME A` | `kubectl logs --timestamps`, after the prefix where both are asked for; `docker logs -t` |
+//! | `TIME A` | `kubectl logs --timestamps`, after the prefix if both are set; `docker logs -t` |
 //! | `falco-1  \| A` | `docker compose logs` (2.40) |
 //! | `falco.1.ID@NODE    \| A` | `docker service logs` (28.0) |
 //! | `TIME⇥TAG⇥A` | fluentd's `out_file` (1.16, `formatter_out_file.rb`) |
@@ -18,7 +18,7 @@ use super::header::{Header, machine, word};
 use super::join::Share;
 use super::{Kind, Stream, syslog, times};
 
-/// The header that a line begins with, if it is one that is known.
+/// Returns the header that a line begins with, if it is a known one.
 pub(super) fn read<'a>(line: &'a [u8], now: &dyn Fn() -> ZonedDateTime) -> Option<Header<'a>> {
     match line.first()? {
         b'[' => pod(line),
@@ -51,8 +51,8 @@ fn cri(line: &[u8]) -> Option<Header<'_>> {
     Some(Header { time, share: Some(share), ..Header::new(Kind::Cri, rest) })
 }
 
-/// Falco in a container takes the pod's name for the machine's, unless `FALCO_HOSTNAME` says
-/// otherwise; so does this where the alert names none.
+/// Uses the pod's name as the host of an alert without one. Falco in a container does the same
+/// unless `FALCO_HOSTNAME` is set.
 fn pod(line: &[u8]) -> Option<Header<'_>> {
     let rest = line.strip_prefix(b"[pod/")?;
     let end = memchr::memchr(b']', rest)?;

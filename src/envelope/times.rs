@@ -1,20 +1,21 @@
-//! Points in time as envelopes write them. What cannot be read is no time, and no reason to leave
-//! the envelope closed.
+//! Parses the formats of time in envelopes. An envelope with an invalid time is opened as one
+//! without a time.
 
 use jiff::{Timestamp, ZonedDateTime, civil};
 
 use crate::event::Time;
 
-/// RFC 3339: `2026-01-30T10:00:00.123456789Z`, any number of digits up to nine, any offset, with or
-/// without its colon.
+/// Parses RFC 3339: `2026-01-30T10:00:00.123456789Z`, with up to nine digits, and any offset, with
+/// or without its colon.
 pub(super) fn rfc3339(text: &[u8]) -> Option<Time> {
     let text = str::from_utf8(text).ok()?;
-    // With less or more it is something else; and blanks, which jiff takes, end the word.
+    // Shorter and longer texts are something else. jiff would accept a space in place of the `T`.
     let usual = (19..=40).contains(&text.len()) && text.as_bytes().get(10) == Some(&b'T');
     usual.then(|| text.parse::<Timestamp>().ok().map(Time::from)).flatten()
 }
 
-/// Time since 1970 as a decimal number: seconds, or by its length milli-, micro- or nanoseconds.
+/// Parses the time since 1970, a decimal number in seconds, or in milli-, micro- or nanoseconds.
+/// Its length tells the unit.
 pub(super) fn epoch(text: &str) -> Option<Time> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -38,8 +39,8 @@ pub(super) fn epoch(text: &str) -> Option<Time> {
     Timestamp::new(whole / per_second, i32::try_from(nanos).ok()?).ok().map(Time::from)
 }
 
-/// `Jan 30 10:00:00`, of RFC 3164, section 4.1.2: the local clock, of the year that puts it nearest
-/// to `now`.
+/// Parses `Jan 30 10:00:00` (RFC 3164, section 4.1.2), a local time. The year is the one that puts
+/// it nearest to `now`.
 pub(super) fn without_year(month: usize, rest: &str, now: &ZonedDateTime) -> Option<Time> {
     let (day, clock) = rest.trim_ascii_start().split_once(' ')?;
     let clock: civil::Time = clock.parse().ok()?;
