@@ -122,7 +122,7 @@ pub(crate) struct Server {
     /// The file with the gateway's token.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// The certificates of authorities to verify the server by, for https.
+    /// The trusted roots to verify the server's certificate, for https.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// The client certificate.

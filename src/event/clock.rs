@@ -1,14 +1,14 @@
-//! Output fields that hold the event's time, as Falco showed them over gRPC.
+//! Formats output fields with the event's time as Falco did over gRPC.
 //!
-//! Falco's JSON has these fields as nanoseconds, its gRPC had them as text in Falco's time zone
+//! Falco's JSON has these fields in nanoseconds. Its gRPC API had them as text in Falco's time zone
 //! (`sinsp_filter_check_gen_event`, Falco 0.43.1).
 //!
-//! 1. The offset of that zone is read from the prefix of the alert's text, which Falco formats in
-//!    the same zone. Without a prefix it is that of [`Origin::zone`].
-//! 2. The prefix also puts its own field into the JSON: `evt.time`, or `evt.time.iso8601` with
-//!    `time_format_iso_8601`. Falco did not show that one over gRPC. The rule named the field as well
-//!    if its text occurs again after the prefix; else it is left out.
-//! 3. Nanoseconds are padded to nine digits where libsinsp does that.
+//! 1. The offset of that zone comes from the prefix of the alert's text, which Falco formats in the
+//!    same zone. Without a prefix it comes from [`Origin::zone`].
+//! 2. The prefix also adds its own field to the JSON: `evt.time`, or `evt.time.iso8601` with
+//!    `time_format_iso_8601`. Over gRPC, Falco sent this field only if the rule also names it. That
+//!    is the case if its text occurs again after the prefix. Otherwise it is left out.
+//! 3. Nanoseconds are padded to nine digits in the fields in which libsinsp pads them.
 //!
 //! [`Origin::zone`]: super::Origin::zone
 
@@ -22,7 +22,7 @@ use memchr::memmem;
 use super::json::Value;
 use super::{Event, Time};
 
-/// What the text of an alert begins with, without `time_format_iso_8601` and with it.
+/// The field of the prefix of an alert's text, without and with `time_format_iso_8601`.
 const PREFIX_FIELDS: [&str; 2] = [CLOCK, ISO_8601];
 const CLOCK: &str = "evt.time";
 const ISO_8601: &str = "evt.time.iso8601";
@@ -36,18 +36,18 @@ const ISO_8601_LENGTH: usize = 34;
 const PADDED: [&str; 5] =
     ["evt.rawtime.ns", "evt.reltime", "evt.reltime.ns", "evt.latency.ns", "evt.deltatime.ns"];
 
-/// How a field of an alert is shown.
+/// The gRPC form of a field.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Shown<'a> {
-    /// As any other field.
+    /// The same as of any other field.
     AsUsual,
-    /// As this text.
+    /// This text.
     Text(Cow<'a, str>),
-    /// Not at all: only the prefix named it.
+    /// No field, because only the prefix names it.
     LeftOut,
 }
 
-/// How the field `name` of a rule's alert is shown.
+/// Returns the gRPC form of the field `name` of an alert.
 pub(super) fn shown<'a>(
     name: &str,
     value: &Value<'a>,
@@ -58,7 +58,7 @@ pub(super) fn shown<'a>(
         return Shown::AsUsual;
     }
     let Value::Plain(number) = value else {
-        // Text, as `name: format` of append_output writes it, or nothing.
+        // Text, which `name: format` of append_output writes, or no value.
         return Shown::AsUsual;
     };
     if PADDED.contains(&name) {
@@ -72,14 +72,15 @@ pub(super) fn shown<'a>(
     if let Some(Prefix { field, time, rest }) = &prefix
         && *field == name
     {
-        // Every alert of a rule comes by here.
+        // This runs for every alert, so the search must be fast.
         let mut again = memmem::find_iter(rest.as_bytes(), time.as_bytes());
         return match again.any(|at| !follows_date(rest, at)) {
             true => Shown::Text((*time).to_owned().into()),
             false => Shown::LeftOut,
         };
     }
-    // Without a prefix in the text, it is `evt.time` unless the settings say otherwise.
+    // Without a prefix in the text, the prefix's field is `evt.time`, Falco's default, or
+    // `evt.time.iso8601` if there is no `evt.time`.
     let alone = || super::field(&event.fields, CLOCK).is_none();
     if prefix.is_none() && (name == CLOCK || name == ISO_8601 && alone()) {
         return Shown::LeftOut;
@@ -93,12 +94,12 @@ pub(super) fn shown<'a>(
     Shown::Text(written(form, &time.to_zoned_datetime(TimeZone::fixed(offset))).into())
 }
 
-/// Whether what begins at `at` is the end of a date with a time, as `evt.datetime` has it.
+/// Whether a date is before `at`, so that the time there is part of `evt.datetime`.
 fn follows_date(text: &str, at: usize) -> bool {
     matches!(text.as_bytes().get(..at), Some([.., b'-', _, b'0'..=b'9', b' ' | b'T']))
 }
 
-/// `strftime`'s form of a field that is a point in time.
+/// Returns the `strftime` format of a field with a point in time.
 fn form(name: &str) -> Option<&'static str> {
     Some(match name {
         CLOCK => "%H:%M:%S.%9N",
@@ -112,17 +113,17 @@ fn form(name: &str) -> Option<&'static str> {
 
 fn written(form: &str, time: &ZonedDateTime) -> String {
     let mut text = String::new();
-    // A form of ours, and a string: neither fails.
+    // Neither these formats nor writing to a String fails.
     let _ = write!(text, "{}", time.strftime(form));
     text
 }
 
 /// The time that an alert's text begins with.
 struct Prefix<'a> {
-    /// The field that it puts into the JSON.
+    /// The field that the prefix adds to the JSON.
     field: &'static str,
     time: &'a str,
-    /// What follows it.
+    /// The rest of the text.
     rest: &'a str,
 }
 
@@ -137,10 +138,10 @@ impl<'a> Prefix<'a> {
         })
     }
 
-    /// How far from UTC the clock is that wrote it, if it wrote `time`.
+    /// Returns the prefix's offset from UTC, if the prefix is of `time`.
     fn offset(&self, time: Time) -> Option<Offset> {
         const DAY: i64 = 24 * 60 * 60;
-        /// The farthest east, in seconds: Kiribati.
+        /// The largest offset, in seconds: Kiribati's.
         const EAST: i64 = 14 * 60 * 60;
         if self.field == ISO_8601 {
             let (hours, minutes) = self.time.get(CLOCK_LENGTH + 11..)?.split_at_checked(3)?;
@@ -158,7 +159,7 @@ impl<'a> Prefix<'a> {
             + i64::from(clock.second());
         let ahead = (of_day - time.seconds()).rem_euclid(DAY);
         let ahead = if ahead > EAST { ahead - DAY } else { ahead };
-        // Offsets are whole quarters of an hour.
+        // Offsets are multiples of 15 minutes.
         (ahead % 900 == 0)
             .then(|| i32::try_from(ahead).ok().and_then(|a| Offset::from_seconds(a).ok()))?
     }

@@ -1,4 +1,4 @@
-//! The members of a JSON object that is no alert itself, for those who look for one inside.
+//! Reads the members of a JSON object that is no alert, to find an alert inside.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,11 @@ use super::Reject;
 use super::json::Value;
 use super::scan::{Malformed, Scanner};
 
-/// Hands every member whose key is `wanted` to `each`, in the object's order. The rest is stepped
-/// over, without recursion. Of a key that comes twice both are handed on.
+/// Calls `each` for every member whose key is `wanted`, in order and with repeated keys. Skips
+/// others without recursion.
 ///
 /// # Errors
-/// When the text is no JSON object, or more than one. Members before the mistake have been seen by
-/// then.
+/// If the text is not exactly one JSON object. `each` may have been called before the error.
 pub fn members<'a>(
     text: &'a str,
     wanted: impl Fn(&str) -> bool,
@@ -30,8 +29,8 @@ pub fn members<'a>(
         .map_err(|Malformed { at }| Reject::Malformed { column: at + 1 })
 }
 
-/// The bytes of a JSON array of numbers from 0 to 255, as `journalctl -o json` writes a value that
-/// is no printable text; `None` for any other value.
+/// Returns the bytes of a JSON array of numbers from 0 to 255, or `None` for any other value.
+/// `journalctl -o json` writes such an array for a value that is not printable text.
 #[must_use]
 pub fn octets(array: &str) -> Option<Vec<u8>> {
     let mut octets = Vec::with_capacity(array.len() / 4);
@@ -50,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wanted_members_come_in_order_and_the_rest_is_checked() {
+    fn wanted_members_come_in_order_and_others_are_checked() {
         let seen = |text| {
             let mut seen = Vec::new();
             let read = members(text, |key| key.len() == 1, |key, value| seen.push((key, value)));

@@ -1,12 +1,11 @@
-//! Repairs what a producer left out or renamed, where the meaning is certain.
+//! Repairs keys that a producer left out or renamed, if the meaning is certain.
 //!
-//! 1. An alert without a usable `time` happened at the instant of `evt.time` or `evt.time.iso8601`
-//!    among its output fields, which Falco writes in nanoseconds. Without these it gets the time
-//!    that the caller knows, which is that of its arrival as a rule.
-//! 2. `outputFields` is `output_fields`, as protobuf's JSON names it. So Falconer's own protojson,
-//!    and what grpcurl prints, can be posted back.
-//!
-//! 3. An alert that does not say its hostname gets that of its machine, or of the sender of the post
+//! 1. An alert without a valid `time` gets the time of its output field `evt.time` or
+//!    `evt.time.iso8601`, which Falco writes in nanoseconds. Without these it gets the caller's
+//!    time, which is usually the time of arrival.
+//! 2. `outputFields` is renamed to `output_fields`. It is the name in protobuf's JSON, so that
+//!    users can post the output of grpcurl.
+//! 3. An alert without a hostname gets that of its machine, or of the sender of the post
 //!    ([`with_hostname`]).
 //!
 //! The JSON line gets the repair too, because scripts and the page read it. A time that is not the
@@ -19,7 +18,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use super::json::Value;
 use super::{Fields, Time, field};
 
-/// Adds the name of the machine to the JSON line of an alert that does not say it.
+/// Adds a hostname to the JSON line of an alert that has none.
 #[must_use]
 pub fn with_hostname<'a>(line: Cow<'a, str>, hostname: &str) -> Cow<'a, str> {
     match line.trim_ascii_end().strip_suffix('}') {
@@ -32,31 +31,31 @@ pub fn with_hostname<'a>(line: Cow<'a, str>, hostname: &str) -> Cow<'a, str> {
     }
 }
 
-/// The name that protobuf's JSON has for `output_fields`, in quotes.
+/// The name of `output_fields` in protobuf's JSON, in quotes.
 const RENAMED: &str = "\"outputFields\"";
 
 /// The fields with the event's time.
 const TIME_FIELDS: [&str; 2] = ["evt.time", "evt.time.iso8601"];
 
-/// What was repaired.
+/// The repairs of a record.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Repair {
     /// The position of the value of `outputFields`, if the record has that key.
     pub(super) renamed: Option<usize>,
-    /// The time, if the record has none that can be used.
+    /// The time, if the record has no valid one.
     pub(super) time: Option<Found>,
 }
 
-/// A time that was found elsewhere.
+/// A time that is not from `time`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) time: Time,
-    /// It is not in the record, but the caller's.
+    /// Whether it is the caller's time, not from an output field.
     arrival: bool,
 }
 
 impl Found {
-    /// Finds the time of an alert by its fields, or takes the caller's.
+    /// Returns the time of an alert's fields, or the caller's.
     pub(super) fn time(fields: &Fields<'_>, now: impl FnOnce() -> ZonedDateTime) -> Self {
         let of_field = TIME_FIELDS.into_iter().find_map(|name| match field(fields, name)? {
             Value::Plain(nanoseconds) => {
@@ -88,7 +87,7 @@ impl Repair {
         {
             line.pop();
             let source = if arrival { ",\"time_source\":\"arrival\"" } else { "" };
-            // An alert has other keys before it. Of a key that occurs twice the last one counts.
+            // An alert has other keys, so a comma is right. Of a repeated key the last one counts.
             line += &format!(",\"time\":\"{time}\"{source}}}");
         }
         line.into()

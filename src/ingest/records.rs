@@ -1,46 +1,47 @@
-//! Finds the boundaries of records where a line is not one record.
+//! Splits lines into records, if a line is not one record.
 //!
-//! Falco writes one JSON object a line. Log shippers put several into an array (vector's and
+//! Falco writes one JSON object per line. Log shippers put several into an array (vector's and
 //! fluent-bit's `json`, logstash), write them without a separator (fluent-bit's `json_stream`,
 //! `curl -d @file`, which drops line ends), or print one over several lines.
 //!
-//! 1. A line that is one record as a whole is taken at once. Its bytes are read once.
-//! 2. Any other line that begins with `{`, `[`, `]` or `,` is walked through, value by value ([`Walk`]). Each
-//!    object at the top level, or in an array there, is a record. `[`, `]`, `,` and white space
-//!    between them are skipped.
-//! 3. An object that the line does not end is held, and the next lines are walked through until one
-//!    ends it. It is given up as one record if the walk finds that it is no JSON, if it exceeds
-//!    [`MAX_RECORD`], or if the next line is a record by itself: then the object was torn.
-//! 4. The line at which an object was given up is then a line like any other. If it is no record, it
-//!    is given up with the object. So one mistake costs one record, and at most the rest of its line.
+//! 1. A line that is one record is passed on at once. Its bytes are read once.
+//! 2. Any other line that begins with `{`, `[`, `]` or `,` is scanned value by value ([`Walk`]).
+//!    Each object at the top level, or in an array there, is a record. `[`, `]`, `,` and white
+//!    space between them are skipped.
+//! 3. An object that does not end in its line is held, and the next lines are scanned until one
+//!    ends it. It is rejected as one record if it is invalid JSON or exceeds [`MAX_RECORD`]. The
+//!    same happens if the next line is a record by itself, because then the object was torn.
+//! 4. The line that made the object invalid is then read like any other line. If it is no record,
+//!    it is rejected with the object. So one error costs one record, and at most the rest of its
+//!    line.
 //!
-//! The work is linear: a byte is read at most twice as part of a line, and walked through at most
-//! twice, once as part of an object that is given up.
+//! The work is linear: a byte is read at most twice as part of a line, and scanned at most twice,
+//! once as part of a rejected object.
 
 use crate::event::{MAX_RECORD, Reject};
 
-/// Takes records, and what is none.
+/// Receives records and rejected texts.
 pub trait Sink {
-    /// Takes a record if it is one.
+    /// Reads a record.
     ///
     /// # Errors
     /// If it is no alert.
     fn read(&mut self, record: &[u8]) -> Result<(), Reject>;
 
-    /// Takes note of what is no alert.
+    /// Reports a text that is no alert.
     fn reject(&mut self, reject: &Reject, record: &[u8]);
 }
 
 /// Finds records in the lines of one source.
 #[derive(Debug, Default)]
 pub struct Records {
-    /// The beginning of an object that earlier lines did not end.
+    /// The beginning of an object that has not ended yet.
     held: Vec<u8>,
     walk: Walk,
 }
 
 impl Records {
-    /// Takes a line, without its line end.
+    /// Reads a line, without its line end.
     pub fn line(&mut self, line: &[u8], sink: &mut impl Sink) {
         if !self.held.is_empty() {
             return self.next(line, sink);
@@ -52,7 +53,7 @@ impl Records {
         }
     }
 
-    /// Gives up an object that nothing ends, at the end of the source or before another file.
+    /// Rejects an unfinished object, at the end of the source or before another file.
     pub fn end(&mut self, sink: &mut impl Sink) {
         if !self.held.is_empty() {
             let held = std::mem::take(&mut self.held);
@@ -61,7 +62,7 @@ impl Records {
         }
     }
 
-    /// Takes a line after one that did not end its object.
+    /// Reads a line after an unfinished object.
     fn next(&mut self, line: &[u8], sink: &mut impl Sink) {
         if line.trim_ascii_start().starts_with(b"{") && sink.read(line).is_ok() {
             return self.end(sink);
@@ -96,8 +97,8 @@ impl Records {
         }
     }
 
-    /// Takes the records of a line. `whole` is why the line is not one record; that is told if it
-    /// has none.
+    /// Reads the records of a line. `whole` is the reason why the line is not one record. It is
+    /// reported if the line has none.
     fn several(&mut self, line: &[u8], whole: Option<Reject>, sink: &mut impl Sink) {
         let (mut rest, mut found) = (line, false);
         loop {
@@ -109,7 +110,7 @@ impl Records {
                     Walked::End(at) => {
                         let (record, after) = rest.split_at_checked(at).unwrap_or((rest, b""));
                         self.walk = Walk::default();
-                        // Its only record is the line itself, which was read before.
+                        // The only record is the line itself, which was read before.
                         match &whole {
                             Some(reject) if !found && record.len() == line.trim_ascii().len() => {
                                 sink.reject(reject, record);
@@ -139,7 +140,7 @@ impl Records {
     }
 }
 
-/// Whether a text may be JSON records, or what stands between them.
+/// Whether a text can be JSON records, or separators between them.
 pub(super) fn begins_json(line: &[u8]) -> bool {
     matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b']' | b','))
 }
@@ -150,16 +151,16 @@ fn take(record: &[u8], sink: &mut impl Sink) {
     }
 }
 
-/// A walk through the structure of one JSON object: which bracket, which part of a member. Scalars
-/// are not checked; whoever decodes the record does that.
+/// A scan of the structure of one JSON object. It does not check scalars, because decoding the
+/// record does.
 #[derive(Debug, Default)]
 struct Walk {
-    /// The open brackets, one bit each: whether it is an object.
+    /// The open brackets. `true` is an object, `false` an array.
     open: Vec<bool>,
     at: At,
 }
 
-/// What may come next.
+/// What can come next.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum At {
     #[default]
@@ -172,7 +173,7 @@ enum At {
     Colon,
     /// `,` or the end of an object or array.
     After,
-    /// In a string, which is a key or a value; behind a backslash.
+    /// In a string, which is a key or a value. `escaped` is after a backslash.
     Text {
         key: bool,
         escaped: bool,
@@ -181,14 +182,14 @@ enum At {
     Scalar,
 }
 
-/// How far a walk came.
+/// The result of a scan.
 #[derive(Debug, PartialEq, Eq)]
 enum Walked {
     /// The object ends before this position.
     End(usize),
-    /// It goes on after these bytes.
+    /// The object continues after these bytes.
     More,
-    /// It is no JSON.
+    /// The object is invalid JSON.
     Wrong,
 }
 
@@ -201,7 +202,7 @@ impl Walk {
                 None => {}
             }
         }
-        // A line end is white space, which only a string must not have.
+        // A line end is white space, which is invalid only in a string.
         match self.at {
             At::Text { .. } => Walked::Wrong,
             At::Scalar => {
