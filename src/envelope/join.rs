@@ -59,7 +59,7 @@ impl Joins {
             Stream::Stderr => &mut self.stderr,
         };
         match slot.take_if(|join| !join.is_of(share)) {
-            // The other owner's line is whole, so the held line need not be dropped for it.
+            // This part is a whole line of another owner, so the held line stays.
             Some(other) if !share.more => {
                 *slot = Some(other);
                 return Joined::Alone;

@@ -86,7 +86,7 @@ pub struct Snapshot {
     pub kind: Kind,
     /// The peer's name, if it is known.
     pub name: Option<Arc<str>>,
-    /// The number of retained alerts that it has not read.
+    /// The number of alerts that it has not read.
     pub lag: u64,
     /// The number of alerts that it has lost.
     pub lost: u64,
