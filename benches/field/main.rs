@@ -51,6 +51,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 use alerts::Alerts;
+use cases::CRI;
 use cases::{Lab, Pace};
 use contender::Contender;
 use report::Case;
@@ -101,7 +102,7 @@ fn role(name: &str, arguments: &[String]) -> bool {
 }
 
 /// The cases, in the order in which they run.
-const CASES: [&str; 28] = [
+const CASES: [&str; 29] = [
     "start",
     "drain unix",
     "drain filtered",
@@ -127,6 +128,7 @@ const CASES: [&str; 28] = [
     "latency lone unix",
     "ingest stdin",
     "ingest file",
+    "ingest file cri",
     "ingest http",
     "idle",
     "crowd",
@@ -210,7 +212,8 @@ async fn play(lab: &Lab, name: &str) -> Vec<Case> {
         "latency 20000 mtls" => lab.latency(&Contender::servers(), true, 20_000, 10).await,
         "latency lone unix" => lab.latency(&Contender::servers(), false, 50, 1).await,
         "ingest stdin" => lab.ingest_stdin().await,
-        "ingest file" => lab.ingest_file().await,
+        "ingest file" => lab.ingest_file(None).await,
+        "ingest file cri" => lab.ingest_file(Some(CRI)).await,
         "ingest http" => lab.ingest_http().await,
         "idle" => return vec![lab.idle(false).await, lab.idle(true).await],
         "crowd" => lab.crowd().await,

@@ -7,6 +7,7 @@
 //! and the start.
 
 mod cost;
+
 mod delivery;
 mod http;
 
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+pub(crate) use cost::CRI;
 
 use super::alerts::Alerts;
 use super::contender::{Contender, Server, Setup};
