@@ -194,6 +194,41 @@ fn a_falco_of_our_own_is_read_asked_and_ended() {
     assert!(ended.exists(), "Falco was asked to end");
 }
 
+/// Falco can be updated while we run.
+#[test]
+fn falcos_version_is_that_of_the_falco_that_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let (version_file, end) = (directory.path().join("version"), directory.path().join("end"));
+    fs::write(&version_file, "0.43.1").unwrap();
+    let script = format!(
+        "if [ \"$1\" = --version ]; then echo \"Falco version: $(cat {})\"; exit; fi\n\
+         while [ ! -e {end} ]; do sleep 0.05; done\nrm {end}\n",
+        version_file.display(),
+        end = end.display(),
+    );
+    let server = run(&[&falco(directory.path(), &script)]);
+    let becomes = |expected: &str| {
+        eventually(expected, || (version(&server) == expected).then_some(()));
+    };
+    becomes("0.43.1");
+    fs::write(&version_file, "0.43.2").unwrap();
+    fs::write(&end, "").unwrap();
+    becomes("0.43.2");
+
+    let gateway = Gateway::start(&[]);
+    let address = gateway.address;
+    let mut poster = Poster(TcpStream::connect(address).unwrap());
+    for (hour, expected) in [(10, "0.43.1"), (11, "0.44.0")] {
+        let snapshot = format!(
+            "{{\"rule\":\"Falco internal: metrics snapshot\",\"priority\":\"Informational\",\
+             \"source\":\"internal\",\"time\":\"2026-01-30T{hour}:00:00Z\",\
+             \"output_fields\":{{\"falco.version\":\"{expected}\"}}}}"
+        );
+        poster.post("/", "application/json", &snapshot);
+        eventually(expected, || (version(&gateway.server) == expected).then_some(()));
+    }
+}
+
 fn version(server: &Server) -> String {
     use falconer::proto::falco::version::Response;
     use prost::Message as _;

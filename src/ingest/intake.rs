@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{Timestamp, ZonedDateTime};
 
@@ -42,7 +42,7 @@ pub struct Intake {
     presence: Presence,
     /// The files that followers read.
     pub(super) claims: Claims,
-    falco_version: OnceLock<String>,
+    falco_version: Mutex<Option<(String, Time)>>,
     /// Empty batches with the buffers and labels of earlier deliveries.
     spare: Mutex<Vec<Batch>>,
 }
@@ -96,7 +96,7 @@ impl Intake {
             latest: Mutex::default(),
             presence: Presence::default(),
             claims: Claims::default(),
-            falco_version: OnceLock::new(),
+            falco_version: Mutex::default(),
             spare: Mutex::default(),
         }
     }
@@ -119,10 +119,10 @@ impl Intake {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns Falco's version, once a metrics snapshot has arrived.
+    /// Returns Falco's version in the latest metrics snapshot, and the time of the snapshot.
     #[must_use]
-    pub fn falco_version(&self) -> Option<&str> {
-        self.falco_version.get().map(String::as_str)
+    pub fn falco_version(&self) -> Option<(String, Time)> {
+        self.falco_version.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Begins a delivery of records from `input`. [`Delivery::finish`] appends them together.
@@ -207,8 +207,12 @@ impl Intake {
             && let Some((_, version)) = event.fields.iter().find(|(name, _)| name == VERSION_FIELD)
             && let event::Value::Text(version) = version
         {
-            // The first snapshot counts. A later version shows only after a restart.
-            let _ = self.falco_version.set(version.clone().into_owned());
+            let mut known = self.falco_version.lock().unwrap_or_else(PoisonError::into_inner);
+            // A file can have old snapshots. A clock that is ahead must not count for ever.
+            let time = event.time.min(now());
+            if known.as_ref().is_none_or(|(_, latest)| time >= *latest) {
+                *known = Some((version.clone().into_owned(), time));
+            }
         }
     }
 }

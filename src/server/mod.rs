@@ -32,7 +32,7 @@ use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::TryFutureExt as _;
@@ -48,6 +48,7 @@ use crate::config::{self, Config, Errors, Loaded, TokenError};
 use crate::event::Origin;
 use crate::grpc;
 use crate::hub::{Epoch, Hub};
+use crate::ingest::presence::Presence;
 use crate::ingest::source::SourceError;
 use crate::ingest::{self, Input, Intake};
 use crate::net::connection::{Ending, GRACE, Handler};
@@ -183,7 +184,8 @@ impl Server {
         let intake = Arc::new(Intake::new(hub.clone(), origin.clone()));
         let settings = Settings::new(config.outputs.clone());
         let calls = Arc::new(Calls::default());
-        let (subscribers, asked) = (Subscribers::default(), Arc::new(OnceLock::new()));
+        let (subscribers, answer) = (Subscribers::default(), Arc::<falco::Answer>::default());
+        let presence = intake.presence().clone();
 
         let bind = |listen| Listener::bind(listen, &mut inherited);
         let listener = config.grpc.as_ref().map(bind).transpose()?;
@@ -211,7 +213,7 @@ impl Server {
             settings: settings.clone(),
             origin: origin.into(),
             now: ingest::now,
-            falco: falco_version(settings.clone(), asked.clone(), intake.clone()),
+            falco: falco_version(settings.clone(), answer.clone(), intake.clone()),
             down: {
                 let presence = intake.presence().clone();
                 Arc::new(move || health::down(&presence))
@@ -247,7 +249,7 @@ impl Server {
             port.set_gateway_tls(gateway.credentials().tls());
             gateway.serve(&mut parts, port.clone())?;
         }
-        parts.spawn(ask_falco(&config, asked, stop.clone()));
+        parts.spawn(ask_falco(&config, answer, presence, stop.clone()));
         parts.spawn(well(until(stop.clone(), query::watch(hub.clone(), filters))));
         parts.spawn(well(systemd::stay_alive(stop.clone())));
 
@@ -341,19 +343,15 @@ pub(crate) fn handler(router: grpc::Router, calls: Arc<Calls>) -> Handler {
     }))
 }
 
-/// Returns a function for Falco's version. The configured version comes first, then the one that
-/// Falco answered, then the one from a metrics snapshot.
+/// Returns a function for Falco's version: the configured one, or the one that Falco reported.
 fn falco_version(
     settings: Settings,
-    asked: Arc<OnceLock<FalcoVersion>>,
+    answer: Arc<falco::Answer>,
     intake: Arc<Intake>,
 ) -> Arc<dyn Fn() -> FalcoVersion + Send + Sync> {
-    Arc::new(move || match (settings.current().falco_version, asked.get()) {
-        (Some(configured), _) => FalcoVersion { falco: Some(configured), engine: None },
-        (None, Some(known)) => known.clone(),
-        (None, None) => {
-            FalcoVersion { falco: intake.falco_version().map(str::to_owned), engine: None }
-        }
+    Arc::new(move || match settings.current().falco_version {
+        Some(configured) => FalcoVersion { falco: Some(configured), engine: None },
+        None => answer.version(intake.falco_version()),
     })
 }
 
@@ -364,22 +362,17 @@ fn warn_of_tls(warnings: &[String]) {
     }
 }
 
-/// Asks Falco for its version until it answers or `stop` is cancelled.
+/// Asks Falco for its version until `stop`.
 fn ask_falco(
     config: &Config,
-    asked: Arc<OnceLock<FalcoVersion>>,
+    answer: Arc<falco::Answer>,
+    presence: Presence,
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), Error>> + Send + 'static {
     let (command, webserver) = (config.inputs.command.clone(), config.falco_webserver.clone());
     async move {
-        tokio::select! {
-            known = falco::ask(&command, webserver.as_deref()) => {
-                if let Some(known) = known {
-                    let _ = asked.set(known);
-                }
-            }
-            () = stop.cancelled() => {}
-        }
+        let asking = falco::keep_asking(&command, webserver.as_deref(), &presence, &answer);
+        stop.run_until_cancelled(asking).await;
         Ok(())
     }
 }
