@@ -114,6 +114,11 @@ fn gateway_request() {
 }
 
 #[test]
+fn records() {
+    replay("records", fuzzing::records);
+}
+
+#[test]
 fn envelope() {
     replay("envelope", fuzzing::envelope);
 }

@@ -19,6 +19,7 @@
 //! | `metering` | the meter of the frames that a peer sends |
 //! | `repair` | the repair of `:authority` |
 //! | `legacy` | client certificates of version 1 |
+//! | `records` | records, however their lines are laid out |
 //! | `envelopes` | alerts in what wraps their lines |
 //! | `texts` | alerts, filters, configuration |
 
@@ -41,6 +42,7 @@ mod legacy;
 mod metering;
 mod pem;
 mod pipe;
+mod records;
 mod reflected;
 mod repair;
 mod script;
@@ -58,6 +60,7 @@ pub use heads::{grpc_message, grpc_timeout, request_head};
 pub(crate) use http::quiet_feed;
 pub use http::{gateway_request, sse_encode};
 pub use legacy::Legacy;
+pub use records::records;
 
 pub use metering::{frame_meter, metered};
 pub use pem::pem_load;
