@@ -8,5 +8,5 @@ use http_body_util::combinators::UnsyncBoxBody;
 /// A request's body.
 pub type RequestBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
-/// A reply's body; it cannot fail, failures are replies.
+/// A reply's body. It has no errors, because a failure is a reply with a status.
 pub type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;

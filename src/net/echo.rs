@@ -1,41 +1,44 @@
-//! Whether a peer has read what was written to it: PINGs of ours, and their answers.
+//! PINGs of Falconer's own, which show whether a peer has read what was written to it.
 //!
-//! A peer answers a PING after it has read what was before it, however busy its machine is. Somebody
-//! asks ([`Echo::heard`]); the connection's own task writes the PING between two frames of HTTP/2's
-//! ([`super::cork`]); the answer is seen in what is read ([`super::meter`]). HTTP/2 forgets answers
-//! that it did not ask for.
+//! A peer answers a PING after it has read what came before it, even on a busy machine.
+//!
+//! 1. A caller requests a PING and waits for its answer ([`Echo::heard`]).
+//! 2. The connection's task writes the PING between two frames of h2 ([`super::cork`]).
+//! 3. The meter finds the answer in what it reads ([`super::meter`]). h2 ignores an answer to a PING
+//!    that it did not send.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-/// What our PINGs begin with; their number follows.
+/// The first four bytes of the payload of these PINGs. The number of the PING follows.
 const MARK: [u8; 4] = *b"read";
 
 /// The PINGs of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Echo {
-    /// The last one that somebody waits for.
+    /// The number of the last requested PING.
     wanted: AtomicU32,
-    /// The last one written.
+    /// The number of the last written PING.
     written: AtomicU32,
-    /// The last one answered. A `watch` would be ten times as large, and each connection has one.
+    /// The number of the last answered PING. Each connection has this state, and a `watch` channel
+    /// would be ten times as large.
     heard: AtomicU32,
     answers: Notify,
-    /// Who writes.
+    /// Wakes the connection's task.
     writer: AtomicWaker,
 }
 
 impl Echo {
-    /// Has a PING written, and waits for its answer.
+    /// Requests a PING, and waits for its answer.
     pub(super) async fn heard(&self) {
-        // Others may wait for the same one; what they asked after was written before it too.
+        // Concurrent callers may share one PING. Their data was written before it too.
         let number = self.written.load(Ordering::Acquire).wrapping_add(1);
         self.wanted.fetch_max(number, Ordering::AcqRel);
         self.writer.wake();
         loop {
-            // Before the look, so that no answer in between is missed.
+            // Created before the check, so that an answer in between is not missed.
             let answer = self.answers.notified();
             if self.heard.load(Ordering::Acquire) >= number {
                 return;
@@ -44,7 +47,7 @@ impl Echo {
         }
     }
 
-    /// The frame to write now, if one is wanted.
+    /// Returns the PING frame to write now, if one is requested.
     pub(super) fn due(&self, context: &std::task::Context<'_>) -> Option<[u8; 17]> {
         self.writer.register(context.waker());
         let wanted = self.wanted.load(Ordering::Acquire);
@@ -63,7 +66,7 @@ impl Echo {
     }
 }
 
-/// The number of a PING of ours, by what is in it.
+/// Returns the number in a PING's payload, if the PING is one of these.
 pub(super) fn number([m, n, o, p, number @ ..]: [u8; 8]) -> Option<u32> {
     ([m, n, o, p] == MARK).then(|| u32::from_be_bytes(number))
 }

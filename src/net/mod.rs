@@ -2,23 +2,23 @@
 //!
 //! | file | is |
 //! |---|---|
-//! | [`unix`] | the unix socket: its directory, a stale file, a live one, mode and group |
-//! | [`links`] | other paths that lead to it |
+//! | [`unix`] | the unix socket: its directory, a stale or live socket file, mode and group |
+//! | [`links`] | symbolic links to the unix socket |
 //! | [`tcp`] | the TCP listener |
-//! | [`inherited`] | sockets that systemd bound for us |
+//! | [`inherited`] | sockets from systemd's socket activation |
 //! | [`tls`] | TLS from PEM files, mutual for gRPC |
 //! | [`authority`] | the repair of `:authority` below HTTP/2 |
-//! | [`preface`] | a connection must begin with HTTP/2's preface, soon |
-//! | [`frames`] | HTTP/2's frames, followed through pieces |
-//! | [`meter`] | frames that cost a peer nothing, counted and limited |
-//! | [`sent`] | what HTTP/2 resets by itself, counted and told |
-//! | [`echo`] | whether a peer has read what was written to it |
-//! | [`parting`] | how a call ends: slowly enough for every client |
-//! | [`cork`] | what HTTP/2 writes in one go leaves in one write |
+//! | [`preface`] | the timeout for HTTP/2's connection preface |
+//! | [`frames`] | an incremental parser of HTTP/2 frames |
+//! | [`meter`] | limits on the frames that cost a peer nothing |
+//! | [`sent`] | counts and logs the errors that HTTP/2 sends by itself |
+//! | [`echo`] | PINGs that show whether a peer has read what was written |
+//! | [`parting`] | ends calls slowly enough for every client |
+//! | [`cork`] | gathers HTTP/2's writes into one |
 //! | [`body`] | the bodies of requests and replies |
 //! | [`connection`] | one connection, from its opening to its end |
-//! | [`refusals`] | refused connections in the log, not too many |
-//! | [`serve`] | accepting connections, and ending them together |
+//! | [`refusals`] | rate-limited log lines about refused connections |
+//! | [`serve`] | accepts connections, and ends them at shutdown |
 
 pub mod authority;
 pub mod body;
@@ -48,19 +48,19 @@ pub use inherited::Inherited;
 /// Where the gRPC API listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// A unix socket, plaintext; who may connect is decided by its mode and group.
+    /// A unix socket, plaintext. Its mode and group decide who may connect.
     Unix(UnixSocket),
-    /// TCP with mutual TLS: a client certificate is always required.
+    /// TCP with mutual TLS. A client certificate is always required.
     Tcp {
-        /// `host:port`; a name is resolved when binding.
+        /// `host:port`. A host name is resolved when binding.
         address: String,
-        /// The files TLS is made from.
+        /// The PEM files.
         tls: TlsFiles,
     },
 }
 
 impl fmt::Display for Listen {
-    /// As `grpc.bind_address` says it.
+    /// Writes the address in the form of `grpc.bind_address`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(socket) => write!(formatter, "unix://{}", socket.path.display()),
@@ -72,36 +72,35 @@ impl fmt::Display for Listen {
 /// A unix socket to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixSocket {
-    /// Absolute path; its directory is created.
+    /// The absolute path. A missing directory is created.
     pub path: PathBuf,
-    /// Permission bits; connecting needs write permission.
+    /// Permission bits. A client needs write permission to connect.
     pub mode: u32,
-    /// Group to own the socket, by name; `None` leaves the process's.
+    /// The name of the group that owns the socket; `None` means the group of the process.
     pub group: Option<String>,
-    /// Other absolute paths that lead to it.
+    /// Absolute paths of symbolic links to the socket.
     pub links: Vec<PathBuf>,
 }
 
-/// PEM files of the server's side of TLS.
+/// The PEM files of a TLS server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// What is served behind it.
+    /// What the listener serves.
     pub serves: Serves,
     /// The server's private key, not encrypted.
     pub private_key: PathBuf,
     /// The server's certificate, then its intermediates.
     pub cert_chain: PathBuf,
-    /// The certificates that client certificates are verified against; `None` asks clients for
-    /// none.
+    /// The trusted roots of client certificates; `None` asks clients for no certificate.
     pub root_certs: Option<PathBuf>,
-    /// Revocation lists that they are verified against too.
+    /// Revocation lists for client certificates.
     pub crls: Vec<PathBuf>,
-    /// Whether X.509 version 1 certificates are taken, as Falco took them.
+    /// Whether X.509 version 1 certificates are accepted, as Falco accepted them.
     pub legacy_v1_certs: bool,
 }
 
 impl TlsFiles {
-    /// These files for gRPC, no revocation lists, and version 1 as Falco took it.
+    /// Returns these files for gRPC, without revocation lists, accepting version 1 as Falco did.
     pub fn new(
         private_key: impl Into<PathBuf>,
         cert_chain: impl Into<PathBuf>,
@@ -117,21 +116,21 @@ impl TlsFiles {
         }
     }
 
-    /// Every file there is.
+    /// Iterates over the paths of all files.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.private_key, &self.cert_chain].into_iter().chain(&self.root_certs).chain(&self.crls)
     }
 }
 
-/// What is served behind TLS: it decides what a handshake offers and asks for, and how the
-/// configuration's keys are called in messages.
+/// What a TLS listener serves. This decides what a handshake offers and requires, and which
+/// configuration keys messages name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serves {
-    /// gRPC: HTTP/2 alone, and no client without a certificate.
+    /// gRPC: HTTP/2 only, and a client certificate is required.
     Grpc,
-    /// The gateway: HTTP/1.1 too.
+    /// The gateway: HTTP/2 and HTTP/1.1.
     Gateway {
-        /// Whether a client may come without a certificate, since it may have the token.
+        /// Whether a client may present no certificate, because it may have the token.
         token: bool,
     },
 }
@@ -155,7 +154,7 @@ impl Serves {
         }
     }
 
-    /// The key of [`TlsFiles::cert_chain`].
+    /// The configuration key of [`TlsFiles::cert_chain`].
     #[must_use]
     pub fn cert_chain(self) -> &'static str {
         match self {
@@ -172,27 +171,27 @@ impl Serves {
     }
 }
 
-/// Who is at the other end of a connection, for logs. Requests carry it as an extension.
+/// The peer of a connection, for logs. Requests carry it as an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
     /// A process on this machine.
     Unix {
-        /// Its user.
+        /// Its user id.
         uid: Option<u32>,
-        /// Its process, where the system tells.
+        /// Its process id, if the system reports it.
         pid: Option<i32>,
     },
-    /// A client on the network, whose certificate was verified.
+    /// A client on the network.
     Tcp {
-        /// Where it connects from.
+        /// The address it connects from.
         address: SocketAddr,
-        /// Who its certificate says it is.
+        /// The name in its verified certificate; `None` before the handshake.
         identity: Option<Arc<str>>,
     },
 }
 
 impl Peer {
-    /// Who it is, whatever connection it uses: for counting.
+    /// A name for the peer that is the same on all of its connections, for counting.
     #[must_use]
     pub fn identity(&self) -> String {
         match self {
@@ -220,8 +219,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Whether something failed because there are too many open files or too little memory, which
-/// passes.
+/// Whether an error means too many open files or too little memory, which may pass.
 #[must_use]
 pub fn is_scarcity(error: &std::io::Error) -> bool {
     use nix::errno::Errno;
@@ -229,13 +227,13 @@ pub fn is_scarcity(error: &std::io::Error) -> bool {
     matches!(number, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
-/// A listener that cannot be had: what was tried, why not, what to do.
+/// The error of a listener that cannot be bound: the address, the reason and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {reason}; {remedy}")]
 pub struct BindError {
     pub(crate) address: String,
     pub(crate) reason: String,
     pub(crate) remedy: &'static str,
-    /// Whether it may pass by itself: [`is_scarcity`].
+    /// Whether the error may pass by itself: [`is_scarcity`].
     pub(crate) scarcity: bool,
 }
