@@ -1,21 +1,21 @@
-//! Writes gathered: what HTTP/2 has to write in one go leaves in one write.
+//! Gathers the writes of HTTP/2 frames into one write to the socket.
 //!
-//! h2 writes each frame by itself, 16 KiB of data with most peers; a reader that is behind gets
-//! dozens at once, and most of a delivery's cost is the kernel's for each write.
+//! h2 writes each frame by itself, 16 KiB of data with most peers. A reader that lags gets dozens of
+//! frames at once, and most of the cost of a delivery is the kernel's cost of each write.
 //!
-//! 1. [`Corked`] takes writes into a buffer of at most [`HELD`]; only when that is full does it
-//!    write, and so only then does HTTP/2 wait for the peer.
+//! 1. [`Corked`] buffers at most [`HELD`] bytes. It writes when the buffer is full, and only then
+//!    does HTTP/2 wait for the peer.
 //! 2. A flush does nothing, because h2 flushes after each frame. The task that polls the connection
-//!    writes out what is held whenever the connection has nothing more to do ([`drive`]).
-//! 3. A peer that takes nothing for [`STALL`] is given up: HTTP/2's pings end its streams, but wait
-//!    for ever to be written themselves.
-//! 4. What was written last has to arrive: a connection that has ended is closed only when the peer
-//!    has read to the end and left, or took [`LINGER`] over it ([`linger`]).
-//! 5. When nothing was written for as long as is given, a PING is, between two frames of HTTP/2's.
-//!    HTTP/2 forgets the answer, which it did not ask for.
-//! 6. At the end, trailers wait for an RST_STREAM that follows them: two tasks make them, and some
-//!    clients must have both at once ([`super::parting`]).
-//! 7. An empty buffer is given back: an idle connection holds none.
+//!    writes the buffer whenever the connection has nothing more to do ([`drive`]).
+//! 3. The connection of a peer that reads nothing for [`STALL`] ends. hyper's keep-alive cannot do
+//!    this, because its PING waits in the same blocked write.
+//! 4. After the last write the socket stays open until the peer has read everything and closed, for
+//!    [`LINGER`] at most ([`linger`]).
+//! 5. After a configured time without a write, a PING is written between two frames of h2. h2
+//!    ignores the answer to a PING that it did not send.
+//! 6. At shutdown, trailers wait for the RST_STREAM that follows them. Two tasks write them, and
+//!    some clients need both at once ([`super::parting`]).
+//! 7. An empty buffer is freed, so an idle connection holds none.
 
 use std::future::Future;
 use std::io;
@@ -34,28 +34,28 @@ use super::sent::Sent;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How many bytes are held back at most: what a peer that does not read costs beyond its socket's
-/// buffers. More gains nothing that could be measured.
+/// The most bytes in the buffer. A peer that does not read costs this memory and its socket's
+/// buffers. A larger buffer gave no measurable gain.
 const HELD: usize = 64 << 10;
 
-/// How long a peer may leave everything unread that was written to it. Longer than an idle one has
-/// to answer a ping, which it could not be sent.
+/// How long a peer may read nothing of what is written to it. This is longer than hyper's
+/// keep-alive, which cannot send its PING to such a peer.
 pub(super) const STALL: Duration = Duration::from_secs(60);
 
-/// How long a peer may take to read what was written last.
+/// How long a peer may take to read the last bytes and close.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long trailers wait at the end for what follows them.
+/// How long trailers wait at shutdown for the RST_STREAM that follows them.
 const TOGETHER: Duration = Duration::from_millis(10);
 
-/// A PING (RFC 9113, section 6.7), with something in it that HTTP/2 does not use for its own.
+/// A PING (RFC 9113, section 6.7) with a payload that h2 does not use for its own PINGs.
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0falconer";
 
-/// The connection's side: give it to HTTP/2.
+/// The side for h2 to read and write.
 #[derive(Debug)]
 pub(super) struct Corked<T>(Arc<Mutex<Held<T>>>);
 
-/// The other side of [`Corked`].
+/// The side for [`drive`], which writes what [`Corked`] buffered.
 #[derive(Debug)]
 pub(super) struct Cork<T>(Arc<Mutex<Held<T>>>);
 
@@ -63,20 +63,20 @@ pub(super) struct Cork<T>(Arc<Mutex<Held<T>>>);
 struct Held<T> {
     io: T,
     bytes: BytesMut,
-    /// Bytes written in all.
+    /// The number of bytes written to the socket.
     written: u64,
-    /// When the last of them was, or the connection began.
+    /// The time of the last write, or of the connection's beginning.
     last: Instant,
-    /// How long nothing may be written.
+    /// The time without a write after which a PING is due.
     quiet: Duration,
     sent: Sent,
     /// Cancelled when calls have to end.
     ending: CancellationToken,
-    /// Other PINGs that are wanted.
+    /// PINGs that [`super::parting`] requests.
     echo: Arc<Echo>,
 }
 
-/// Gathers what is written to `io`, as `sent` follows it; nothing is written for at most `quiet`.
+/// Gathers the writes to `io`, which `sent` observes. After `quiet` without a write a PING is due.
 pub(super) fn cork<T>(
     io: T,
     sent: Sent,
@@ -106,7 +106,7 @@ impl<T: AsyncWrite + Unpin> Held<T> {
         Pin::new(&mut self.io).poll_flush(context)
     }
 
-    /// Takes what there is room for; waits for the peer only when there is none.
+    /// Buffers as many bytes as fit. Waits for the peer only if the buffer is full.
     fn poll_take(
         &mut self,
         context: &mut Context<'_>,
@@ -124,15 +124,15 @@ impl<T: AsyncWrite + Unpin> Held<T> {
         Poll::Ready(Ok(self.bytes.len() - before))
     }
 
-    /// Writes a PING if everything is written and that was long enough ago. `due` is when to look
-    /// again.
+    /// Writes a PING if the buffer is empty and the last write is at least `quiet` ago, or if one is
+    /// requested. `due` is the timer of the next check.
     fn poll_ping(
         &mut self,
         context: &mut Context<'_>,
         mut due: Pin<&mut Sleep>,
     ) -> Poll<io::Result<()>> {
         while due.as_mut().poll(context).is_ready() {
-            // HTTP/2 begins, and it may have a frame to finish.
+            // The server's first bytes are h2's, and h2 may be in the middle of a frame.
             let may = self.written > 0 && self.sent.is_between_frames();
             if self.last.elapsed() < self.quiet {
                 due.as_mut().reset(self.last + self.quiet);
@@ -155,10 +155,10 @@ impl<T: AsyncWrite + Unpin> Held<T> {
     }
 }
 
-/// Polls `connection`, and after each time writes out what it wrote.
+/// Polls `connection`, and writes the buffer to the socket after each poll.
 ///
 /// # Errors
-/// The connection's own; when what it wrote cannot be written, or nothing of it for [`STALL`].
+/// The errors of the connection; if a write fails, or writes nothing for [`STALL`].
 pub(super) async fn drive<T, F, E>(
     cork: &Cork<T>,
     mut connection: Pin<&mut F>,
@@ -205,12 +205,12 @@ where
     .await
 }
 
-/// Waits until nothing has been written for so long.
+/// Waits until nothing has been written for `pause`.
 pub(super) async fn quiet_for<T>(cork: &Cork<T>, pause: Duration) {
     loop {
         let until = {
             let held = lock(&cork.0);
-            // What is held is about to be written.
+            // Bytes in the buffer are about to be written.
             if held.bytes.is_empty() { held.last + pause } else { Instant::now() + pause }
         };
         if until <= Instant::now() {
@@ -220,14 +220,14 @@ pub(super) async fn quiet_for<T>(cork: &Cork<T>, pause: Duration) {
     }
 }
 
-/// Waits until the peer has left after everything was written; what it still sends is forgotten.
+/// Closes the write side, and waits until the peer has closed too. Discards what it still sends.
 ///
-/// A socket that is closed while the peer writes, if only a WINDOW_UPDATE, is broken to it (EPIPE,
-/// or RST over TCP), and what it had not read yet is lost: alerts, and the status of its calls.
+/// If the socket is closed at once and the peer writes, even a WINDOW_UPDATE, the peer gets an error
+/// (EPIPE, or RST over TCP) and loses what it has not read: alerts, and the status of its calls.
 pub(super) async fn linger<T: AsyncRead + AsyncWrite + Unpin>(cork: &Cork<T>) {
     let gone = std::future::poll_fn(|context| {
         let mut held = lock(&cork.0);
-        // Done before, as a rule; a second time does no harm.
+        // h2 usually has shut it down already. Doing it twice is harmless.
         if ready!(Pin::new(&mut held.io).poll_shutdown(context)).is_err() {
             return Poll::Ready(());
         }
@@ -240,13 +240,13 @@ pub(super) async fn linger<T: AsyncRead + AsyncWrite + Unpin>(cork: &Cork<T>) {
             }
         }
     });
-    // Slower ones lose the rest, as they would to a server that does not wait.
+    // A slower peer loses the rest, as it would with a server that does not wait.
     let _ = timeout(LINGER, gone).await;
 }
 
-/// Bytes that the peer has not taken.
+/// A time in which the peer reads nothing.
 struct Stalled {
-    /// [`Held::written`] when it began.
+    /// [`Held::written`] at its start.
     written: u64,
     too_long: Pin<Box<Sleep>>,
 }
@@ -258,7 +258,7 @@ impl Stalled {
 }
 
 fn lock<T>(held: &Mutex<Held<T>>) -> MutexGuard<'_, Held<T>> {
-    // Only the connection's own task comes here, and what is in it is whole at any time.
+    // Only the connection's task locks it, and no panic leaves it inconsistent.
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -321,7 +321,7 @@ mod tests {
         super::cork(io, sent, QUIET, CancellationToken::new(), Arc::default())
     }
 
-    /// Notes the length of each write, and takes `room` bytes in all.
+    /// Records the length of each write, and accepts `room` bytes in all.
     struct Peer {
         writes: Vec<usize>,
         room: usize,
@@ -351,8 +351,8 @@ mod tests {
         }
     }
 
-    /// Drives a connection that writes and flushes `count` pieces and then waits; how many of them
-    /// it got rid of, and what was written for them.
+    /// Drives a connection that writes and flushes `count` pieces and then waits. Returns how many
+    /// pieces it wrote, and the lengths of the writes to the peer.
     fn writing(count: usize, piece: usize, room: usize) -> (usize, Vec<usize>) {
         let (mut io, cork) = cork(Peer { writes: Vec::new(), room });
         let done = Cell::new(0);
@@ -372,20 +372,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_in_one_go_leaves_in_one_write() {
+    async fn several_writes_are_gathered_into_one() {
         assert_eq!(writing(3, 16 << 10, usize::MAX), (3, vec![48 << 10]));
         assert_eq!(writing(5, 16 << 10, usize::MAX), (5, vec![HELD, 16 << 10]));
         assert_eq!(writing(0, 0, usize::MAX), (0, vec![]));
     }
 
     #[tokio::test]
-    async fn a_peer_that_does_not_read_is_waited_for() {
+    async fn a_full_buffer_waits_for_the_peer() {
         assert_eq!(writing(1000, 1 << 10, 0), (HELD >> 10, vec![]));
         assert_eq!(writing(1000, 1 << 10, 10), (HELD >> 10, vec![10]));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_nothing_is_given_up_in_time_and_one_that_takes_little_is_not() {
+    async fn a_peer_that_reads_nothing_times_out_and_a_slow_one_does_not() {
         use tokio::io::AsyncReadExt as _;
         let (ours, mut peer) = tokio::io::duplex(1);
         let (mut io, cork) = cork(ours);
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_when_everything_is_written() {
+    fn an_empty_buffer_is_freed() {
         let (mut io, cork) = cork(Peer { writes: Vec::new(), room: usize::MAX });
         let context = &mut Context::from_waker(Waker::noop());
         let bytes = [0; 1000];
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_still_writes_is_waited_for_until_it_has_left() {
+    async fn linger_waits_until_a_peer_that_still_writes_has_closed() {
         let (mut peer, ours) = tokio::io::duplex(64);
         let (corked, cork) = cork(ours);
         let lingering = tokio::spawn(async move {
@@ -431,7 +431,7 @@ mod tests {
             drop(corked);
         });
         tokio::task::yield_now().await;
-        peer.write_all(b"WINDOW_UPDATE").await.expect("nothing is broken");
+        peer.write_all(b"WINDOW_UPDATE").await.expect("the connection is still open");
         tokio::task::yield_now().await;
         assert!(!lingering.is_finished());
         drop(peer);
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_never_leaves_is_not_waited_for_for_ever() {
+    async fn linger_has_a_timeout() {
         let (peer, ours) = tokio::io::duplex(64);
         let (_corked, cork) = cork(ours);
         let begun = tokio::time::Instant::now();

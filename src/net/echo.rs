@@ -4,8 +4,8 @@
 //!
 //! 1. A caller requests a PING and waits for its answer ([`Echo::heard`]).
 //! 2. The connection's task writes the PING between two frames of h2 ([`super::cork`]).
-//! 3. The meter finds the answer in what it reads ([`super::meter`]). h2 ignores an answer to a PING
-//!    that it did not send.
+//! 3. The meter finds the answer among the frames it reads ([`super::meter`]). h2 ignores an answer
+//!    to a PING that it did not send.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

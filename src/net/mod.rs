@@ -185,7 +185,7 @@ pub enum Peer {
     Tcp {
         /// The address it connects from.
         address: SocketAddr,
-        /// The name in its verified certificate; `None` before the handshake.
+        /// The name in its verified certificate; `None` before the handshake, or without a name.
         identity: Option<Arc<str>>,
     },
 }

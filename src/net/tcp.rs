@@ -1,11 +1,11 @@
 //! The TCP listener.
 //!
-//! 1. A name is resolved, and every address it stands for is bound: a client resolves the same
-//!    name and may try any of them. Those this machine does not have are left out with a warning,
-//!    as gRPC's C++ server left them out; one in use is an error.
-//! 2. `0.0.0.0` takes IPv6 clients too, as that server did with Falco's default address.
-//! 3. The port is never shared with another process: that split clients between two servers
-//!    unnoticed.
+//! 1. A host name is resolved, and all of its addresses are bound, because a client resolves the
+//!    same name and may try any of them. An address that this machine does not have is skipped with
+//!    a warning, as gRPC's C++ server did. An address in use is an error.
+//! 2. `0.0.0.0` accepts IPv6 clients too, as that server did with Falco's default address.
+//! 3. The port is never shared with another process (`SO_REUSEPORT`), because two servers would
+//!    split the clients between them unnoticed.
 
 use std::collections::HashSet;
 use std::future::poll_fn;
@@ -20,19 +20,20 @@ use tokio::net::{TcpListener, TcpStream};
 use super::BindError;
 use super::unix::BACKLOG;
 
-/// How long sent data may stay unacknowledged before the connection is given up: a peer that
-/// vanished must not hold memory for the quarter of an hour TCP would try (grpc/proposal A18).
+/// How long sent data may stay unacknowledged before the kernel closes the connection. Otherwise a
+/// peer that vanished holds memory for the quarter of an hour that TCP retries (grpc/proposal A18).
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One listener for each address a name stands for; never empty.
+/// One listener for each address of a host name; never empty.
 #[derive(Debug)]
 pub struct Listeners(Vec<TcpListener>);
 
 impl Listeners {
-    /// The next connection to any of the addresses, and who it comes from.
+    /// Accepts the next connection to any of the addresses, and returns it with the peer's address.
+    /// Cancelling this future loses no connection.
     ///
     /// # Errors
-    /// As [`TcpListener::accept`] has them. Cancelling loses no connection.
+    /// The errors of [`TcpListener::accept`].
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|context| {
             for listener in &self.0 {
@@ -45,7 +46,7 @@ impl Listeners {
         .await
     }
 
-    /// The addresses that are listened on.
+    /// Iterates over the bound addresses.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.0.iter().filter_map(|listener| listener.local_addr().ok())
     }
@@ -54,7 +55,7 @@ impl Listeners {
 /// Binds `address`, `host:port`, and listens on all the host's addresses. Needs a tokio runtime.
 ///
 /// # Errors
-/// When none can be had, or one is in use, with the remedy.
+/// If no address can be bound, or one is in use; with the remedy.
 pub fn bind(address: &str) -> Result<Listeners, BindError> {
     let failed = |error| failed(address, &error);
     listen_on_all(address.to_socket_addrs().map_err(failed)?).map_err(failed)
@@ -63,24 +64,24 @@ pub fn bind(address: &str) -> Result<Listeners, BindError> {
 /// Binds one address and listens. Needs a tokio runtime.
 ///
 /// # Errors
-/// When it cannot be had, with the remedy.
+/// If the address cannot be bound; with the remedy.
 pub fn bind_one(address: SocketAddr) -> Result<TcpListener, BindError> {
     listen(address).map_err(|error| failed(&address.to_string(), &error))
 }
 
-/// A listener that was bound before. Needs a tokio runtime.
+/// Listens on a socket that systemd bound. Needs a tokio runtime.
 pub(super) fn inherited(listener: StdListener) -> Result<Listeners, BindError> {
     let listening = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
-    tracing::info!("serving on the TCP socket that systemd handed over");
+    tracing::info!("serving on the TCP socket from systemd");
     listening.map(|listener| Listeners(vec![listener])).map_err(|error| BindError {
-        address: "the TCP socket that systemd handed over".into(),
+        address: "the TCP socket from systemd".into(),
         reason: error.to_string(),
         remedy: "check the unit's ListenStream=",
         scarcity: false,
     })
 }
 
-/// Settings of an accepted connection: small writes leave at once, vanished peers are noticed.
+/// Configures an accepted connection: small writes leave at once, vanished peers are noticed.
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT))
@@ -89,7 +90,7 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv4() && address.ip().is_unspecified() {
         let dual = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
-        // A machine without IPv6 serves IPv4 alone; a port in use is in use for both.
+        // A machine without IPv6 serves IPv4 only. A port in use is in use for both.
         match listen_on(dual) {
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => {}
             bound => return bound,
@@ -121,14 +122,14 @@ fn listen_on_all(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<List
         if address.port() == 0
             && let Some(first) = listeners.first()
         {
-            // A port of the system's choice is one port.
+            // With port 0, all addresses get the port that the system chose for the first.
             address.set_port(first.local_addr()?.port());
         }
         match listen(address) {
             Ok(listener) => listeners.push(listener),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
             Err(error) => {
-                tracing::warn!(%address, %error, "cannot listen on one of the name's addresses");
+                tracing::warn!(%address, %error, "cannot listen on one address of the host name");
                 unavailable = error;
             }
         }
@@ -142,9 +143,11 @@ fn failed(address: &str, error: &io::Error) -> BindError {
         reason: error.to_string(),
         scarcity: super::is_scarcity(error),
         remedy: match error.kind() {
-            io::ErrorKind::AddrInUse => "stop what listens there, or choose another port",
+            io::ErrorKind::AddrInUse => "stop the process on it, or choose another port",
             io::ErrorKind::AddrNotAvailable => "use an address of this machine",
-            io::ErrorKind::PermissionDenied => "use a port above 1023, or grant the right to it",
+            io::ErrorKind::PermissionDenied => {
+                "use a port above 1023, or grant CAP_NET_BIND_SERVICE"
+            }
             _ => "use an address of this machine and a port, such as 0.0.0.0:5060",
         },
     }
@@ -155,7 +158,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_port_in_use_is_said_so() {
+    async fn a_port_in_use_is_reported() {
         let first = bind("127.0.0.1:0").unwrap();
         let address = first.addresses().next().unwrap().to_string();
         let error = bind(&address).unwrap_err().to_string();
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_wildcard_takes_both_families() {
+    async fn the_wildcard_accepts_ipv4_and_ipv6() {
         let listener = bind("0.0.0.0:0").unwrap();
         let address = listener.addresses().next().unwrap();
         TcpStream::connect(("127.0.0.1", address.port())).await.unwrap();
@@ -173,9 +176,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_address_of_a_name_is_listened_on() {
+    async fn every_address_of_a_host_name_is_bound() {
         let address = |ip: [u8; 4]| SocketAddr::from((ip, 0));
-        // The third is for documentation (RFC 5737) and nobody's; the last comes twice.
+        // The third is for documentation (RFC 5737), so no machine has it. The last is a duplicate.
         let name = [[127, 0, 0, 1], [127, 0, 0, 2], [203, 0, 113, 1], [127, 0, 0, 1]].map(address);
         let listeners = listen_on_all(name.into_iter()).unwrap();
         let bound: Vec<_> = listeners.addresses().collect();
@@ -189,13 +192,13 @@ mod tests {
         drop(listeners);
         let _taken = std::net::TcpListener::bind(bound[1]).unwrap();
         let error = listen_on_all(bound.into_iter()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "one in use is a reason not to start");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "an address in use is an error");
         let error = listen_on_all(name[2..3].iter().copied()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
     }
 
     #[tokio::test]
-    async fn what_is_no_address_is_refused() {
+    async fn invalid_addresses_are_rejected() {
         for address in ["", ":5060", "localhost", "no-such-host.invalid:1", "127.0.0.1:x"] {
             assert!(bind(address).is_err(), "{address}");
         }
