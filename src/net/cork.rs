@@ -1,14 +1,14 @@
 //! Gathers the writes of HTTP/2 frames into one write to the socket.
 //!
-//! h2 writes each frame by itself, 16 KiB of data with most peers. A reader that lags gets dozens of
-//! frames at once, and most of the cost of a delivery is the kernel's cost of each write.
+//! h2 writes each frame by itself, 16 KiB of data with most peers. A reader that lags gets dozens
+//! of frames at once, and most of the cost of a delivery is the kernel's cost of each write.
 //!
 //! 1. [`Corked`] buffers at most [`HELD`] bytes. It writes when the buffer is full, and only then
 //!    does HTTP/2 wait for the peer.
 //! 2. A flush does nothing, because h2 flushes after each frame. The task that polls the connection
 //!    writes the buffer whenever the connection has nothing more to do ([`drive`]).
-//! 3. The connection of a peer that reads nothing for [`STALL`] ends. hyper's keep-alive cannot do
-//!    this, because its PING waits in the same blocked write.
+//! 3. The connection of a peer that reads nothing for [`STALL`] ends. hyper's keep-alive ends only
+//!    the streams of such a peer, because it waits without limit to write its PING.
 //! 4. After the last write the socket stays open until the peer has read everything and closed, for
 //!    [`LINGER`] at most ([`linger`]).
 //! 5. After a configured time without a write, a PING is written between two frames of h2. h2
@@ -124,8 +124,8 @@ impl<T: AsyncWrite + Unpin> Held<T> {
         Poll::Ready(Ok(self.bytes.len() - before))
     }
 
-    /// Writes a PING if the buffer is empty and the last write is at least `quiet` ago, or if one is
-    /// requested. `due` is the timer of the next check.
+    /// Writes a PING if the last write is at least `quiet` ago, or if one is requested. Called with
+    /// an empty buffer. `due` is the timer of the next check.
     fn poll_ping(
         &mut self,
         context: &mut Context<'_>,
@@ -222,8 +222,8 @@ pub(super) async fn quiet_for<T>(cork: &Cork<T>, pause: Duration) {
 
 /// Closes the write side, and waits until the peer has closed too. Discards what it still sends.
 ///
-/// If the socket is closed at once and the peer writes, even a WINDOW_UPDATE, the peer gets an error
-/// (EPIPE, or RST over TCP) and loses what it has not read: alerts, and the status of its calls.
+/// If the socket closed at once and the peer wrote, even a WINDOW_UPDATE, the peer would get an
+/// error (EPIPE, or RST over TCP) and lose what it has not read: alerts, and the status of calls.
 pub(super) async fn linger<T: AsyncRead + AsyncWrite + Unpin>(cork: &Cork<T>) {
     let gone = std::future::poll_fn(|context| {
         let mut held = lock(&cork.0);

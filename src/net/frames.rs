@@ -1,36 +1,36 @@
-//! HTTP/2's frames (RFC 9113, section 4.1), followed through whatever pieces they come in: nine bytes
-//! of each, what of its payload is asked for, and how much is still to come. Nothing is copied.
+//! An incremental parser of HTTP/2 frames (RFC 9113, section 4.1), for pieces of any size. It keeps
+//! the nine bytes of the frame's head and the first bytes of the payload, and skips the rest.
 
 /// The length of a frame's head.
 const HEAD: usize = 9;
 
-/// The most of a payload that can be asked for: what GOAWAY says.
+/// The most payload bytes that a caller can request: the fixed fields of GOAWAY.
 const MOST: usize = 8;
 
-/// One direction of a connection.
+/// The parser of one direction of a connection.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// Bytes to come that nobody asks for.
+    /// The number of bytes to skip.
     skip: usize,
     start: [u8; HEAD + MOST],
-    /// How much of [`Self::start`] is there.
+    /// The number of bytes in [`Self::start`].
     known: usize,
-    /// How much is asked for of the payload of a frame of such a type.
+    /// Returns how many payload bytes the caller requests of a frame type.
     wanted: fn(u8) -> usize,
 }
 
-/// A frame, as far as it is known.
+/// The head of a frame, and the beginning of its payload.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     pub(super) kind: u8,
     pub(super) flags: u8,
     pub(super) length: u32,
-    /// The payload's first bytes, as many as were asked for; zeros where it has fewer.
+    /// The requested first bytes of the payload; zeros after its end.
     pub(super) payload: [u8; MOST],
 }
 
 impl Frames {
-    /// Frames that begin behind `before` other bytes.
+    /// Creates a parser of frames that begin after `before` other bytes.
     pub(super) fn behind(before: usize, wanted: fn(u8) -> usize) -> Self {
         Self { skip: before, start: [0; HEAD + MOST], known: 0, wanted }
     }
@@ -40,7 +40,7 @@ impl Frames {
         self.skip == 0 && self.known == 0
     }
 
-    /// Goes on through `bytes`, and stops at the next frame of which is known what was asked for.
+    /// Consumes `bytes` up to the next frame whose requested bytes are complete, and returns it.
     pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -56,14 +56,14 @@ impl Frames {
             if self.known < needed {
                 return None;
             }
-            // With the head's last byte it may turn out that more is asked for.
+            // A complete head may show that payload bytes are requested too.
             if self.needed() == needed {
                 return Some(self.complete(needed));
             }
         }
     }
 
-    /// How many bytes of this frame have to be known.
+    /// Returns how many bytes of this frame are needed.
     fn needed(&self) -> usize {
         if self.known < HEAD {
             return HEAD;

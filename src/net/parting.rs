@@ -1,18 +1,18 @@
-//! How a connection's calls end at the end: slowly enough for every client.
+//! Ends the calls of a connection at shutdown, slowly enough for every client.
 //!
-//! What ends calls and a connection fits into one write: the last alerts, trailers, RST_STREAM,
-//! GOAWAY, PING. Some clients cannot take them at once. grpclib, and all that is built on it, gives
-//! up what its user has not read yet when a reset arrives, and everything at a GOAWAY; Python's h2
-//! takes a PING behind a GOAWAY for an error, and drops with it all that it read.
+//! The last alerts, trailers, RST_STREAM, GOAWAY and PING fit into one write, but some clients
+//! cannot handle them at once. grpclib, and everything built on it, drops unread data when a reset
+//! arrives, and all calls at a GOAWAY. Python's h2 takes a PING after a GOAWAY for an error and drops
+//! everything that it read.
 //!
-//! 1. A call that is made to end ([`super::connection::Ending`]) pauses between what it sent last and
-//!    its trailers, until the client has taken it: a moment, and then some answers to PINGs, each of
-//!    which a busy client gives after it has read what was before, and done some of its own work. One
-//!    that does not answer is not waited for longer than [`UNDERSTOOD`].
-//! 2. RST_STREAM, with which HTTP/2 tells a client that has not closed its side to send no more,
-//!    stays with the trailers ([`super::cork`]): without it grpclib takes trailers for a mistake, its
-//!    side being open.
-//! 3. [`Parting`] knows when all calls are over: GOAWAY and PING come another pause after that.
+//! 1. A call that has to end ([`super::connection::Ending`]) pauses between its last data and its
+//!    trailers: for [`PAUSE`], and then until the client has answered [`ANSWERS`] PINGs. A busy
+//!    client answers a PING only after it has read what came before. The wait for a client that
+//!    does not answer ends after [`UNDERSTOOD`].
+//! 2. RST_STREAM tells a client that has not half-closed to send no more. It leaves together with
+//!    the trailers ([`super::cork`]), because without it grpclib takes trailers for an error while
+//!    its own side is open.
+//! 3. [`Parting`] knows when all calls have ended. GOAWAY and PING follow after another pause.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,24 +31,24 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::body::ReplyBody;
 use super::echo::Echo;
 
-/// The pause between what not every client can take in one read.
+/// The pause between frames that not every client can handle in one read.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
-/// How many PINGs a client answers then, one after the other: between two answers it had its turn to
-/// hand on what it has read.
+/// How many PINGs the client answers after the pause, one after the other. Between two answers it
+/// has time to hand to its user what it has read.
 const ANSWERS: usize = 3;
 
-/// How long it may take over them.
+/// The timeout for all of these answers.
 const UNDERSTOOD: Duration = Duration::from_millis(900);
 
-/// What a connection needs to write what it has.
+/// The time that a connection needs to write what is buffered.
 const MOMENT: Duration = Duration::from_millis(10);
 
-/// A connection's calls, on their way to their end.
+/// The open calls of a connection, and the way they end.
 #[derive(Debug, Clone)]
 pub(super) struct Parting {
     open: TaskTracker,
-    /// Cancelled when they have to end.
+    /// Cancelled when the calls have to end.
     ending: CancellationToken,
     echo: Arc<Echo>,
 }
@@ -56,15 +56,15 @@ pub(super) struct Parting {
 impl Parting {
     pub(super) fn new(ending: CancellationToken, echo: Arc<Echo>) -> Self {
         let open = TaskTracker::new();
-        // So that the last one to end is noticed; others may still begin.
+        // A closed tracker reports the end of its last call. New calls may still begin.
         open.close();
         Self { open, ending, echo }
     }
 
-    /// Waits until no call is open, `limit` at most, and then long enough for what they ended with to
-    /// be written and read.
+    /// Waits until no call is open, `limit` at most, and then until the peer has most likely read
+    /// the trailers.
     pub(super) async fn calls_over(&self, limit: Duration) {
-        // One that has just ended may have something to be written.
+        // A call that has just ended may not be written yet.
         if self.open.is_empty() {
             return sleep(MOMENT).await;
         }
@@ -72,14 +72,14 @@ impl Parting {
         understood(self.echo.clone()).await;
     }
 
-    /// A call that begins.
+    /// Registers a new call.
     pub(super) fn begin(&self) -> Answering {
         let (open, ending) = (self.open.token(), self.ending.clone());
         Answering { open, ending, echo: self.echo.clone() }
     }
 }
 
-/// Waits until the peer has, most likely, understood what was written.
+/// Waits until the peer has most likely processed what was written.
 async fn understood(echo: Arc<Echo>) {
     sleep(PAUSE).await;
     let answers = async {
@@ -90,7 +90,7 @@ async fn understood(echo: Arc<Echo>) {
     let _ = timeout(UNDERSTOOD, answers).await;
 }
 
-/// A call whose reply is being made.
+/// A call that has no reply yet.
 #[derive(Debug)]
 pub(super) struct Answering {
     open: TaskTrackerToken,
@@ -99,17 +99,17 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    /// The reply that has been made.
+    /// Wraps the body of the call's reply.
     pub(super) fn with(self, body: ReplyBody) -> Reply {
         let Self { open, ending, echo } = self;
         Reply { body, sent: false, ending, echo, pausing: None, _open: open }
     }
 }
 
-/// A call's reply.
+/// The body of a reply, which pauses before its trailers at shutdown.
 pub(super) struct Reply {
     body: ReplyBody,
-    /// Whether there was anything but trailers.
+    /// Whether any data was sent.
     sent: bool,
     ending: CancellationToken,
     echo: Arc<Echo>,

@@ -1,5 +1,5 @@
-//! A connection must begin with HTTP/2's preface (RFC 9113, section 3.4), and soon: hyper itself
-//! waits for it for ever.
+//! Reads HTTP/2's connection preface (RFC 9113, section 3.4) before hyper does. The caller can then
+//! apply a timeout, which hyper does not have.
 
 use std::io;
 use std::pin::Pin;
@@ -8,26 +8,26 @@ use std::task::{Context, Poll};
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// What a client sends first.
+/// The first bytes that a client sends.
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Reads the preface and gives a stream that begins with it again.
+/// Reads the preface, and returns a stream that begins with the preface again.
 ///
 /// # Errors
-/// When the peer leaves, or says something else.
+/// If the peer disconnects, or sends something else.
 pub(super) async fn expect<T: AsyncRead + Unpin>(mut io: T) -> io::Result<Prefaced<T>> {
     let mut found = [0; PREFACE.len()];
     io.read_exact(&mut found).await?;
     if found != *PREFACE {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "the peer does not speak HTTP/2; gRPC clients do, HTTP belongs to the gateway",
+            "the peer does not speak HTTP/2; connect with a gRPC client, or use the HTTP gateway",
         ));
     }
     Ok(Prefaced { unread: PREFACE, io })
 }
 
-/// A connection whose preface has been seen and is still to be read.
+/// A connection whose preface is verified, and is given to the reader again.
 #[derive(Debug)]
 pub(super) struct Prefaced<T> {
     unread: &'static [u8],

@@ -1,12 +1,13 @@
-//! What HTTP/2 writes by itself, watched on its way to the socket: neither h2 nor hyper tells when it
-//! resets a call or ends a connection because of what the peer sent, and no service of ours is
-//! asked.
+//! Counts and logs the errors that h2 sends by itself.
 //!
-//! 1. [`Sent`] follows the frames that are written ([`Frames`]).
-//! 2. An RST_STREAM or GOAWAY with an error is counted by its code, for metrics.
-//! 3. And told in the log, with the peer, not too often.
+//! If a peer breaks a rule, h2 resets the call or ends the connection. Neither h2 nor hyper reports
+//! it, and no service sees the call. So the frames are observed on their way to the socket.
 //!
-//! NO_ERROR and CANCEL are no errors: they end calls that are over.
+//! 1. [`Sent`] parses the frames that are written ([`Frames`]).
+//! 2. It counts each RST_STREAM and GOAWAY with an error by the error's code, for metrics.
+//! 3. It logs the error with the peer, at a limited rate ([`Seldom`]).
+//!
+//! NO_ERROR and CANCEL do not count as errors, because they end calls that are over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +40,7 @@ const CODES: [&str; 14] = [
     "HTTP_1_1_REQUIRED",
 ];
 
-/// What HTTP/2 ended by itself, all of a listener's.
+/// The calls and connections of one listener that h2 ended with an error.
 #[derive(Debug, Default)]
 pub struct Errors {
     calls: Ends,
@@ -48,18 +49,18 @@ pub struct Errors {
 
 #[derive(Debug, Default)]
 struct Ends {
-    /// By error code.
+    /// The counts by error code.
     counts: [AtomicU64; CODES.len()],
     told: Seldom,
 }
 
 impl Errors {
-    /// How many calls were reset, by error code.
+    /// Iterates over the numbers of reset calls by error code; codes with 0 are left out.
     pub fn calls(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.calls.counts()
     }
 
-    /// How many connections were ended, by error code.
+    /// Iterates over the numbers of ended connections by error code; codes with 0 are left out.
     pub fn connections(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.connections.counts()
     }
@@ -68,7 +69,7 @@ impl Errors {
         let [a, b, c, d, rest @ ..] = frame.payload;
         let (ends, code) = match frame.kind {
             RST_STREAM => (&self.calls, [a, b, c, d]),
-            // Behind the last stream's number.
+            // The code follows the number of the last stream.
             GOAWAY => (&self.connections, rest),
             _ => return,
         };
@@ -83,9 +84,9 @@ impl Errors {
         if let Some(untold) = ends.told.due() {
             let what = if frame.kind == GOAWAY { "ended a connection" } else { "reset a call" };
             let cause = match code {
-                "REFUSED_STREAM" => "it has too many calls open on one connection",
-                "INTERNAL_ERROR" => "an error of this server's",
-                _ => "the peer's HTTP/2 or its headers are not valid, or it sends too much",
+                "REFUSED_STREAM" => "the peer has too many calls open on one connection",
+                "INTERNAL_ERROR" => "an internal error of this server",
+                _ => "the peer sent invalid HTTP/2, invalid headers, or too many frames",
             };
             tracing::warn!(%peer, code, untold, "HTTP/2 {what}: {cause}");
         }
@@ -100,11 +101,11 @@ impl Ends {
     }
 }
 
-/// What is written to one peer.
+/// The frames that are written to one peer.
 #[derive(Debug)]
 pub(super) struct Sent {
     frames: Frames,
-    /// Whether the last frame had a call's trailers.
+    /// Whether the last frame was the trailers of a call.
     ends_call: bool,
     peer: Peer,
     errors: Arc<Errors>,
@@ -117,11 +118,11 @@ impl Sent {
             GOAWAY => 8,
             _ => 0,
         };
-        // A server writes nothing before its frames.
+        // A server has no preface, so its first byte begins a frame.
         Self { frames: Frames::behind(0, wanted), ends_call: false, peer, errors }
     }
 
-    /// Follows what is written next.
+    /// Parses the next bytes that are written.
     pub(super) fn follow(&mut self, mut bytes: &[u8]) {
         while let Some(frame) = self.frames.next(&mut bytes) {
             self.ends_call = frame.kind == HEADERS && frame.flags & END_STREAM != 0;
@@ -129,12 +130,12 @@ impl Sent {
         }
     }
 
-    /// Whether what was written last are a call's trailers.
+    /// Whether the last frame was the trailers of a call.
     pub(super) fn ends_call(&self) -> bool {
         self.ends_call
     }
 
-    /// Whether a frame of ours may be written next.
+    /// Whether the last frame is complete, so that another frame may be inserted.
     pub(super) fn is_between_frames(&self) -> bool {
         self.frames.is_between()
     }
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn errors_are_counted_however_what_is_written_is_cut() {
+    async fn errors_are_counted_for_any_sizes_of_writes() {
         let frames: [&[u8]; 6] = [
             b"\0\0\x04\x08\0\0\0\0\0\0\0\0\x01",
             b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x01",
