@@ -215,7 +215,7 @@ async fn floods_end_their_connection_and_nothing_else() {
     })
     .await;
     let log = gateway.server.log_at_the_end();
-    assert!(log.contains("it sends too many PING frames"), "{log}");
+    assert!(log.contains("the peer sends too many PING frames"), "{log}");
     assert!(!log.contains("panicked") && !log.contains('\u{1b}'), "{log}");
 }
 

@@ -1,17 +1,18 @@
 //! One connection, from its opening to its end.
 //!
-//! 1. TLS and HTTP/2's preface together have [`OPENING_TIME`].
-//! 2. hyper speaks HTTP/2, with every limit set here. Its calls are told who calls and when they
-//!    have to end ([`Ending`]).
-//! 3. Whenever nothing was written for [`QUIET`], a PING is, whatever the peer sends meanwhile:
-//!    proxies between cut calls on which the server is silent (nginx after 60 s).
-//! 4. It ends when the peer leaves, or breaks the rules, or does not read what is written to it
-//!    for [`cork::STALL`], or sends too much that is no call ([`meter`]).
-//! 5. At `stop` its calls end first, and then the peer is told (GOAWAY): not every client can take
-//!    both at once ([`super::parting`]). What takes longer than [`CALLS_GRACE`] is finished behind the GOAWAY.
-//! 6. At its greatest age, where it has one, the peer is told so and may go elsewhere for
-//!    [`AGE_GRACE`]; then its calls are ended as at `stop`. So a certificate that is revoked or
-//!    replaced stops counting some time, however long somebody stays.
+//! 1. The TLS handshake and HTTP/2's preface together have a timeout, [`OPENING_TIME`].
+//! 2. hyper speaks HTTP/2, with every limit set here. Each request carries its [`Peer`] and the
+//!    signal to end ([`Ending`]).
+//! 3. After [`QUIET`] without a write a PING is written, whatever the peer sends meanwhile. A proxy
+//!    cuts calls on which the server is silent (nginx after 60 s).
+//! 4. The connection ends when the peer disconnects, violates the protocol, reads nothing for
+//!    [`cork::STALL`], or exceeds a limit of the [`meter`].
+//! 5. At shutdown (`stop`) the calls end first, and GOAWAY follows, because not every client can
+//!    handle both at once ([`super::parting`]). Calls that take longer than [`CALLS_GRACE`] finish
+//!    after the GOAWAY.
+//! 6. At its maximum age, if it has one, the connection sends GOAWAY. The calls may go on for
+//!    [`AGE_GRACE`] and are then ended as at shutdown. So a client with a revoked or replaced
+//!    certificate cannot stay for ever.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -45,85 +46,86 @@ use super::refusals::Refusals;
 use super::sent::Sent;
 use super::tls;
 
-/// How long a peer may take from connecting to HTTP/2's preface.
+/// The timeout from connecting to the end of HTTP/2's preface.
 const OPENING_TIME: Duration = Duration::from_secs(10);
 
-/// How long connections may take to finish at the end.
+/// How long connections may take to finish at shutdown.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// How long a connection's calls may take at the end until the peer is told to make no others. Live
-/// streams have two seconds of it to be sent what is there.
+/// How long a connection's calls may take to end at shutdown before GOAWAY is sent. Live streams
+/// may drain for two seconds of it.
 const CALLS_GRACE: Duration = Duration::from_millis(3100);
 
-/// How long a connection that is used all the time is waited for to be quiet for a moment.
+/// How long a busy connection is waited for to write nothing for a [`PAUSE`].
 const QUIET_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a connection's calls may go on after its greatest age: time to open another.
+/// How long a connection's calls may go on after its maximum age: time to open another connection.
 const AGE_GRACE: Duration = Duration::from_secs(30);
 
-/// Open calls on one connection. Each may hold one chunk and [`SEND_BUFFER`]: with alerts of usual
-/// lengths one connection costs at most 200 times (64 KiB + 32 KiB), 19 MiB, and what filters with
-/// patterns take (`docs/security.md` has the sum).
+/// The limit of open calls on one connection. Each call may hold one chunk and [`SEND_BUFFER`].
+/// With alerts of usual lengths one connection costs at most 200 times (64 KiB + 32 KiB), 19 MiB,
+/// and the memory of its filters' patterns (`docs/security.md` has the sum).
 const MAX_STREAMS: u32 = 200;
 
-/// What of a stream's replies HTTP/2 may hold on its way to the socket, in bytes. hyper's own
-/// 400 KiB let one connection take over 100 MB.
+/// The send buffer of one stream, in bytes. With hyper's default, 400 KiB, one connection took over
+/// 100 MB.
 const SEND_BUFFER: usize = 32 << 10;
 
-/// Receive windows, in bytes. h2 gives up a connection with many small frames it has not handed
-/// on, and counts them against half the connection's window: 4,177 of the five-byte messages that
-/// polling clients send. Those may all be there at once when this machine was suspended; a
-/// stream's window that holds 3,276 of them stops the client in time. It also has room for a frame
-/// of the largest size that every peer must take, 2^14 (RFC 9113 section 4.2).
+/// Receive windows, in bytes. h2 ends a connection with too many small frames that no service has
+/// read. It counts them against half of the connection's window: 4,177 of the five-byte messages
+/// that polling clients send. So many may arrive at once after this machine was suspended. The
+/// window of a stream holds 3,276 of them, which stops the client in time. It also holds a frame of
+/// the largest size that every peer must accept, 2^14 (RFC 9113 section 4.2).
 const STREAM_WINDOW: u32 = 16 << 10;
 const CONNECTION_WINDOW: u32 = 2 << 20;
 
-/// The header list a request may have, in bytes.
+/// The largest header list of a request, in bytes.
 const MAX_HEADERS: u32 = 16 << 10;
 
-/// An idle peer is asked whether it is there this often, and may take this long to say so.
+/// hyper's keep-alive: the interval of PINGs to an idle peer, and the timeout for an answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long the server may be silent. hyper's own PING comes only when the peer is.
+/// The time without a write after which a PING is due. hyper's keep-alive sends a PING only if the
+/// peer is silent.
 pub(crate) const QUIET: Duration = Duration::from_secs(30);
 
-/// Streams that a peer opens and resets before they are served; beyond, it is attacking
-/// (CVE-2023-44487). And streams we had to reset for the peer's mistakes (CVE-2025-8671).
+/// The limit of streams that a peer opens and resets before they are served (CVE-2023-44487), and
+/// of streams that h2 resets because of a peer's errors (CVE-2025-8671).
 const MAX_EARLY_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 256;
 
-/// What answers requests.
+/// The service that answers requests.
 pub type Handler = BoxCloneSyncService<Request<RequestBody>, Response<ReplyBody>, Infallible>;
 
 /// Cancelled when the calls of a connection have to end. Requests carry it as an extension.
 #[derive(Debug, Clone)]
 pub struct Ending(pub CancellationToken);
 
-/// What all connections of a listener share.
+/// The state that all connections of a listener share.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) handler: Handler,
     /// Cancelled when the server stops.
     pub(crate) stop: CancellationToken,
-    /// After how long a connection has to be made anew.
+    /// The maximum age of a connection.
     pub(crate) max_age: Option<Duration>,
     pub(crate) refusals: Arc<Refusals>,
-    /// Connections that were ended for a limit.
+    /// Counts of the connections that exceeded a limit.
     pub(crate) cuts: Arc<Cuts>,
-    /// How long nothing may be written.
+    /// The time without a write after which a PING is due.
     pub(crate) quiet: Duration,
 }
 
-/// A connection being served.
+/// The future that serves a connection.
 pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves the connection that `opening` gives, with who it turns out to be; `peer` is what is known
-/// before.
+/// Serves the connection that `opening` returns. `opening` also returns the final [`Peer`]; until
+/// then log lines name `peer`.
 ///
-/// Both halves are on the heap, one after the other: a connection that is served, for days
-/// perhaps, does not hold the room its opening took. What an `async fn` is given stays in its
-/// future as long as that lives; so the opening is put there before one begins.
+/// The opening and the serving are two futures on the heap, so that a connection does not hold the
+/// memory of its opening, perhaps for days. The arguments of an `async fn` stay in its future until
+/// the end. So the opening is boxed before the `async` block.
 pub(crate) fn serve<T>(
     opening: impl Future<Output = io::Result<(T, Peer)>> + Send + 'static,
     peer: Peer,
@@ -140,8 +142,8 @@ where
     })
 }
 
-/// Waits until the peer has shown that it speaks HTTP/2; `None` when it does not, or leaves, or
-/// the server stops first.
+/// Waits for HTTP/2's preface. Returns `None` if the peer does not speak HTTP/2, disconnects or
+/// times out, or if the server stops first.
 async fn open<T: AsyncRead + AsyncWrite + Unpin>(
     opening: impl Future<Output = io::Result<(T, Peer)>>,
     peer: Peer,
@@ -158,7 +160,7 @@ async fn open<T: AsyncRead + AsyncWrite + Unpin>(
     match opened {
         Ok(Ok(opened)) => return Some(opened),
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            tracing::debug!(%peer, %error, "the peer left before a connection was made");
+            tracing::debug!(%peer, %error, "the peer disconnected before the HTTP/2 preface");
         }
         Ok(Err(error)) => match tls::refusal(&error) {
             Some(cause) => refusals.tell(&peer, &cause),
@@ -166,7 +168,7 @@ async fn open<T: AsyncRead + AsyncWrite + Unpin>(
         },
         Err(_) => {
             let seconds = OPENING_TIME.as_secs();
-            refusals.tell(&peer, &format_args!("it did not begin within {seconds} s"));
+            refusals.tell(&peer, &format_args!("no HTTP/2 preface within {seconds} s"));
         }
     }
     None
@@ -211,7 +213,7 @@ where
                 }
             }
             () = old => {
-                tracing::debug!(%peer, "the connection has reached its greatest age");
+                tracing::debug!(%peer, "the connection has reached its maximum age");
                 let quiet = timeout(QUIET_GRACE, cork::quiet_for(&cork, PAUSE));
                 tokio::select! {
                     ended = cork::drive(&cork, connection.as_mut()) => ended,
@@ -231,7 +233,7 @@ where
             Err(error) => match cut.limit() {
                 Some(limit) => {
                     cuts.count(limit);
-                    let cause = format_args!("it sends too many {}", limit.in_words());
+                    let cause = format_args!("the peer sends too many {}", limit.in_words());
                     refusals.tell(&peer, &cause);
                 }
                 None => tracing::debug!(%peer, %error, "disconnected"),
@@ -240,14 +242,15 @@ where
     }
 }
 
-/// A tenth more or less, so that connections that began together do not end together.
+/// Varies `age` by up to a tenth, so that connections that began together do not end together.
 fn around(age: Duration) -> Duration {
-    // The standard library's hasher is seeded at random.
+    // The standard library seeds this hasher at random.
     let percent = RandomState::new().hash_one(()) % 21;
     age * u32::try_from(90 + percent).unwrap_or(100) / 100
 }
 
-/// Lets the peer finish, then ends its calls, then drops it.
+/// Lets the calls finish for [`AGE_GRACE`], then ends them, and drops the connection after
+/// [`GRACE`].
 async fn end_aged<E>(
     mut driving: impl Future<Output = Result<(), E>> + Unpin,
     ending: &CancellationToken,
@@ -259,7 +262,7 @@ async fn end_aged<E>(
     timeout(GRACE, driving).await.unwrap_or(Ok(()))
 }
 
-/// One connection's calls: the handler, told who calls.
+/// The hyper service of one connection: the handler, and the extensions of its requests.
 struct Calls {
     handler: Handler,
     peer: Peer,
@@ -310,9 +313,9 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::Instant;
 
-    /// A peer that says `greeting` and nothing more is let go in time, on a clock that only moves
-    /// when everybody waits.
-    async fn let_go_after(greeting: &[u8]) -> Duration {
+    /// Returns after what time a peer that sends only `greeting` is disconnected. The clock is
+    /// paused, so it moves only when every task waits.
+    async fn disconnected_after(greeting: &[u8]) -> Duration {
         let (mut peer, ours) = tokio::io::duplex(1024);
         let handler = BoxCloneSyncService::new(tower::service_fn(async |_| {
             Ok(Response::new(http_body_util::Empty::new().boxed_unsync()))
@@ -338,26 +341,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silent_peers_are_let_go() {
+    async fn silent_peers_are_disconnected() {
         for greeting in [&b""[..], b"PRI * HTTP"] {
-            assert_eq!(let_go_after(greeting).await, OPENING_TIME);
+            assert_eq!(disconnected_after(greeting).await, OPENING_TIME);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn peers_that_fall_silent_after_the_preface_are_let_go() {
+    async fn peers_that_fall_silent_after_the_preface_are_disconnected() {
         let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-        let elapsed = let_go_after(settings).await;
+        let elapsed = disconnected_after(settings).await;
         assert!(elapsed <= KEEP_ALIVE + KEEP_ALIVE_TIMEOUT + Duration::from_secs(1), "{elapsed:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_http_2_is_let_go_at_once() {
-        let elapsed = let_go_after(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    async fn peers_without_http_2_are_disconnected_at_once() {
+        let elapsed = disconnected_after(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         assert_eq!(elapsed, Duration::ZERO);
     }
 
-    /// What a client begins a call with: no settings, a head, and no end.
+    /// The first bytes of a client: the preface, empty SETTINGS, and a call without a half-close.
     fn call() -> Vec<u8> {
         let head = b"\x83\x86\x84\x01\x09localhost";
         let length = u8::try_from(head.len()).unwrap();
@@ -365,11 +368,11 @@ mod tests {
         [preface::PREFACE, settings, &[0, 0, length, 1, 4, 0, 0, 0, 1], head].concat()
     }
 
-    /// The next frames that `peer` is sent.
+    /// Reads the next frames at `peer`.
     async fn frames(peer: &mut tokio::io::DuplexStream, sent: &mut Frames) -> Vec<Frame> {
         let mut piece = [0; 1024];
         let length = peer.read(&mut piece).await.unwrap();
-        assert_ne!(length, 0, "it has ended");
+        assert_ne!(length, 0, "the connection has ended");
         let mut piece = &piece[..length];
         std::iter::from_fn(|| sent.next(&mut piece)).collect()
     }
@@ -393,7 +396,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_end_calls_end_first_and_pauses_are_between() {
+    async fn at_shutdown_calls_end_before_goaway_with_pauses_in_between() {
         let (mut peer, ours) = tokio::io::duplex(1 << 16);
         let handler =
             BoxCloneSyncService::new(tower::service_fn(async |request: Request<RequestBody>| {
@@ -419,7 +422,7 @@ mod tests {
         while !ends.iter().any(|(kinds, _): &(Vec<u8>, _)| kinds.contains(&7)) {
             let read = frames(&mut peer, &mut sent).await;
             if read.iter().all(|frame| frame.kind == 6) {
-                // Whether it has read what was before.
+                // The PINGs that show whether the client has read what came before.
                 for ping in read {
                     sleep(Duration::from_millis(70)).await;
                     let answer = [&[0, 0, 8, 6, 1, 0, 0, 0, 0][..], &ping.payload].concat();
@@ -440,7 +443,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_its_greatest_age_a_connection_is_given_up_for_another() {
+    async fn at_its_maximum_age_a_connection_ends_gracefully() {
         let (peer, ours) = tokio::io::duplex(1 << 16);
         let handler =
             BoxCloneSyncService::new(tower::service_fn(async |request: Request<RequestBody>| {
@@ -470,7 +473,7 @@ mod tests {
         let request = Request::get("http://localhost/").body(()).unwrap();
         let (reply, _) = calls.send_request(request, true).unwrap();
         let mut body = reply.await.unwrap().into_body();
-        // Told to go elsewhere first, and its call is still there.
+        // GOAWAY comes first, and the call is still open.
         while calls.clone().ready().await.is_ok() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

@@ -2,8 +2,8 @@
 //!
 //! The last alerts, trailers, RST_STREAM, GOAWAY and PING fit into one write, but some clients
 //! cannot handle them at once. grpclib, and everything built on it, drops unread data when a reset
-//! arrives, and all calls at a GOAWAY. Python's h2 takes a PING after a GOAWAY for an error and drops
-//! everything that it read.
+//! arrives, and everything at a GOAWAY. Python's h2 takes a PING after a GOAWAY for an error and
+//! drops everything that it read.
 //!
 //! 1. A call that has to end ([`super::connection::Ending`]) pauses between its last data and its
 //!    trailers: for [`PAUSE`], and then until the client has answered [`ANSWERS`] PINGs. A busy

@@ -1,10 +1,10 @@
-//! Accepting connections, and ending them together.
+//! Accepts connections, and ends them at shutdown.
 //!
-//! 1. A connection is accepted while fewer than [`MAX_CONNECTIONS`] are open. Accepting never
-//!    ends for an error: out of file descriptors, it waits a moment and goes on.
-//! 2. Each is served by a task of its own ([`connection`]).
-//! 3. At `stop` nothing is accepted any more, and each connection finishes what it has begun.
-//!    After [`GRACE`] what is left is dropped.
+//! 1. A connection is accepted while fewer than [`MAX_CONNECTIONS`] are open. After an error, such
+//!    as a lack of file descriptors, accepting pauses and goes on.
+//! 2. Each connection has its own task ([`connection`]).
+//! 3. At `stop` accepting ends, and each connection finishes its calls. Connections that are still
+//!    open after [`GRACE`] are dropped.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,18 +25,18 @@ use super::refusals::Refusals;
 use super::{BindError, Inherited, Listen, Peer, tcp, tls, unix};
 use crate::seldom::Seldom;
 
-/// How many connections may be open: each needs a file descriptor and some tens of kilobytes.
+/// The limit of open connections. Each needs a file descriptor and some tens of kilobytes.
 const MAX_CONNECTIONS: usize = 16_384;
 
-/// How old a connection whose peer was verified by its certificate may become.
+/// The maximum age of a connection that a client certificate opened.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The pause after a failed `accept`, such as for want of file descriptors: it doubles with each
-/// that follows, and a second after the shortage has ended clients are served again.
+/// The pause after a failed `accept`, such as without a free file descriptor. It doubles with each
+/// failure in a row, so clients are served again a second after a shortage at most.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
 
-/// A listener, bound.
+/// A bound listener.
 #[derive(Debug)]
 pub struct Listener {
     kind: Kind,
@@ -50,29 +50,32 @@ enum Kind {
     Tcp { listener: tcp::Listeners, tls: Arc<tls::Current> },
 }
 
-/// No listener can be made.
+/// The error of a listener that cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The address or path cannot be had.
+    /// The address or path cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The TLS files are wrong.
+    /// The TLS files are invalid.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
 }
 
 impl Listener {
-    /// Makes what `listen` asks for, of what was inherited if there is any of its kind. Needs a
-    /// tokio runtime.
+    /// Creates the listener that `listen` describes, from an inherited socket if there is one of its
+    /// kind. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When it cannot be had, with the remedy.
+    /// If the address cannot be bound or the TLS files are invalid; with the remedy.
     pub fn bind(listen: &Listen, inherited: &mut Inherited) -> Result<Self, ListenError> {
         let kind = match listen {
             Listen::Unix(socket) => Kind::Unix(match inherited.unix() {
                 Some(listener) => {
                     if !socket.links.is_empty() {
-                        tracing::warn!("falconer.socket.links is not for a socket of systemd's");
+                        tracing::warn!(
+                            "ignoring falconer.socket.links, because systemd created the socket; \
+                             set Symlinks= in its unit"
+                        );
                     }
                     unix::Bound::inherited(listener)?
                 }
@@ -93,19 +96,19 @@ impl Listener {
         Ok(Self { kind, cuts: Arc::default(), quiet: QUIET })
     }
 
-    /// Connections that were ended because their peers sent too much that is no call.
+    /// Returns the counts of connections that exceeded a limit.
     #[must_use]
     pub fn cuts(&self) -> Arc<Cuts> {
         self.cuts.clone()
     }
 
-    /// Never silent for longer than `quiet`, on any connection; tests have less time than people.
+    /// Sets the time without a write after which a PING is due, for tests.
     #[must_use]
     pub fn quiet_for(self, quiet: Duration) -> Self {
         Self { quiet, ..self }
     }
 
-    /// The TLS configuration in force, where there is one: for reloading it.
+    /// Returns the TLS configuration in force, for reloading it; `None` for a unix socket.
     #[must_use]
     pub fn tls(&self) -> Option<Arc<tls::Current>> {
         match &self.kind {
@@ -114,7 +117,7 @@ impl Listener {
         }
     }
 
-    /// Serves until `stop`, then until every connection has ended or [`GRACE`] is over.
+    /// Serves until `stop`, and then until every connection has ended, for [`GRACE`] at most.
     pub async fn serve(self, handler: Handler, stop: CancellationToken) {
         let connections = TaskTracker::new();
         let max_age = matches!(self.kind, Kind::Tcp { .. }).then_some(MAX_AGE);
@@ -123,7 +126,7 @@ impl Listener {
         let quiet = self.quiet;
         let terms = Terms { handler, stop: stop.clone(), max_age, refusals, cuts, quiet };
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        // Dropped with this function, it ends what is left after the grace.
+        // Dropping the guard at the end of this function ends the connections that are left.
         let abort = CancellationToken::new();
         let _ended_with_us = abort.clone().drop_guard();
         let (shortages, full) = (Seldom::default(), Seldom::default());
@@ -163,7 +166,8 @@ impl Listener {
         connections.close();
         if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
             let left = connections.len();
-            tracing::warn!(left, seconds = GRACE.as_secs(), "dropping connections");
+            let seconds = GRACE.as_secs();
+            tracing::warn!(left, seconds, "dropping connections that are still open at shutdown");
         }
     }
 
@@ -177,7 +181,7 @@ impl Listener {
             Err(_) => {
                 if let Some(untold) = full.due() {
                     let connections = MAX_CONNECTIONS;
-                    tracing::warn!(connections, untold, "every connection is taken: others wait");
+                    tracing::warn!(connections, untold, "connection limit reached; clients wait");
                 }
                 places.clone().acquire_owned().await.map_err(io::Error::other)?
             }
@@ -186,7 +190,7 @@ impl Listener {
             Kind::Unix(bound) => Accepted::Unix(bound.listener.accept().await?.0),
             Kind::Tcp { listener, tls } => {
                 let (stream, address) = listener.accept().await?;
-                // The peer may have left already; then reading will say so.
+                // If the peer has disconnected already, reading reports it.
                 let _ = tcp::prepare(&stream);
                 Accepted::Tcp(stream, address, tls.config())
             }
