@@ -68,7 +68,7 @@ fn what_a_start_would_find_is_told_a_line_each() {
         ),
         ("falconer.socket.group=no-such-group".into(), "error ", "there is no group"),
         (format!("falconer.socket.links[]={}", text.display()), "error ", "something else"),
-        (at(&text), "error ", "no socket; move it away"),
+        (at(&text), "error ", "not a socket; move it away"),
         ("grpc.threadiness=-1".into(), "warning ", "grpc.threadiness is \"-1\""),
         ("falconer.inptus=1".into(), "error ", "did you mean \"inputs\""),
     ] {

@@ -88,7 +88,7 @@ fn a_live_socket_and_a_file_are_left_alone() {
     fs::write(&path, "precious").unwrap();
     let (code, message) = serve_fails(&[&bind_address(&path)]);
     assert_eq!(code, 1);
-    assert!(message.contains("no socket; move it away"), "{message}");
+    assert!(message.contains("not a socket; move it away"), "{message}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 

@@ -1,8 +1,8 @@
-//! Other paths at which the unix socket is found: links to it.
+//! Symbolic links to the unix socket.
 //!
 //! Falco's socket was `/var/run/falco.sock` up to 0.32 and `/run/falco/falco.sock` from 0.33 on,
-//! and there are clients configured for either. A link is made where there is nothing, or a link
-//! that leads nowhere; anything else stays, and is an error. It goes when the server does.
+//! and some clients are configured for either. A link is created if its path is free or has a
+//! broken link. Anything else at the path stays, and is an error. Shutdown removes the links.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::BindError;
 
-/// Links that were made; dropping them removes those that still lead to the socket.
+/// The created links. Dropping this removes those that still lead to the socket.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     socket: PathBuf,
@@ -19,10 +19,10 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Makes each of `links` lead to `socket`, which is there.
+    /// Creates `links`, which lead to the existing `socket`.
     ///
     /// # Errors
-    /// When one cannot be made, with the remedy; those made before are removed again.
+    /// If a link cannot be created, with the remedy. The links created before it are removed again.
     pub(super) fn make(socket: &Path, links: &[PathBuf]) -> Result<Self, BindError> {
         let mut all = Self { socket: socket.into(), made: Vec::new() };
         for link in links {
@@ -46,22 +46,22 @@ impl Links {
     }
 }
 
-/// Whether each of `links` could lead to `socket`, as far as that can be told without making any.
+/// Checks whether `links` could be created, without creating them.
 ///
 /// # Errors
-/// As [`Links::make`].
+/// The errors of [`Links::make`].
 pub(super) fn check(socket: &Path, links: &[PathBuf]) -> Result<(), BindError> {
     links
         .iter()
         .try_for_each(|link| look(link, socket).map(drop).map_err(|error| failed(link, &error)))
 }
 
-/// What is at a link's path, of what may be there.
+/// The acceptable contents of a link's path.
 enum Found {
     Nothing,
-    /// The socket itself by another spelling, such as through /var/run.
+    /// The socket itself under another path, such as through /var/run.
     Socket,
-    /// A link that leads to the socket, or nowhere.
+    /// A link that leads to the socket, or a broken link.
     Link,
 }
 
@@ -73,7 +73,7 @@ fn look(link: &Path, socket: &Path) -> io::Result<Found> {
         Ok(found) if found.is_symlink() && (!link.exists() || leads_to(link, socket)) => {
             Ok(Found::Link)
         }
-        Ok(_) => Err(io::Error::other("there is something else at that path")),
+        Ok(_) => Err(io::Error::other("something else exists at this path")),
     }
 }
 
@@ -81,7 +81,7 @@ fn failed(link: &Path, error: &io::Error) -> BindError {
     BindError {
         address: format!("unix://{}", link.display()),
         reason: error.to_string(),
-        remedy: "move away what is there, or leave it out of falconer.socket.links",
+        remedy: "move it away, or remove the path from falconer.socket.links",
         scarcity: super::is_scarcity(error),
     }
 }
@@ -90,7 +90,7 @@ impl Drop for Links {
     fn drop(&mut self) {
         for link in &self.made {
             if fs::read_link(link).is_ok_and(|target| target == self.socket) {
-                // If it cannot be removed the next start finds that it leads nowhere.
+                // If this fails, the next start finds a broken link and replaces it.
                 let _ = fs::remove_file(link);
             }
         }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_made_replaced_and_removed_and_nothing_else_is_touched() {
+    fn links_are_created_replaced_and_removed_and_nothing_else_is_touched() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let socket = at("run/falco.sock");

@@ -1,13 +1,14 @@
-//! A meter on what a peer sends: the frames that cost it nothing and us a little, and that neither
-//! h2 nor hyper limits (CVE-2019-9512, 9513, 9515, 9518; CVE-2023-44487 when it is paced).
+//! Limits the frames that cost a peer nothing and the server a little, and that neither h2 nor
+//! hyper limits (CVE-2019-9512, 9513, 9515, 9518; CVE-2023-44487 if it is paced).
 //!
-//! 1. [`Meter`] follows frame heads through whatever pieces reads bring ([`Frames`]).
-//! 2. Frames of each [`Limit`] are counted over [`PERIOD`]. Those with which clients answer what we
-//!    send (WINDOW_UPDATE; PING, to measure the bandwidth) may be the more the more we wrote.
-//! 3. One too many ends the connection: [`Metered`] fails its read, and [`Cut`] says why.
+//! 1. [`Meter`] parses the heads of the frames that a peer sends ([`Frames`]).
+//! 2. It counts the frames of each [`Limit`] over [`PERIOD`]. Clients send WINDOW_UPDATE, and PING
+//!    to measure the bandwidth, in response to data. So these limits grow with the bytes written.
+//! 3. A frame above the limit ends the connection: [`Metered`] fails its read, and [`Cut`] has the
+//!    limit.
 //!
-//! A client that only does its work never notices: grpc-go, C-core and grpc-js that read 300,000 alerts
-//! as fast as they could stayed below a hundredth of each limit.
+//! Ordinary clients stay far below the limits: grpc-go, C-core and grpc-js read 300,000 alerts as
+//! fast as they could, and stayed below a hundredth of each.
 
 use std::io;
 use std::pin::Pin;
@@ -27,30 +28,30 @@ use super::sent::Errors;
 const PING: u8 = 0x6;
 const ACK: u8 = 0x1;
 
-/// How long frames are counted before counting begins anew.
+/// The time after which the counts restart at zero.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// What a peer may not do too often.
+/// A kind of frame that a peer may not send too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Limit {
-    /// RST_STREAM: calls given up.
+    /// RST_STREAM, which cancels a call.
     Resets,
-    /// PING, answers to ours included.
+    /// PING, and answers to the server's PINGs.
     Pings,
     /// SETTINGS.
     Settings,
-    /// PRIORITY, which means nothing any more.
+    /// PRIORITY, which RFC 9113 deprecates.
     Priorities,
     /// WINDOW_UPDATE.
     WindowUpdates,
-    /// DATA, HEADERS or CONTINUATION with nothing in them.
+    /// DATA, HEADERS or CONTINUATION with an empty payload.
     EmptyFrames,
-    /// Types that we do not know, and those that only servers send.
+    /// Frames of unknown types, and of types that only servers send.
     UnknownFrames,
 }
 
 impl Limit {
-    /// Each of them.
+    /// All limits.
     pub const ALL: [Self; 7] = [
         Self::Resets,
         Self::Pings,
@@ -61,7 +62,7 @@ impl Limit {
         Self::UnknownFrames,
     ];
 
-    /// The name in metrics.
+    /// Returns the name in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -75,7 +76,7 @@ impl Limit {
         }
     }
 
-    /// What there is too much of.
+    /// Returns the name of the frames in log lines.
     pub(super) fn in_words(self) -> &'static str {
         match self {
             Self::Resets => "RST_STREAM frames",
@@ -88,24 +89,25 @@ impl Limit {
         }
     }
 
-    /// How many frames of it a peer may send in [`PERIOD`] to which we wrote so many bytes.
+    /// Returns how many of these frames a peer may send in [`PERIOD`] if `written` bytes were
+    /// written to it.
     fn most(self, written: u64) -> u64 {
         match self {
-            // Two and a half times all the calls a connection can have at once.
+            // Two and a half times the calls that a connection can have open at once.
             Self::Resets => 500,
-            // An answer may be measured by a PING; it is hardly shorter than that.
+            // A client may send a PING for each reply. Replies are rarely shorter than 64 bytes.
             Self::Pings => 200 + written / 64,
             Self::Settings => 100,
-            // Old browsers' and node's way to begin each stream.
+            // Old browsers and Node begin each stream with them.
             Self::Priorities => 2_000,
-            // Two for each DATA frame, the shortest of which have some tens of bytes.
+            // Two for each DATA frame. The shortest have some tens of bytes.
             Self::WindowUpdates => 2_000 + written / 16,
             Self::EmptyFrames => 200,
             Self::UnknownFrames => 200,
         }
     }
 
-    /// What a frame with this head counts for.
+    /// Returns the limit that a frame with this head counts against.
     fn of(kind: u8, flags: u8, length: u32) -> Option<Self> {
         const END_STREAM: u8 = 0x1;
         match kind {
@@ -122,11 +124,11 @@ impl Limit {
     }
 }
 
-/// Counts what one peer sends. Pure: the clock is a parameter.
+/// Counts the frames of one peer. It reads no clock; the time is a parameter.
 #[derive(Debug)]
 pub struct Meter {
     frames: Frames,
-    /// The last answer to a PING of ours that has been read and not been taken.
+    /// The last answer to a PING of [`Echo`] that has not been passed on yet.
     answer: Option<u32>,
     began: Option<Instant>,
     counts: [u64; Limit::ALL.len()],
@@ -146,7 +148,7 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// Follows what was read, from the preface on.
+    /// Counts the frames in the next bytes from the peer, beginning with the preface.
     ///
     /// # Errors
     /// The limit that the peer has exceeded.
@@ -162,7 +164,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Notes that `bytes` were written to the peer.
+    /// Records that this number of bytes was written to the peer.
     pub fn wrote(&mut self, bytes: usize) {
         self.written += bytes as u64;
     }
@@ -179,7 +181,7 @@ impl Meter {
     }
 }
 
-/// A connection with a meter on it.
+/// A connection whose reads and writes go through a [`Meter`].
 #[derive(Debug)]
 pub(super) struct Metered<T> {
     io: T,
@@ -188,7 +190,7 @@ pub(super) struct Metered<T> {
     echo: Arc<Echo>,
 }
 
-/// Which limit has ended a connection, if one has.
+/// The limit that ended a connection, if one did.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cut(Arc<OnceLock<Limit>>);
 
@@ -198,7 +200,8 @@ impl Cut {
     }
 }
 
-/// Connections that limits have ended, all of a listener's, and what HTTP/2 ended by itself.
+/// Counts, for one listener, of the connections that a limit ended, and of the errors that h2 sent
+/// by itself.
 #[derive(Debug, Default)]
 pub struct Cuts {
     counts: [AtomicU64; Limit::ALL.len()],
@@ -212,7 +215,7 @@ impl Cuts {
         }
     }
 
-    /// How many connections each limit has ended.
+    /// Iterates over the limits and the number of connections that each has ended.
     pub fn counts(&self) -> impl Iterator<Item = (Limit, u64)> {
         Limit::ALL
             .into_iter()
@@ -220,14 +223,14 @@ impl Cuts {
             .map(|(limit, count)| (limit, count.load(Ordering::Relaxed)))
     }
 
-    /// Calls and connections that HTTP/2 ended by itself.
+    /// Returns the counts of calls and connections that h2 ended by itself.
     #[must_use]
     pub fn errors(&self) -> &Errors {
         &self.errors
     }
 }
 
-/// Puts a meter on `io`, from which nothing has been read yet.
+/// Wraps `io`, from which nothing has been read yet.
 pub(super) fn metered<T>(io: T, echo: Arc<Echo>) -> (Metered<T>, Cut) {
     let cut = Cut::default();
     (Metered { io, meter: Meter::default(), cut: cut.clone(), echo }, cut)
@@ -246,7 +249,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         if !fresh.is_empty()
             && let Err(limit) = this.meter.read(fresh, Instant::now())
         {
-            // The first one is what it is cut for.
+            // If the cell is set already, the first limit stays.
             let _ = this.cut.0.set(limit);
             return Poll::Ready(Err(io::Error::other("the peer exceeds a limit")));
         }
@@ -289,7 +292,8 @@ mod tests {
         [&length[1..], &[kind, flags, 0, 0, 0, 1], &vec![0xff; payload]].concat()
     }
 
-    /// How many of these frames it takes to exceed which limit, after `written` bytes, if any.
+    /// Sends `frame` again and again after `written` bytes. Returns the number of the frame that
+    /// exceeds a limit, and the limit.
     fn exceeded(frame: &[u8], written: usize) -> Option<(u64, Limit)> {
         let (mut meter, now) = (Meter::default(), Instant::now());
         meter.read(PREFACE, now).unwrap();
@@ -299,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_kind_has_its_limit_and_calls_have_none() {
+    async fn each_kind_of_frame_has_its_limit_and_calls_have_none() {
         for (kind, flags, payload, expected) in [
             (0x0, 0, 5, None),
             (0x0, 1, 0, None),
@@ -309,7 +313,7 @@ mod tests {
             (0x9, 4, 0, Some((201, Limit::EmptyFrames))),
             (0x2, 0, 5, Some((2001, Limit::Priorities))),
             (0x3, 0, 4, Some((501, Limit::Resets))),
-            // The one that every connection begins with counts.
+            // The SETTINGS that begins every connection counts too.
             (0x4, 0, 6, Some((100, Limit::Settings))),
             (0x6, 0, 8, Some((201, Limit::Pings))),
             (0x8, 0, 4, Some((2001, Limit::WindowUpdates))),
@@ -322,7 +326,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_spread_over_time_is_no_flood() {
+    async fn frames_spread_over_time_exceed_no_limit() {
         let (mut meter, mut now) = (Meter::default(), Instant::now());
         meter.read(PREFACE, now).unwrap();
         for _ in 0..100_000 {
@@ -333,7 +337,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn frames_are_found_however_they_are_cut(
+        fn frames_are_found_for_any_sizes_of_reads(
             frames in proptest::collection::vec((0_u8..12, 0_u8..2, 0_usize..4), 0..30),
             rest in proptest::collection::vec(proptest::num::u8::ANY, 0..20),
             cuts in proptest::collection::vec(0_u8..20, 0..20),

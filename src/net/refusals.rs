@@ -1,5 +1,5 @@
-//! Logs refused connections with their cause, at a limited rate. Otherwise anybody who can reach the
-//! port could fill the log.
+//! Logs refused connections with their cause, at a limited rate. Otherwise anybody who can reach
+//! the port could fill the log.
 
 use std::fmt::Display;
 

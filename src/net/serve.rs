@@ -32,7 +32,7 @@ const MAX_CONNECTIONS: usize = 16_384;
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The pause after a failed `accept`, such as without a free file descriptor. It doubles with each
-/// failure in a row, so clients are served again a second after a shortage at most.
+/// failure in a row. Clients are served again at most a second after a shortage.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
 
@@ -62,8 +62,8 @@ pub enum ListenError {
 }
 
 impl Listener {
-    /// Creates the listener that `listen` describes, from an inherited socket if there is one of its
-    /// kind. Needs a tokio runtime.
+    /// Creates the listener that `listen` describes, or uses an inherited socket of the same kind.
+    /// Needs a tokio runtime.
     ///
     /// # Errors
     /// If the address cannot be bound or the TLS files are invalid; with the remedy.

@@ -1,12 +1,13 @@
 //! The unix socket.
 //!
 //! 1. The socket's directory is created if it is missing.
-//! 2. What is at the path already is looked at: a socket nobody answers on is left over from a
-//!    crash and replaced; one that somebody answers on, and anything that is no socket, stays.
-//!    (Falco took a live socket over in silence and left its owner unreachable.)
-//! 3. The file gets its mode and group between `bind` and `listen`: nobody connects earlier.
-//! 4. Other paths lead to it ([`Links`]).
-//! 5. The file is removed at the end, if it is still ours.
+//! 2. A stale socket at the path, on which no process listens, is left from a crash and is
+//!    replaced. A live socket, or a file that is not a socket, stays and is an error. (Falco
+//!    replaced a live socket silently, so its owner could not be reached any more.)
+//! 3. The file gets its mode and group between `bind` and `listen`, so no client can connect
+//!    earlier.
+//! 4. Symbolic links to it are created ([`Links`]).
+//! 5. At shutdown the file is removed, unless another file has replaced it.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -21,39 +22,39 @@ use tokio::net::UnixListener;
 use super::links::{self, Links};
 use super::{BindError, UnixSocket};
 
-/// Connections that may wait to be accepted.
+/// The listen backlog: how many connections may wait to be accepted.
 pub(super) const BACKLOG: i32 = 1024;
 
 /// A bound socket; dropping it removes the file.
 #[derive(Debug)]
 pub struct Bound {
     pub(super) listener: UnixListener,
-    /// `None` where the file is somebody else's.
+    /// `None` if systemd owns the file.
     _file: Option<SocketFile>,
-    /// Removed with it.
+    /// Links to the socket, which are removed with it.
     links: Links,
 }
 
 impl Bound {
-    /// A socket that was bound before. Needs a tokio runtime.
+    /// Listens on a socket that systemd bound. Needs a tokio runtime.
     pub(super) fn inherited(listener: StdListener) -> Result<Self, BindError> {
         let listening =
             listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
         let listener = listening.map_err(|error| BindError {
-            address: "the unix socket that systemd handed over".into(),
+            address: "the unix socket from systemd".into(),
             reason: error.to_string(),
             remedy: "check the unit's ListenStream=",
             scarcity: false,
         })?;
-        tracing::info!("serving on the unix socket that systemd handed over");
+        tracing::info!("serving on the unix socket from systemd");
         if let Some(path) =
             listener.local_addr().ok().and_then(|at| at.as_pathname().map(Path::to_owned))
             && fs::metadata(&path).is_ok_and(|found| found.mode() & 0o002 != 0)
         {
             tracing::warn!(
                 path = %path.display(),
-                "everybody on this machine may connect and read all alerts; falconer.socket is not \
-                 for a socket of systemd's: set SocketMode=0660 and SocketGroup= in its unit"
+                "every user of this machine can connect and read all alerts; set SocketMode=0660 \
+                 and SocketGroup= in the systemd unit, because falconer.socket does not apply"
             );
         }
         Ok(Self { listener, _file: None, links: Links::default() })
@@ -72,7 +73,7 @@ impl Drop for SocketFile {
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
         if ours {
-            // If it cannot be removed the next start finds it stale and does so.
+            // If this fails, the next start finds a stale socket and replaces it.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -81,13 +82,13 @@ impl Drop for SocketFile {
 /// Creates the socket and listens. Needs a tokio runtime.
 ///
 /// # Errors
-/// When it cannot be had, with the remedy.
+/// If the socket cannot be created; with the remedy.
 pub fn bind(socket: &UnixSocket) -> Result<Bound, BindError> {
     let failed = |reason, remedy| failed(socket, reason, remedy);
     if let Some(directory) = socket.path.parent() {
         fs::create_dir_all(directory).map_err(|error| {
             failed(
-                format!("its directory cannot be created: {error}"),
+                format!("cannot create its directory: {error}"),
                 "create it, or choose another path in grpc.bind_address",
             )
         })?;
@@ -95,17 +96,17 @@ pub fn bind(socket: &UnixSocket) -> Result<Bound, BindError> {
     clear(&socket.path).map_err(|(reason, remedy)| failed(reason, remedy))?;
     let gid = gid(socket).map_err(|(reason, remedy)| failed(reason, remedy))?;
     let mut bound = listen(socket, gid).map_err(|error| {
-        failed(error.to_string(), "check who owns the directory and what falconer.socket asks for")
+        failed(error.to_string(), "check the owner of the directory, and falconer.socket")
     })?;
     bound.links = Links::make(&socket.path, &socket.links)?;
     Ok(bound)
 }
 
-/// Whether the socket could be created, as far as that can be told without creating anything:
-/// there is its group, a directory that may be written to, and nothing in the way of its links.
+/// Checks, without creating anything, whether the socket could be created: its group exists, its
+/// directory is writable, and its links can be created.
 ///
 /// # Errors
-/// When not, with the remedy.
+/// If the socket could not be created; with the remedy.
 pub fn check(socket: &UnixSocket) -> Result<(), BindError> {
     let failed = |reason, remedy| failed(socket, reason, remedy);
     gid(socket).map_err(|(reason, remedy)| failed(reason, remedy))?;
@@ -116,7 +117,8 @@ pub fn check(socket: &UnixSocket) -> Result<(), BindError> {
         return Ok(());
     }
     let above = above.unwrap_or(&socket.path).display();
-    Err(failed(format!("this user may not write to {above}"), "let it, or choose another path"))
+    let reason = format!("this user has no permission to write to {above}");
+    Err(failed(reason, "grant it, or choose another path"))
 }
 
 fn failed(socket: &UnixSocket, reason: String, remedy: &'static str) -> BindError {
@@ -135,26 +137,26 @@ fn gid(socket: &UnixSocket) -> Result<Option<u32>, Problem> {
             "create it, or correct falconer.socket.group",
         )),
         Err(error) => Err((
-            format!("group {name:?} cannot be looked up: {error}"),
+            format!("cannot look up group {name:?}: {error}"),
             "correct falconer.socket.group",
         )),
     }
 }
 
-/// What is at a socket's path.
+/// The contents of a socket's path.
 #[derive(Debug)]
 pub enum Found {
     /// Nothing.
     Nothing,
-    /// A socket nobody answers on.
+    /// A socket that no process listens on.
     Stale,
-    /// A socket somebody answers on.
+    /// A socket that a process listens on.
     Live,
-    /// Something that stays: what is wrong, and what to do.
+    /// Anything else, which must not be replaced: the reason and the remedy.
     Other(String, &'static str),
 }
 
-/// Looks at what is at `path`, and tries whether somebody answers there.
+/// Returns what is at `path`. Connects to a socket to find out whether a process listens on it.
 #[must_use]
 pub fn look(path: &Path) -> Found {
     let found = match fs::symlink_metadata(path) {
@@ -166,7 +168,7 @@ pub fn look(path: &Path) -> Found {
     };
     if !found.file_type().is_socket() {
         return Found::Other(
-            "there is something at that path that is no socket".into(),
+            "a file at this path is not a socket".into(),
             "move it away, or choose another path in grpc.bind_address",
         );
     }
@@ -174,21 +176,20 @@ pub fn look(path: &Path) -> Found {
         Ok(()) => Found::Live,
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Found::Stale,
         Err(error) => Found::Other(
-            format!("there is a socket that cannot be tried: {error}"),
-            "remove it if nothing serves there",
+            format!("cannot connect to the socket at this path: {error}"),
+            "remove it if no process listens on it",
         ),
     }
 }
 
-/// Removes a stale socket from `path`; refuses everything else that is there.
+/// Removes a stale socket from `path`. Anything else there is an error.
 fn clear(path: &Path) -> Result<(), Problem> {
     match look(path) {
         Found::Nothing => Ok(()),
         Found::Stale => {
             tracing::info!(path = %path.display(), "replacing a stale socket");
-            fs::remove_file(path).map_err(|error| {
-                (format!("a stale socket cannot be removed: {error}"), "remove it")
-            })
+            fs::remove_file(path)
+                .map_err(|error| (format!("cannot remove a stale socket: {error}"), "remove it"))
         }
         Found::Live => Err((
             "another process is serving there".into(),
@@ -198,7 +199,7 @@ fn clear(path: &Path) -> Result<(), Problem> {
     }
 }
 
-/// Whether anybody listens there; one that is too busy to accept does.
+/// Tries to connect. Succeeds too if the backlog of the socket is full.
 fn try_connect(path: &Path) -> io::Result<()> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_owner_that_does_not_accept_is_alive() {
+    async fn a_socket_with_a_full_backlog_is_live() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("falco.sock");
         let owner = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -272,12 +273,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_stays() {
+    async fn a_file_that_is_not_a_socket_stays() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("falco.sock");
         fs::write(&path, "precious").unwrap();
         let error = bind(&socket(path.clone())).unwrap_err().to_string();
-        assert!(error.contains("no socket"), "{error}");
+        assert!(error.contains("not a socket"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn somebody_elses_file_is_not_removed() {
+    async fn a_file_that_replaced_the_socket_is_not_removed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("falco.sock");
         let bound = bind(&socket(path.clone())).unwrap();
