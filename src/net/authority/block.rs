@@ -1,51 +1,53 @@
-//! Walks HPACK field blocks octet by octet (RFC 7541), finding the values of `:authority`.
+//! Parses HPACK field blocks octet by octet (RFC 7541), and finds the values of `:authority`.
 //!
-//! It remembers how far it is in the representation at hand, and for each entry of the dynamic
-//! table one bit: whether its name is `:authority`.
+//! The state is the position in the current representation, and one bit for each entry of the
+//! dynamic table: whether its name is `:authority`.
 
 use super::Lost;
 use super::value::{STAND_IN, Shape};
 
-/// Octets of dynamic table that the server allows a client (SETTINGS_HEADER_TABLE_SIZE).
+/// The size of the dynamic table that the server allows a client, in octets
+/// (SETTINGS_HEADER_TABLE_SIZE).
 ///
-/// This is HTTP/2's default, which holds before our SETTINGS arrive and which the server must not
-/// raise: it bounds how far back a client's index can reach, and so how much is remembered here.
+/// This is HTTP/2's default, which holds until the server's SETTINGS arrive. The server must not
+/// raise it, because it bounds how many entries back an index can refer, and so the size of
+/// [`Inserted`].
 pub const HEADER_TABLE_SIZE: u32 = 4096;
 
-/// Octets that each entry of a dynamic table counts for beside its own (RFC 7541 section 4.1).
+/// The octets that an entry of the dynamic table counts beside its own (RFC 7541 section 4.1).
 pub(super) const ENTRY_OVERHEAD: u32 = 32;
 
-/// Entries of the static table (RFC 7541 appendix A); a greater index is a dynamic entry's.
+/// The entries of the static table (RFC 7541 appendix A). A greater index means a dynamic entry.
 pub(super) const STATIC_ENTRIES: u32 = 61;
 
-// `Inserted` remembers one bit for each entry that a full table can hold.
+// `Inserted` has one bit for each entry that a full table can hold.
 const _: () = assert!(HEADER_TABLE_SIZE / ENTRY_OVERHEAD == u128::BITS);
 
-/// The name to look for, and the only way to write it in HPACK's Huffman code.
+/// The name to find, and its only encoding in HPACK's Huffman code.
 pub(super) const NAME: &[u8] = b":authority";
 pub(super) const NAME_HUFFMAN: &[u8] = &[0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f];
 
-/// Set in the first octet of a string's length when the string is Huffman-coded.
+/// The bit in the first octet of a string's length that marks the string as Huffman-coded.
 pub(super) const HUFFMAN: u8 = 0x80;
 
-/// Walks field blocks (RFC 7541); lives as long as the connection, as the dynamic table does.
+/// Parses field blocks (RFC 7541). It lives as long as the connection, like the dynamic table.
 #[derive(Debug, Default)]
 pub(super) struct Block {
     at: At,
     inserted: Inserted,
 }
 
-/// What the next octet of a field block belongs to.
+/// The position of the next octet in a field block.
 #[derive(Debug, Default, Clone, Copy)]
 enum At {
     /// A new representation.
     #[default]
     Field,
-    /// An integer that did not fit into its prefix; `value` and `shift` are for the next octet.
+    /// An integer that is longer than its prefix. `value` and `shift` are for the next octet.
     Integer { counts: Counts, value: u32, shift: u32 },
     /// The length of a literal's name.
     NameLength { indexing: bool },
-    /// A literal's name; `expected` is how it goes on if it is `:authority`.
+    /// A literal's name. `expected` are its remaining octets if it is `:authority`.
     Name { indexing: bool, left: u32, expected: Option<&'static [u8]> },
     /// The length of a literal's value.
     ValueLength(Literal),
@@ -53,14 +55,14 @@ enum At {
     Value { left: u32, edit: Edit },
 }
 
-/// What an integer counts, and so what comes after it.
+/// The meaning of an integer, which decides what comes after it.
 #[derive(Debug, Clone, Copy)]
 enum Counts {
-    /// The entry that is the whole field.
+    /// The index of a field with name and value.
     Field,
-    /// Octets of the dynamic table.
+    /// A new size of the dynamic table.
     TableSize,
-    /// The entry that has a literal's name, or 0 for a name in full.
+    /// The index of the entry with a literal's name; 0 if the name is spelled out.
     Name {
         indexing: bool,
     },
@@ -82,13 +84,13 @@ struct Literal {
     authority: bool,
 }
 
-/// What to do to a value's octets.
+/// The edit of a value's octets.
 #[derive(Debug, Clone, Copy)]
 enum Edit {
     Keep,
-    /// Keep what is legal there.
+    /// Replace the octets that are not valid at their position.
     Legal(Shape),
-    /// Replace all.
+    /// Replace all octets.
     Blank,
 }
 
@@ -105,7 +107,7 @@ impl Block {
                 let value = value + (u32::from(*byte & 0x7f) << shift);
                 match (*byte & 0x80, shift) {
                     (0, _) => self.counted(counts, value)?,
-                    // HTTP/2 reads integers of five octets, so the sum stays below 2^29.
+                    // h2 accepts integers of at most five octets, so the sum stays below 2^29.
                     (_, 21..) => return Err(Lost),
                     _ => At::Integer { counts, value, shift: shift + 7 },
                 }
@@ -133,7 +135,7 @@ impl Block {
         Ok(())
     }
 
-    /// The block's last fragment is over; no representation may be unfinished.
+    /// Ends the block. An incomplete representation is an error.
     pub(super) fn end(&self) -> Result<(), Lost> {
         match self.at {
             At::Field => Ok(()),
@@ -150,7 +152,7 @@ impl Block {
         }
     }
 
-    /// An integer is complete.
+    /// Returns the position after a complete integer.
     fn counted(&mut self, counts: Counts, value: u32) -> Result<At, Lost> {
         match (counts, value) {
             (Counts::Field, 0) => Err(Lost),
@@ -180,7 +182,7 @@ impl Block {
 }
 
 impl At {
-    /// In a name of which `left` octets are to come, or after it.
+    /// Returns the position in a name with `left` remaining octets, or after it.
     fn name(indexing: bool, left: u32, expected: Option<&'static [u8]>) -> At {
         match left {
             0 => At::ValueLength(Literal { indexing, authority: expected == Some(&[]) }),
@@ -188,7 +190,7 @@ impl At {
         }
     }
 
-    /// In a value of which `left` octets are to come, or after it.
+    /// Returns the position in a value with `left` remaining octets, or after it.
     fn value(left: u32, edit: Edit) -> At {
         match left {
             0 => At::Field,
@@ -198,7 +200,7 @@ impl At {
 }
 
 impl Edit {
-    /// Edits one octet of a value, and says what to do to those after it.
+    /// Edits one octet of a value, and returns the edit of the next octet.
     fn apply(self, byte: &mut u8, last: bool) -> Edit {
         match self {
             Edit::Keep => Edit::Keep,
@@ -215,13 +217,13 @@ impl Edit {
     }
 }
 
-/// Which of the last insertions into the dynamic table were named `:authority`: the lowest bit is
-/// the newest.
+/// One bit for each of the last insertions into the dynamic table: whether its name is
+/// `:authority`. The lowest bit is the newest insertion.
 ///
-/// Evictions are not followed. A client that keeps to HPACK names no entry it has evicted, so a
-/// bit of one is never asked for; and as indices count from the newest insertion, an eviction
-/// moves no other. An entry that was too large to be inserted at all leaves a bit too, but it
-/// emptied the table, so that nothing before it is ever asked for either.
+/// Evictions are not tracked. A client that follows HPACK refers to no entry that it has evicted,
+/// so the bit of an evicted entry is never read. Indices count from the newest insertion, so an
+/// eviction changes no other index. An entry too large for the table gets a bit too. But it empties
+/// the table, so no earlier bit is ever read either.
 #[derive(Debug, Default, Clone, Copy)]
 struct Inserted(u128);
 
@@ -232,7 +234,7 @@ impl Inserted {
 
     fn is_authority(self, index: u32) -> bool {
         match index.checked_sub(STATIC_ENTRIES + 1) {
-            // The first entry of the static table, and no other.
+            // Only the first entry of the static table is `:authority`.
             None => index == 1,
             Some(age) => self.0.checked_shr(age).is_some_and(|bits| bits & 1 == 1),
         }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Repair;
 
-/// A connection whose reads go through [`Repair`]; writes pass as they are.
+/// A connection whose reads go through [`Repair`]. Writes pass unchanged.
 #[derive(Debug)]
 pub struct RepairedIo<T> {
     io: T,
@@ -21,7 +21,7 @@ impl<T> RepairedIo<T> {
         RepairedIo { io, repair: Repair::default() }
     }
 
-    /// The connection itself, for what is asked of its socket.
+    /// Returns the wrapped connection.
     pub fn get_ref(&self) -> &T {
         &self.io
     }
@@ -34,7 +34,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for RepairedIo<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // The buffer may hold bytes of an earlier read, which have been fed.
+        // The buffer may hold bytes of an earlier read, which are repaired already.
         let before = buf.filled().len();
         let polled = Pin::new(&mut this.io).poll_read(cx, buf);
         if let Some(fresh) = buf.filled_mut().get_mut(before..) {

@@ -1,49 +1,52 @@
 //! Repairs `:authority` in what a client sends, before HTTP/2 reads it.
 //!
 //! A gRPC client has no host name for a unix socket. Since 1.57 the clients built on C-core send
-//! the percent-encoded path (`tmp%2Fx%2Ff.sock`), others the path itself, and neither is an
-//! authority (RFC 3986 section 3.2), so HTTP/2 resets the stream before any service is asked. On
-//! TCP, Node's HTTP/2 writes an IPv6 address without its brackets (`::1:5060`). Nothing is routed by
-//! authority here, and nobody is let in by it; it only has to be legal. [`Repair`] edits the bytes
-//! in place as they stream in, [`RepairedIo`] does it to a connection.
+//! the percent-encoded path (`tmp%2Fx%2Ff.sock`), and others send the path itself. Neither is a
+//! valid authority (RFC 3986 section 3.2), so h2 resets the stream before it reaches a service. On
+//! TCP, Node's HTTP/2 sends an IPv6 address without brackets (`::1:5060`). Falconer neither routes
+//! nor authorizes by authority, so the value only has to be valid. [`Repair`] edits the bytes in
+//! place as they arrive, and [`RepairedIo`] applies it to a connection.
 //!
 //! # How
 //!
-//! 1. Walk the frames (RFC 9113 section 4.1) after the connection preface, and skip the payload of
-//!    every frame but HEADERS and CONTINUATION.
-//! 2. In these step over pad length, priority and padding (sections 6.2 and 6.10); what remains
-//!    are fragments of one field block, cut at any octet, up to the one flagged END_HEADERS.
-//! 3. Walk the block's representations (RFC 7541 section 6), decoding integers (section 5.1) and
-//!    counting through strings (section 5.2).
-//! 4. A literal's name is `:authority` when it says so in full, plain or Huffman-coded, or when
-//!    its index leads there: static entry 1, or a dynamic entry that was inserted under that name.
-//! 5. Such a literal's plain value keeps the octets that are legal where they stand, and has a
-//!    `-` in place of the others. A Huffman-coded value loses the mark that says so, and every
-//!    octet becomes `-`: the code cannot be changed in place, but its length can be kept.
+//! 1. Parse the frames (RFC 9113 section 4.1) after the connection preface, and skip the payload of
+//!    every frame except HEADERS and CONTINUATION.
+//! 2. In these, skip pad length, priority and padding (sections 6.2 and 6.10). The rest are the
+//!    fragments of one field block, up to the frame with the flag END_HEADERS. A fragment may end
+//!    at any octet.
+//! 3. Parse the representations in the block (RFC 7541 section 6): decode integers (section 5.1),
+//!    and count the octets of strings (section 5.2).
+//! 4. The name of a literal is `:authority` if it is spelled out, plain or Huffman-coded, or if its
+//!    index refers to that name: static entry 1, or a dynamic entry inserted under that name.
+//! 5. Edit the value of such a literal. In a plain value, a `-` replaces each octet that is not
+//!    valid at its position. In a Huffman-coded value, the Huffman bit is cleared and every octet
+//!    becomes `-`, because the code cannot be changed in place, but its length can stay.
 //!
-//! Each octet is judged when it comes, knowing only what came before, so how the bytes were cut
-//! into reads cannot matter. No octet is added or taken away.
+//! An edit depends only on the octets before it, so the sizes of the reads do not matter. No octet
+//! is added or removed.
 //!
 //! # Why the two ends keep the same dynamic table
 //!
-//! The client's encoder and our decoder each keep the table of inserted fields (RFC 7541 section
-//! 2.3.2), and indices count from the newest insertion. An edit changes no insertion into another
-//! representation, so the n-th newest is the same field at both ends. What can differ is eviction,
-//! which goes by size: a plain value keeps its length; a Huffman-coded one shrinks from its
-//! decoded to its encoded length, so our table holds an entry at least as long as the client's
-//! does, and a client names no entry which it has itself evicted. Only a client that Huffman-codes
-//! a value although that makes it longer could name an entry which is gone here: its connection
-//! ends with a compression error, as no wrong field can take the entry's place.
+//! The client's encoder and h2's decoder each have a table of inserted fields (RFC 7541 section
+//! 2.3.2). Indices count from the newest insertion. An edit does not change the representation, so
+//! the n-th newest entry is the same field at both ends.
 //!
-//! # What it refuses
+//! Eviction can differ, because it depends on sizes. A plain value keeps its length. A value in
+//! Huffman code shrinks from its decoded to its encoded length. So h2 evicts an entry no earlier
+//! than the client, and a client refers to no entry that it has evicted. The exception is a client
+//! that uses Huffman code although that makes the value longer. It could refer to an entry that h2
+//! has evicted. Its connection then ends with a compression error, because an index never leads to
+//! a wrong field.
 //!
-//! Nothing. What is not HTTP/2, or breaks its framing or HPACK in a way that ends the connection,
-//! passes through unchanged from there on, and HTTP/2 says what is wrong. An empty `:authority`
-//! stays empty and is refused as before, since there is no octet to put a character in.
+//! # What it rejects
+//!
+//! Nothing. If the bytes are not HTTP/2, or violate its framing or HPACK in a way that ends the
+//! connection, they pass unchanged from there on, and h2 reports the error. An empty `:authority`
+//! stays empty, because there is no octet to replace, and h2 rejects it.
 //!
 //! # Where
 //!
-//! Frames are walked here, field blocks in [`block`], values are judged in [`value`], and [`io`]
+//! This file parses frames, [`block`] parses field blocks, [`value`] validates values, and [`io`]
 //! has the connection.
 
 mod block;
@@ -59,9 +62,9 @@ pub use io::RepairedIo;
 use super::preface::PREFACE;
 use block::Block;
 
-/// Repairs one connection's client-to-server bytes; see the module's description.
+/// Repairs the bytes that one client sends; see the description of the module.
 ///
-/// State is a few words, whatever is fed.
+/// The state has a fixed size of a few words.
 #[derive(Debug, Default)]
 pub struct Repair {
     place: Place,
@@ -70,22 +73,22 @@ pub struct Repair {
     block: Block,
 }
 
-/// Where in the connection the next octet is.
+/// The position of the next octet in the connection.
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    /// In the connection preface, of which this is to come.
+    /// In the connection preface, whose remaining octets are given.
     Preface(&'static [u8]),
-    /// In a frame's head; `bits` are what came of it.
+    /// In a frame's head, of which `bits` have arrived.
     Head { left: u8, bits: u128 },
     /// In the payload of a HEADERS or CONTINUATION frame.
     Payload(Payload),
-    /// In a payload that is none of our business.
+    /// In the payload of any other frame.
     Skip { left: u32 },
-    /// The connection is broken: nothing is edited any more.
+    /// After a protocol error. Nothing is edited any more.
     Lost,
 }
 
-/// What is to come of a payload that carries a fragment, in the order of the wire.
+/// The remaining parts of a payload with a fragment, in the order of the wire.
 #[derive(Debug, Clone, Copy)]
 struct Payload {
     pad_length: bool,
@@ -96,7 +99,7 @@ struct Payload {
     last: bool,
 }
 
-/// The client broke the protocol so that its connection will end.
+/// A protocol error of the client that will end its connection.
 #[derive(Debug)]
 struct Lost;
 
@@ -105,7 +108,7 @@ impl Repair {
     pub fn feed(&mut self, mut bytes: &mut [u8]) {
         loop {
             if let Place::Skip { left } = self.place {
-                // Most of what is sent: not looked at.
+                // Most bytes are in skipped payloads, so these are passed over in one step.
                 let skipped = (left as usize).min(bytes.len());
                 self.place = Place::skip(left - skipped as u32);
                 bytes = bytes.get_mut(skipped..).unwrap_or_default();
@@ -154,7 +157,7 @@ impl Repair {
         }
     }
 
-    /// A frame's head is complete: where its payload begins.
+    /// Returns the place after a complete frame head.
     fn begin(&mut self, head: Head) -> Result<Place, Lost> {
         match (head.kind, self.open) {
             (Head::HEADERS, None) => {
@@ -173,14 +176,15 @@ impl Repair {
                 padding: 0,
                 last: head.has(Head::END_HEADERS),
             }),
-            // A client never pushes (RFC 9113 section 8.4), nothing comes between the frames of
-            // one field block, and CONTINUATION comes nowhere else (section 6.10).
+            // A client never pushes (RFC 9113 section 8.4). No other frame comes between the frames
+            // of a field block, and CONTINUATION comes only there (section 6.10).
             (Head::PUSH_PROMISE | Head::CONTINUATION, _) | (_, Some(_)) => Err(Lost),
             (_, None) => Ok(Place::skip(head.length)),
         }
     }
 
-    /// Stays in `payload` while there is more of it, and leaves it and its field block when not.
+    /// Stays in `payload` if octets remain. Otherwise goes to the next frame, and ends the field
+    /// block if this was its last frame.
     fn go_on(&mut self, payload: Payload) -> Result<Place, Lost> {
         match payload {
             Payload { pad_length: false, priority: 0, fragment: 0, padding: 0, last } => {
@@ -196,7 +200,7 @@ impl Repair {
 }
 
 impl Place {
-    /// Before a frame's head, of nine octets.
+    /// Before a frame's head, which has nine octets.
     const HEAD: Place = Place::Head { left: 9, bits: 0 };
 
     fn skip(left: u32) -> Place {
@@ -231,7 +235,7 @@ impl Head {
     const PADDED: u8 = 0x8;
     const PRIORITY: u8 = 0x20;
 
-    /// Reads the 72 bits of a head; each cast keeps the field's own bits.
+    /// Reads the 72 bits of a head. Each cast keeps the bits of its field.
     fn parse(bits: u128) -> Head {
         Head {
             length: (bits >> 48) as u32 & 0x00ff_ffff,

@@ -1,4 +1,4 @@
-//! The repair against hand-written blocks, against h2, and against two decoders.
+//! Tests the repair with hand-written blocks, with h2, and with two decoders.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -20,7 +20,7 @@ use crate::fuzzing::{authority_repair as check_chunking, in_chunks};
 const C_CORE: &[u8] = b"tmp%2Fx%2Ff.sock";
 const C_CORE_REPAIRED: &[u8] = b"tmp-2Fx-2Ff.sock";
 
-// One field block, or several on one connection.
+// One or more field blocks on one connection.
 
 #[test]
 fn literal_first_then_index() {
@@ -36,7 +36,7 @@ fn literal_first_then_index() {
 }
 
 #[test]
-fn huffman_value_is_blanked_at_its_length() {
+fn huffman_value_is_replaced_at_the_same_length() {
     let coded = huffman(b"/run/falco/falco.sock");
     assert!(coded.len() < b"/run/falco/falco.sock".len());
     let block = [&[0x41, HUFFMAN | coded.len() as u8], &coded[..], b"\x83"].concat();
@@ -45,7 +45,7 @@ fn huffman_value_is_blanked_at_its_length() {
 }
 
 #[test]
-fn name_in_full_in_every_representation() {
+fn spelled_out_name_in_every_representation() {
     assert_eq!(huffman(NAME), NAME_HUFFMAN);
     let plain = [&[NAME.len() as u8], NAME].concat();
     let coded = [&[HUFFMAN | NAME_HUFFMAN.len() as u8], NAME_HUFFMAN].concat();
@@ -69,7 +69,7 @@ fn other_names_keep_their_values() {
             assert_eq!(repair_block(&block), block);
         }
     }
-    // Static indices, beside the first; also those of more than one octet.
+    // Every static index except the first, including those of more than one octet.
     for index in 2..=STATIC_ENTRIES {
         let block = [encode_integer(0x00, 4, index), b"\x03a/b".to_vec()].concat();
         assert_eq!(repair_block(&block), block);
@@ -78,11 +78,11 @@ fn other_names_keep_their_values() {
 
 #[test]
 fn name_by_dynamic_index() {
-    // Newest first: another field, then the authority.
+    // The table, newest first: another field, then the authority.
     let block = b"\x41\x01a\x40\x01n\x01v\x0f\x30\x03a/b\x0f\x2f\x03a/b";
     let fixed = b"\x41\x01a\x40\x01n\x01v\x0f\x30\x03a-b\x0f\x2f\x03a/b";
     assert_eq!(repair_block(block), fixed);
-    // An insertion by dynamic name has the name of the one it was made by.
+    // An insertion whose name is a dynamic index has the name of that entry.
     let block = b"\x41\x01a\x7e\x01b\x40\x01n\x01v\x7f\x00\x03a/b\x7e\x03a/b\x7f\x01\x03a/b";
     let fixed = b"\x41\x01a\x7e\x01b\x40\x01n\x01v\x7f\x00\x03a-b\x7e\x03a-b\x7f\x01\x03a/b";
     assert_eq!(repair_block(block), fixed);
@@ -90,7 +90,7 @@ fn name_by_dynamic_index() {
 
 #[test]
 fn oldest_entry_of_a_full_table() {
-    // An empty authority, then as many nameless entries as a table can hold beside it.
+    // An empty authority, then as many empty entries as fit into the table beside it.
     let inserts = [&b"\x41\x00"[..], &b"\x40\x00\x00".repeat(127)].concat();
     let field = |index, value: &[u8]| [&encode_integer(0x00, 4, index)[..], value].concat();
     let block = |value: &[u8]| {
@@ -98,7 +98,7 @@ fn oldest_entry_of_a_full_table() {
             .concat()
     };
     assert_eq!(repair_block(&block(b"\x03a/b")), block(b"\x03a-b"));
-    // One more insertion, and nothing in the table can be the authority.
+    // After one more insertion the authority is no longer in the table.
     let block = [&inserts[..], b"\x40\x00\x00", &field(190, b"\x03a/b")].concat();
     assert_eq!(repair_block(&block), block);
     let block = [&inserts[..], &field(1 << 20, b"\x03a/b")].concat();
@@ -123,14 +123,14 @@ fn empty_value_stays_empty() {
 }
 
 #[test]
-fn table_size_update_is_stepped_over() {
+fn table_size_update_is_skipped() {
     assert_eq!(repair_block(b"\x20\x3f\xe1\x1f\x41\x03a/b"), b"\x20\x3f\xe1\x1f\x41\x03a-b");
 }
 
 // Values.
 
 #[test]
-fn legal_values_are_untouched() {
+fn valid_values_are_unchanged() {
     for value in [
         "localhost",
         "localhost:5060",
@@ -147,7 +147,7 @@ fn legal_values_are_untouched() {
 }
 
 #[test]
-fn every_octet_becomes_legal() {
+fn every_octet_becomes_valid() {
     for octet in 0..=255 {
         for value in
             [vec![octet], vec![b'a', octet, b'c'], vec![b'[', octet, b']'], vec![octet, octet]]
@@ -159,7 +159,7 @@ fn every_octet_becomes_legal() {
 }
 
 #[test]
-fn every_short_value_becomes_legal_and_legal_ones_stay() {
+fn every_short_value_becomes_valid_and_valid_ones_stay() {
     const OCTETS: &[u8] = b"a:[]@%/";
     let mut values = vec![vec![]];
     for _ in 0..6 {
@@ -183,14 +183,14 @@ fn every_short_value_becomes_legal_and_legal_ones_stay() {
 // Frames.
 
 #[test]
-fn padding_and_priority_are_stepped_over() {
+fn padding_and_priority_are_skipped() {
     let block = b"\x83\x41\x03a/b";
     let padding = b"\x41\x03a/b";
     let payload = [&b"\x05\x80\0\0\0\xff"[..], block, padding].concat();
     let fixed = [&b"\x05\x80\0\0\0\xff"[..], b"\x83\x41\x03a-b", padding].concat();
     let flags = Head::END_HEADERS | Head::PADDED | Head::PRIORITY;
     assert_eq!(repair_frames(&frame(1, flags, 1, &payload)), frame(1, flags, 1, &fixed));
-    // Padding which is all there is.
+    // A payload that is only padding.
     let empty = frame(1, Head::END_HEADERS | Head::PADDED, 1, b"\x03\x41\x01");
     assert_eq!(repair_frames(&empty), empty);
     let empty = frame(1, Head::END_HEADERS | Head::PADDED, 1, b"\x02\x41\x01");
@@ -218,7 +218,7 @@ fn block_split_at_every_octet() {
         [frames, frame(9, 4, 5, b"")].concat()
     };
     assert_eq!(repair_frames(&each(&block)), each(&fixed));
-    // The reserved bit of a stream's number says nothing.
+    // The reserved bit of a stream's number is ignored.
     let reserved = |block: &[u8]| [frame(1, 0, 5, b""), frame(9, 4, 1 << 31 | 5, block)].concat();
     assert_eq!(repair_frames(&reserved(&block)), reserved(&fixed));
 }
@@ -237,13 +237,13 @@ fn other_frames_are_skipped() {
 }
 
 #[test]
-fn what_ends_the_connection_passes_unchanged() {
+fn protocol_errors_pass_unchanged() {
     let field = b"\x41\x03a/b";
     let request = |stream| frame(1, 4, stream, &field.repeat(8));
     let good = [PREFACE, &request(3)].concat();
     assert_ne!(in_chunks(&good, [1]), good);
     for (why, broken) in [
-        ("continuation of nothing", frame(9, 4, 1, b"\x83")),
+        ("continuation without headers", frame(9, 4, 1, b"\x83")),
         ("continuation of another stream", [frame(1, 0, 1, b""), frame(9, 4, 3, field)].concat()),
         (
             "frame between fragments",
@@ -251,9 +251,9 @@ fn what_ends_the_connection_passes_unchanged() {
         ),
         ("headers between fragments", frame(1, 0, 1, b"")),
         ("push", frame(5, 4, 1, b"\0\0\0\x02\x83")),
-        ("no room for the pad length", frame(1, 4 | Head::PADDED, 1, b"")),
-        ("no room for the priority", frame(1, 4 | Head::PRIORITY, 1, b"\0\0\0\0")),
-        ("no room for the padding", frame(1, 4 | Head::PADDED, 1, b"\x02\x83")),
+        ("too short for the pad length", frame(1, 4 | Head::PADDED, 1, b"")),
+        ("too short for the priority", frame(1, 4 | Head::PRIORITY, 1, b"\0\0\0\0")),
+        ("too short for the padding", frame(1, 4 | Head::PADDED, 1, b"\x02\x83")),
         ("unfinished integer", frame(1, 4, 1, b"\xff")),
         ("unfinished name", frame(1, 4, 1, b"\x40\x02a")),
         ("no value", frame(1, 4, 1, b"\x40\x02ab")),
@@ -273,19 +273,19 @@ fn what_ends_the_connection_passes_unchanged() {
 
 #[test]
 fn longest_integer_is_read() {
-    // 2^28 - 2 + 127 octets of table: refused by HTTP/2 for its size, but well-formed.
+    // A table of 2^28 - 2 + 127 octets: well-formed, but h2 rejects the size.
     assert_eq!(
         repair_block(b"\x3f\xff\xff\xff\x7f\x41\x03a/b"),
         b"\x3f\xff\xff\xff\x7f\x41\x03a-b"
     );
-    // Not the shortest way to write 3.
+    // Not the shortest encoding of the integer.
     assert_eq!(repair_block(b"\x41\x7f\x80\x80\x80\x00"), b"\x41\x7f\x80\x80\x80\x00");
 }
 
 // The connection.
 
 #[tokio::test]
-async fn only_fresh_bytes_are_edited() {
+async fn only_newly_read_bytes_are_edited() {
     let (mut client, server) = tokio::io::duplex(7);
     let sent = [PREFACE, &frame(1, 4, 1, &[b"\x41\x10", C_CORE].concat())].concat();
     let repaired = in_chunks(&sent, [1]);
@@ -303,7 +303,7 @@ async fn only_fresh_bytes_are_edited() {
 }
 
 #[tokio::test]
-async fn writes_pass_in_one_piece() {
+async fn vectored_writes_pass_in_one_piece() {
     let (mut client, server) = tokio::net::UnixStream::pair().unwrap();
     let mut io = RepairedIo::new(server);
     assert_eq!(io.is_write_vectored(), io.get_ref().is_write_vectored());
@@ -319,9 +319,9 @@ async fn writes_pass_in_one_piece() {
     assert_eq!(got, [PREFACE, &field, b"tail"].concat());
 }
 
-/// Requests of a C-core client: the authority in full, then by dynamic index, whole and as a
-/// name; and one with a legal authority at last. Sends them to h2 and returns the authorities
-/// that arrived.
+/// Sends the requests of a C-core client to h2, and returns the authorities that arrive. The
+/// requests have the authority spelled out, then by dynamic index as a field, then by dynamic index
+/// as a name, and at last a valid authority.
 async fn authorities_at_h2<T>(server: impl FnOnce(tokio::io::DuplexStream) -> T) -> Vec<String>
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -368,7 +368,7 @@ async fn repaired_requests_arrive_at_h2() {
     let repaired = authorities_at_h2(RepairedIo::new).await;
     let name = std::str::from_utf8(C_CORE_REPAIRED).unwrap();
     assert_eq!(repaired, [name, name, "-x-", "end"]);
-    // And would not without.
+    // Without the repair only the valid one arrives.
     assert_eq!(authorities_at_h2(|io| io).await, ["end"]);
 }
 
@@ -378,7 +378,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn garbage_is_repaired_alike_in_any_chunks(
+    fn garbage_has_the_same_result_in_any_chunks(
         bytes in prop::collection::vec(any::<u8>(), 0..200),
         frames in prop::collection::vec(garbage_frame(), 0..6),
     ) {
@@ -413,7 +413,7 @@ struct Field {
     name: &'static [u8],
     value: Vec<u8>,
     representation: Representation,
-    /// Which of the entries that would do to use, if it is to be an index.
+    /// Which of the matching entries to use; `None` uses no index.
     entry: Option<prop::sample::Index>,
     huffman: bool,
 }
@@ -473,7 +473,7 @@ fn field() -> impl Strategy<Value = Field> {
         })
 }
 
-/// A frame of the kinds that are walked, with a payload that may be wrong anywhere.
+/// A frame, mostly of the types that are parsed, with a payload that may be invalid anywhere.
 fn garbage_frame() -> impl Strategy<Value = Vec<u8>> {
     (
         prop::sample::select(vec![0, 1, 1, 1, 9, 9, 4, 5]),
@@ -525,7 +525,7 @@ fn check_session(session: &[Request], sizes: &[usize]) {
     assert_eq!(repaired[outside..], sent[outside..]);
 }
 
-/// A client's encoder, and where in what it sent the field blocks are.
+/// The encoder of a client, and the field blocks that it sent.
 #[derive(Debug)]
 struct Client {
     table: VecDeque<Entry>,
@@ -681,7 +681,7 @@ fn encode_integer(first: u8, bits: u32, value: u32) -> Vec<u8> {
     out
 }
 
-/// Appends a string, and returns whether it is Huffman-coded: only if that makes it no longer.
+/// Appends a string, and returns whether it is Huffman-coded. It is not if that makes it longer.
 fn encode_string(string: &[u8], may_code: bool, out: &mut Vec<u8>) -> bool {
     let coded = huffman(string);
     let code = may_code && coded.len() <= string.len();
@@ -691,7 +691,7 @@ fn encode_string(string: &[u8], may_code: bool, out: &mut Vec<u8>) -> bool {
     code
 }
 
-/// Lengths of the codes of RFC 7541 appendix B by octet; end of string has 30 bits too.
+/// The lengths in bits of the codes of RFC 7541 appendix B, by octet. The end of string has 30 bits.
 #[rustfmt::skip]
 const CODE_LENGTHS: [u32; 256] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28,
@@ -708,7 +708,7 @@ const CODE_LENGTHS: [u32; 256] = [
     26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26,
 ];
 
-/// Huffman-codes a string: the code is canonical, so the lengths are all there is to know.
+/// Huffman-codes a string. The code is canonical, so the lengths define it.
 fn huffman(string: &[u8]) -> Vec<u8> {
     static CODES: LazyLock<[u32; 256]> = LazyLock::new(|| {
         let mut by_length: Vec<u8> = (0..=255).collect();
@@ -740,7 +740,7 @@ fn huffman(string: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn test_encoder_speaks_huffman() {
+fn test_encoder_matches_a_huffman_decoder() {
     let all: Vec<u8> = (0..=255).collect();
     for octets in all.chunks(1).chain([&all[..]]) {
         let coded = huffman(octets);
@@ -748,7 +748,7 @@ fn test_encoder_speaks_huffman() {
     }
 }
 
-/// What the authority's contract says passes untouched.
+/// Whether the repair must not change this value; see [`super::value::Shape`].
 fn must_stay(value: &[u8]) -> bool {
     Authority::try_from(value).is_ok()
         && !value.contains(&b'@')
