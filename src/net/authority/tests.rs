@@ -278,7 +278,7 @@ fn longest_integer_is_read() {
         repair_block(b"\x3f\xff\xff\xff\x7f\x41\x03a/b"),
         b"\x3f\xff\xff\xff\x7f\x41\x03a-b"
     );
-    // Not the shortest encoding of the integer.
+    // A longer encoding of 127 than necessary.
     assert_eq!(repair_block(b"\x41\x7f\x80\x80\x80\x00"), b"\x41\x7f\x80\x80\x80\x00");
 }
 
@@ -691,7 +691,7 @@ fn encode_string(string: &[u8], may_code: bool, out: &mut Vec<u8>) -> bool {
     code
 }
 
-/// The lengths in bits of the codes of RFC 7541 appendix B, by octet. The end of string has 30 bits.
+/// Lengths in bits of the codes of RFC 7541 appendix B, by octet; end of string has 30 bits too.
 #[rustfmt::skip]
 const CODE_LENGTHS: [u32; 256] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28,
