@@ -1,9 +1,9 @@
-//! The configuration in force: shared by those who accept connections, replaced by a reload.
+//! The TLS configuration in force, which listeners share and a reload replaces.
 //!
-//! 1. A reload builds everything anew before it replaces anything; when that fails, what was in
-//!    force stays.
-//! 2. A connection keeps the configuration it began with; the next one has the new.
-//! 3. The lock is held for a copy of a pointer, never while files are read.
+//! 1. A reload builds everything new before it replaces anything. If that fails, the configuration
+//!    in force stays.
+//! 2. A connection keeps the configuration that it began with. Later connections use the new one.
+//! 3. The lock is held for the copy of a pointer, never while files are read.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,32 +18,32 @@ use super::{Loaded, TlsError, TlsFiles, load};
 pub struct Current(Mutex<Loaded>);
 
 impl Current {
-    /// Loads the files; gives the warnings about them too.
+    /// Loads the files. Also returns the warnings about them.
     ///
     /// # Errors
-    /// When they cannot be used.
+    /// If the files cannot be used.
     pub fn new(files: &TlsFiles) -> Result<(Self, Vec<String>), TlsError> {
         let mut loaded = load(files, Timestamp::now())?;
         let warnings = std::mem::take(&mut loaded.warnings);
         Ok((Self(Mutex::new(loaded)), warnings))
     }
 
-    /// What the next connection is served with.
+    /// Returns the configuration for the next connection.
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
         self.in_force().config.clone()
     }
 
-    /// Until when the certificates count, and their files.
+    /// Returns the files of the server's certificates, and when they expire.
     #[must_use]
     pub fn expiries(&self) -> Vec<(PathBuf, Timestamp)> {
         self.in_force().expiries.clone()
     }
 
-    /// Loads the files again, or others; gives the warnings about them.
+    /// Loads the same or other files, and returns the warnings about them.
     ///
     /// # Errors
-    /// When they cannot be used; what was in force stays.
+    /// If the files cannot be used. Then the configuration in force stays.
     pub fn reload(&self, files: &TlsFiles) -> Result<Vec<String>, TlsError> {
         let mut loaded = load(files, Timestamp::now())?;
         let warnings = std::mem::take(&mut loaded.warnings);
@@ -51,7 +51,7 @@ impl Current {
         Ok(warnings)
     }
 
-    /// Nothing panics while it is held, so a poisoned lock has nothing half done.
+    /// Locks the configuration. Nothing panics under the lock, so poisoning can be ignored.
     fn in_force(&self) -> MutexGuard<'_, Loaded> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,26 +1,26 @@
-//! TLS from PEM files. For gRPC it is mutual: the client's certificate is always required and
-//! verified. The gateway may ask for none, or take a token in its place ([`super::Serves`]).
+//! TLS from PEM files. For gRPC it is mutual: a client certificate is always required and verified.
+//! The gateway may request no certificate, or accept a token instead ([`super::Serves`]).
 //!
-//! - TLS 1.2 and 1.3 with aws-lc-rs; ALPN offers `h2`, the gateway's `http/1.1` too, and a client
-//!   that offers none is taken.
-//! - No session resumption: a resumed session skips the verification of the client's certificate
-//!   in both versions.
-//! - Certificates that Falco took are taken: its own instructions made X.509 version 1.
-//! - What is wrong with a file is said with its path and what to do; what only will go wrong is a
+//! - TLS 1.2 and 1.3 with aws-lc-rs. ALPN offers `h2`, and for the gateway `http/1.1` too. A client
+//!   without ALPN is accepted.
+//! - Session resumption is off, because in both versions a resumed session skips the verification
+//!   of the client's certificate.
+//! - Certificates that Falco accepted are accepted. Falco's own instructions made X.509 version 1.
+//! - An error of a file names its path and the remedy. A problem that does not prevent a start is a
 //!   warning.
 //!
 //! | file | is |
 //! |---|---|
-//! | `files` | PEM files, and what they hold when it is not what it should be |
+//! | `files` | PEM files, and errors about files with other contents |
 //! | `own` | the server's chain and key |
-//! | `clients` | the roots and revocation lists, made into a verifier |
+//! | `clients` | builds a verifier from the roots and revocation lists |
 //! | `standard` | the verification of version 3 |
-//! | `legacy` | the rule for client certificates of version 1 |
-//! | `x509` | what is read of a certificate of any version |
+//! | `legacy` | the verification of client certificates of version 1 |
+//! | `x509` | a parser of certificates of any version, and of revocation lists |
 //! | [`audience()`] | which clients will accept the server's certificate |
-//! | [`Current`] | the configuration in force, replaceable |
-//! | [`refusal()`] | why a handshake failed, in words |
-//! | [`identity()`] | who a client's certificate says it is |
+//! | [`Current`] | the configuration in force, which a reload replaces |
+//! | [`refusal()`] | the cause and remedy of a failed handshake, as text |
+//! | [`identity()`] | the name in a client's certificate |
 
 mod audience;
 mod clients;
@@ -52,21 +52,22 @@ pub use files::TlsError;
 pub use identity::identity;
 pub use refusal::refusal;
 
-/// A server configuration, and what is to be said about the files it was made of.
+/// A server configuration, and the warnings about its files.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What a handshake needs.
+    /// The configuration for handshakes.
     pub config: Arc<ServerConfig>,
-    /// What will keep clients away now or later, a sentence each, with the file and the remedy.
+    /// Problems because of which clients are refused now or later. Each names the file and the
+    /// remedy.
     pub warnings: Vec<String>,
-    /// Until when the server's own certificates count, and their file.
+    /// The expiry of the server's chain, and its file.
     pub expiries: Vec<(PathBuf, Timestamp)>,
 }
 
-/// Reads the files and makes a server configuration of them; `now` decides what has expired.
+/// Reads the files and builds a server configuration. `now` decides what has expired.
 ///
 /// # Errors
-/// When a file cannot be read, or is not what it should be, or they do not go together.
+/// If a file cannot be read or has the wrong contents, or the files do not match.
 pub fn load(files: &TlsFiles, now: Timestamp) -> Result<Loaded, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut warnings = Vec::new();
@@ -84,15 +85,15 @@ pub fn load(files: &TlsFiles, now: Timestamp) -> Result<Loaded, TlsError> {
     Ok(Loaded { config: Arc::new(config), warnings, expiries })
 }
 
-/// Until when the server's own certificates count.
+/// Returns the expiry of the server's chain.
 fn expiries(files: &TlsFiles, own: &rustls::sign::CertifiedKey) -> Vec<(PathBuf, Timestamp)> {
     let read = own.cert.iter().filter_map(|der| x509::Certificate::read(der).ok());
-    // The first of them to expire is the one that ends it.
+    // The chain expires with its first certificate that expires.
     let first = read.map(|certificate| certificate.not_after).min();
     first.map(|not_after| (files.cert_chain.clone(), not_after)).into_iter().collect()
 }
 
-/// A resolver, since rustls would have to read the certificate otherwise.
+/// Returns a resolver. Without one rustls parses the certificate, and it rejects version 1.
 fn resolver(own: rustls::sign::CertifiedKey) -> Arc<dyn ResolvesServerCert> {
     Arc::new(SingleCertAndKey::from(own))
 }

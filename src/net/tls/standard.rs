@@ -1,9 +1,9 @@
-//! Client certificates of version 3: rustls's verification, kept to what may sign others.
+//! Verifies client certificates of version 3 with rustls, as strictly as OpenSSL.
 //!
-//! 1. To rustls every root is an authority, whatever it says of itself, so only those are its roots
-//!    that OpenSSL would take for one.
-//! 2. A certificate that signed itself and is no authority's is trusted for itself alone, byte for
-//!    byte, as OpenSSL has it; what its key signed is refused.
+//! 1. rustls treats every root as an authority, even if its certificate denies it. So rustls gets
+//!    only the roots that OpenSSL would accept as an authority.
+//! 2. A self-signed certificate that is not an authority is trusted only for itself, byte for byte,
+//!    as in OpenSSL. Certificates that its key signed are rejected.
 
 use std::sync::Arc;
 
@@ -12,22 +12,23 @@ use rustls::server::VerifierBuilderError;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, Error, RootCertStore};
 
-/// rustls's verifiers for the two kinds of trust.
+/// The rustls verifiers for the two kinds of trusted certificates.
 #[derive(Debug)]
 pub(super) struct Standard {
-    /// With everything that is trusted: for what is said and signed in a handshake, and for the
-    /// certificates in `alone`.
+    /// Trusts all certificates. It serves the other parts of a handshake, and the certificates in
+    /// `alone`.
     pub(super) all: Arc<dyn ClientCertVerifier>,
-    /// `None` where no authority is trusted.
+    /// `None` if no authority is trusted.
     authorities: Option<Arc<dyn ClientCertVerifier>>,
     alone: Vec<CertificateDer<'static>>,
 }
 
 impl Standard {
-    /// Makes verifiers of roots: authorities, and the certificates that stand for themselves alone.
+    /// Builds the verifiers for authorities, and for certificates that are trusted only for
+    /// themselves.
     ///
     /// # Errors
-    /// When a certificate or a verifier is refused by rustls.
+    /// If rustls rejects a root or the verifier.
     pub(super) fn new(
         authorities: RootCertStore,
         alone: Vec<CertificateDer<'static>>,
@@ -44,10 +45,10 @@ impl Standard {
         Ok(Self { all, authorities, alone })
     }
 
-    /// Whether a client may show this chain at this time.
+    /// Verifies a client's chain at the time `now`.
     ///
     /// # Errors
-    /// With what rustls says of it.
+    /// The error of rustls.
     pub(super) fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
