@@ -211,7 +211,7 @@ fn wrong_files_are_named_with_what_to_do() {
             "server.crt",
             ["it is the server's own certificate", "of the authority, \"Falconer test authority\""],
         ),
-        ("server.key", "server.crt", "client.crt", ["it is no authority's", "grpc.root_certs"]),
+        ("server.key", "server.crt", "client.crt", ["it is not an authority's", "grpc.root_certs"]),
         ("server.key", "server.crt", "server.key", ["grpc.root_certs", "holds a private key"]),
     ] {
         let error = load(&folder.files(key, chain, roots)).unwrap_err().to_string();
@@ -273,7 +273,7 @@ fn what_will_keep_clients_away_is_a_warning() {
     let both = authority.pem.clone() + &fs::read_to_string(folder.at("client.crt")).unwrap();
     fs::write(folder.at("both"), both).unwrap();
     let warnings = load(&folder.files("server.key", "server.crt", "both")).unwrap().warnings;
-    for expected in ["one certificate in it is not an authority's", "it is left out"] {
+    for expected in ["one certificate in it is not an authority's", "it is ignored"] {
         assert!(warnings[0].contains(expected), "{warnings:?}");
     }
 }

@@ -1,19 +1,20 @@
-//! Which clients will accept the server's certificate, told without any of them being there.
+//! Predicts which clients will accept the server's certificate, without a client.
 //!
-//! A client is taken to trust `root_certs`, as Falco's own instructions have it, and to call
-//! the server by a name that the certificate has: any of its hosts and addresses, with a label in
-//! place of a wildcard. What differs are the rules; the remedy is the same for all and stands with
-//! the warnings of [`super::load`].
+//! The prediction assumes that a client trusts `root_certs`, as in Falco's own instructions, and
+//! connects to a host or address in the certificate; a label replaces a wildcard. The families of
+//! clients differ in their rules. The remedy is the same for all, and the warnings of
+//! [`super::load`] have it.
 //!
 //! | clients | name | chain to `root_certs` |
 //! |---|---|---|
-//! | Rust (tonic) | a subjectAltName; version 3 only | rustls's: asked itself |
+//! | Rust (tonic) | a subjectAltName; version 3 only | verified with rustls |
 //! | Go (grpc-go, client-go, grpcurl) | a subjectAltName; the common name does not count | below |
 //! | C-core (Python, Ruby, PHP, C++) and Node | a subjectAltName, or else the common name | below |
 //!
-//! Below means, for version 1 too: authorities that are valid now signed it, from one that is
-//! trusted on; or it signed itself and is trusted itself. An algorithm that rustls does not take,
-//! such as SHA-1, is not taken for a signature of the others either: newer ones of them refuse it.
+//! For Go, C-core and Node the chain, of version 1 too, is valid in two cases: it leads through
+//! authorities that are valid now to a trusted one, or the certificate is self-signed and trusted
+//! itself. Signature algorithms that rustls rejects, such as SHA-1, do not count here either,
+//! because newer versions of these clients reject them too.
 
 use std::sync::Arc;
 
@@ -29,20 +30,20 @@ use super::files::{Source, TlsError};
 use super::legacy::{unix_time, verify};
 use super::x509::{Certificate, SERVER_AUTH, Version};
 
-/// What a family of clients will do.
+/// The prediction for a family of clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The family, for people.
+    /// The name of the family in messages.
     pub clients: &'static str,
-    /// Why it refuses the certificate; `None` when it accepts.
+    /// Why the family rejects the certificate; `None` if it accepts.
     pub refused: Option<String>,
 }
 
-/// What each family of clients will make of the server's certificate; nothing is known of it where
-/// no `root_certs` are named.
+/// Predicts for each family of clients whether it accepts the server's certificate. Returns nothing
+/// if `root_certs` is not configured.
 ///
 /// # Errors
-/// When a file cannot be read, or is not what it should be.
+/// If a file cannot be read or has the wrong contents.
 pub fn audience(files: &TlsFiles, now: Timestamp) -> Result<Vec<Verdict>, TlsError> {
     let Some(roots) = &files.root_certs else { return Ok(Vec::new()) };
     let roots = Source::read(files.serves.root_certs(), roots)?.certificates()?;
@@ -59,9 +60,9 @@ pub fn audience(files: &TlsFiles, now: Timestamp) -> Result<Vec<Verdict>, TlsErr
 }
 
 const UNSIGNED: &str =
-    "no authority in root_certs, valid now, signed it; one of its name may have another key";
+    "no valid authority in root_certs signed it; one of the same name may have another key";
 const NO_HOST: &str =
-    "it has no subjectAltName of a host or an address, and the common name does not count";
+    "it has no subjectAltName with a host or an address, and the common name does not count";
 
 fn rust(
     own: &Certificate<'_>,
@@ -97,23 +98,23 @@ fn go(own: &Certificate<'_>) -> Option<String> {
     own.hosts().is_empty().then(|| NO_HOST.into())
 }
 
-/// What every client asks of the certificate itself.
+/// Returns the error that every family finds in the certificate itself, if there is one.
 fn in_any_case(own: &Certificate<'_>, now: Timestamp) -> Option<String> {
     if own.has_alternative_names() {
         if own.hosts().is_empty() {
             return Some(NO_HOST.into());
         }
     } else if own.common_name().is_none() {
-        return Some("it has no name at all".into());
+        return Some("it has neither a subjectAltName nor a common name".into());
     }
     if !own.is_for(SERVER_AUTH) {
         return Some("its extendedKeyUsage does not name serverAuth".into());
     }
-    let why = || format!("it is valid from {} to {} only", own.not_before, own.not_after);
+    let why = || format!("it is valid only from {} to {}", own.not_before, own.not_after);
     (!is_valid(own, now)).then(why)
 }
 
-/// What is wrong with who signed it.
+/// Returns the error of the chain, if there is one.
 fn unsigned(
     own: &Certificate<'_>,
     chain: &[CertificateDer<'_>],
@@ -125,7 +126,8 @@ fn unsigned(
     }
     let mut trusted = authorities(roots, now);
     let mut others = authorities(chain, now);
-    // In whatever order they stand; each round finds one more, or none and it is over.
+    // The chain may be in any order. Each round finds one more trusted authority, until none is
+    // left.
     while let Some(at) = others.iter().position(|other| is_signed(other, &trusted)) {
         trusted.push(others.swap_remove(at));
     }

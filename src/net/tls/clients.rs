@@ -1,13 +1,13 @@
-//! The roots and revocation lists that client certificates are checked against.
+//! Builds the verifier of client certificates from the roots and revocation lists.
 //!
-//! 1. The certificates of authorities in `root_certs` are roots, and what signed itself stands for
-//!    itself; any other is left out, with a warning. Where none is left, as when the server's own
-//!    certificate is named, no client would ever get in: that is refused.
-//! 2. A revocation list that is there is used for the whole chain, and what no list covers is
-//!    refused. One that is out of date still counts, with a warning: clients are worth more than a
-//!    day's revocations.
-//! 3. Of several lists of one name the newest counts: rustls asks the first it is given, whose key
-//!    ever signed it. An authority that kept its name and changed its key is a warning.
+//! 1. The authorities in `root_certs` are roots. A self-signed certificate that is not an authority
+//!    is trusted only for itself. Any other certificate is ignored with a warning. If none is left,
+//!    such as with the server's own certificate, no client could connect, so that is an error.
+//! 2. With revocation lists, the whole chain is checked, and a certificate that no list covers is
+//!    rejected. A list that is out of date still counts, with a warning. Otherwise a list that is a
+//!    day late would lock out every client.
+//! 3. Of several lists with the same issuer name the newest counts. rustls uses the first of them,
+//!    whichever key signed it. So an authority that kept its name and changed its key is a warning.
 
 use std::cmp::Reverse;
 use std::path::Path;
@@ -28,7 +28,7 @@ use super::standard::Standard;
 use super::x509::{Certificate, RevocationList};
 use super::{TlsFiles, identity};
 
-/// Reads the roots and the lists; without roots no client is asked for a certificate.
+/// Reads the roots and the lists. Without roots the verifier requests no client certificate.
 pub(super) fn load(
     files: &TlsFiles,
     own: &CertifiedKey,
@@ -64,7 +64,7 @@ pub(super) fn load(
     Ok(Arc::new(Verifier::new(standard, rule, files.serves.needs_certificate())))
 }
 
-/// The authorities, and what is trusted for itself alone.
+/// The authorities, and the certificates that are trusted only for themselves.
 type Roots = (RootCertStore, Vec<CertificateDer<'static>>);
 
 fn roots(
@@ -75,8 +75,7 @@ fn roots(
     warnings: &mut Vec<String>,
 ) -> Result<Roots, TlsError> {
     let not_x509 = || {
-        source
-            .wrong("a certificate in it is not X.509; take it out, make it again, or copy it again")
+        source.wrong("a certificate in it is not X.509; remove it, make it again, or copy it again")
     };
     let (mut authorities, mut alone) = (RootCertStore::empty(), Vec::new());
     let mut signers = Vec::new();
@@ -86,8 +85,8 @@ fn roots(
         if !root.is_authority() && !root.is_self_issued() {
             let signer = identity::of_name(root.issuer).unwrap_or_else(|| "its signer".into());
             warnings.push(source.warning(format_args!(
-                "one certificate in it is not an authority's, \"{signer}\" signed it; it is left \
-                 out and nothing it signed gets in; take it out"
+                "one certificate in it is not an authority's, \"{signer}\" signed it; it is \
+                 ignored, and clients that it signed are rejected; remove it"
             )));
             signers.push(signer);
             continue;
@@ -101,10 +100,10 @@ fn roots(
     }
     if authorities.is_empty() && alone.is_empty() {
         let signer = signers.first().map_or("its signer", String::as_str);
-        let what = if is_own { "the server's own certificate" } else { "no authority's" };
+        let what = if is_own { "the server's own certificate" } else { "not an authority's" };
         return Err(source.wrong(format!(
-            "it is {what}, so no client's certificate can be signed by it; name the certificate \
-             of the authority, \"{signer}\""
+            "it is {what}, so it cannot sign a client's certificate; name the certificate of the \
+             authority, \"{signer}\""
         )));
     }
     Ok((authorities, alone))
@@ -119,14 +118,15 @@ fn warn_of_root(
     if !root.is_authority() {
         let name = identity::of_name(root.subject).unwrap_or_else(|| "without a name".into());
         warnings.push(source.warning(format_args!(
-            "\"{name}\" signed itself and is not an authority's, so it gets in itself and nothing it \
-             signed does; if it is to sign, make it again with basicConstraints=CA:TRUE"
+            "\"{name}\" is self-signed and not an authority's, so it is accepted, and certificates \
+             that it signed are rejected; if it has to sign others, make it again with \
+             basicConstraints=CA:TRUE"
         )));
     } else if now > root.not_after {
         warnings.push(source.warning(format_args!(
-            "an authority in it expired on {}: clients of its own get in here all the same, but those \
-             that check this server by it refuse; make it again and sign all certificates anew, or \
-             `falconer certs init DIR`",
+            "an authority in it expired on {}; this server still accepts its clients, but clients \
+             that trust it reject this server; make it again and sign all certificates anew, or \
+             run `falconer certs init DIR`",
             root.not_after
         )));
     }
@@ -143,22 +143,23 @@ fn revocation_lists(
         let read = RevocationList::read(list);
         let (Ok(read), Ok(_)) = (read, OwnedCertRevocationList::from_der(list)) else {
             return Err(source.wrong(
-                "a revocation list in it cannot be used; expected version 2, complete and \
-                 direct, as `openssl ca -gencrl` makes it",
+                "cannot use a revocation list in it; expected version 2, complete and direct, as \
+                 `openssl ca -gencrl` makes it",
             ));
         };
         let Some(next) = read.next_update else { continue };
         if now > next {
             warnings.push(source.warning(format_args!(
-                "a newer revocation list was due on {next}; what was revoked since is not known \
-                 here; fetch the newest"
+                "a newer revocation list was due on {next}; certificates revoked since are still \
+                 accepted; fetch the newest list"
             )));
         }
     }
     Ok(lists)
 }
 
-/// Authorities whose certificates are refused since no list, or one of another key, is there.
+/// Warns of authorities whose certificates are rejected, because their list is missing or another
+/// key signed it.
 fn warn_of_uncovered(
     source: &Source<'_>,
     roots: &RootCertStore,
@@ -176,16 +177,16 @@ fn warn_of_uncovered(
         let Some((newest, list)) = its.next() else {
             warnings.push(source.warning(format_args!(
                 "falconer.tls.crls has no list of the authority \"{name}\", so every certificate \
-                 it signed is refused; add its list"
+                 that it signed is rejected; add its list"
             )));
             continue;
         };
         if verify(&list.signed, &webpki::spki_for_anchor(root), algorithms).is_err() {
-            let older: String = its.map(|(path, _)| format!(" and before {path}")).collect();
+            let older: String = its.map(|(path, _)| format!(", before it {path}")).collect();
             warnings.push(source.warning(format_args!(
-                "the newest list of the authority \"{name}\" is {newest}{older}, and a certificate \
-                 of that name has another key than the one that signed it, so every version 3 \
-                 certificate of that key is refused; sign those anew, or give the two authorities \
+                "the newest list of the authority \"{name}\" is {newest}{older}; a certificate of \
+                 that name has another key than the one that signed the list, so every version 3 \
+                 certificate of that key is rejected; sign those anew, or give the two authorities \
                  different names"
             )));
         }
