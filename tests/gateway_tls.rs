@@ -154,7 +154,7 @@ async fn with_roots_alone_nobody_gets_in_without_a_certificate() {
         assert_eq!(site.status(site.client(None, alpn), None).await, None);
         assert_eq!(site.status(site.client(Some(stranger.path()), alpn), None).await, None);
     }
-    site.gateway.server.wait_for_log("the client showed no certificate");
+    site.gateway.server.wait_for_log("the client presented no certificate");
     site.gateway.server.wait_for_log("is not signed by the key of the authority");
 }
 

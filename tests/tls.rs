@@ -257,7 +257,7 @@ fn what_will_keep_clients_away_is_a_warning() {
         ("early", "it is not valid before 2047-01-01T00:00:00Z"),
         ("wrong", "does not name serverAuth"),
         ("nameless", "has no subjectAltName"),
-        ("open", "(mode 0640); write `chmod 600 "),
+        ("open", "(mode 0640); run `chmod 600 "),
     ] {
         let files = folder.files(&format!("{name}.key"), &format!("{name}.crt"), "ca.crt");
         let warnings = load(&files).unwrap().warnings;
@@ -308,7 +308,7 @@ async fn failed_handshakes_are_explained() {
             (client(stranger.0.path(), Some(ours), versions, &["h2"]), "does not trust this"),
             (client(theirs, Some(ours), versions, &["h2"]), "of the same name with another key"),
             (client(ours, Some(ours), versions, &["http/1.1"]), "ALPN without h2"),
-            (client(ours, None, versions, &["h2"]), "showed no certificate"),
+            (client(ours, None, versions, &["h2"]), "presented no certificate"),
         ] {
             let sentence = refusal_of(&server, Says::Client(client.into())).await;
             assert!(sentence.as_ref().is_some_and(|said| said.contains(expected)), "{sentence:?}");

@@ -1,9 +1,9 @@
-//! PEM files, and what is said when they hold something else.
+//! Reads PEM files, and explains files with other contents.
 //!
 //! 1. A file is read once, up to [`LARGEST`].
-//! 2. What is asked for and not there is explained by what is there instead: files are exchanged,
-//!    encrypted, or in DER more often than they are broken.
-//! 3. Nothing of a file's contents is repeated.
+//! 2. If the expected item is missing, the error names what the file has instead. Files are
+//!    exchanged, encrypted, or in DER more often than they are damaged.
+//! 3. An error quotes nothing of a file's contents.
 
 use std::fmt;
 use std::fs::File;
@@ -16,15 +16,15 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 
 use super::TlsFiles;
 
-/// Most that is read of one file, in bytes: the largest revocation lists there are have some tens
+/// The most that is read of one file, in bytes. The largest known revocation lists have some tens
 /// of megabytes.
 const LARGEST: u64 = 64 << 20;
 
-/// Files that no TLS server can be made of.
+/// The error of a file that cannot be used for TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("{key} {path}: {reason}", path = Shown(path))]
 pub struct TlsError {
-    /// The configuration's key that names the file.
+    /// The configuration key that names the file.
     key: &'static str,
     path: PathBuf,
     reason: String,
@@ -32,7 +32,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    /// Whether it may pass by itself: [`crate::net::is_scarcity`].
+    /// Whether the error may pass by itself: [`crate::net::is_scarcity`].
     #[must_use]
     pub fn is_scarcity(&self) -> bool {
         self.scarcity
@@ -48,7 +48,7 @@ impl TlsError {
     }
 }
 
-/// A path as it may stand in a line.
+/// A path with escaped control characters, for one line of text.
 pub(super) struct Shown<'a>(pub(super) &'a Path);
 
 impl fmt::Display for Shown<'_> {
@@ -64,7 +64,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A file that was read, and the key that named it.
+/// The contents of a file, and the configuration key that names it.
 #[derive(Debug)]
 pub(super) struct Source<'p> {
     key: &'static str,
@@ -87,13 +87,13 @@ impl<'p> Source<'p> {
             Err(error) => Err(TlsError {
                 key,
                 path: path.into(),
-                reason: format!("cannot be read: {error}; check the path and who may read it"),
+                reason: format!("cannot be read: {error}; check the path and its permissions"),
                 scarcity: crate::net::is_scarcity(&error),
             }),
         }
     }
 
-    /// The certificates, at least one.
+    /// Returns the certificates, at least one.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let certificates: Vec<_> = self.items()?;
         if !certificates.is_empty() {
@@ -106,7 +106,7 @@ impl<'p> Source<'p> {
                     .to_owned()
             }
             Some(Kind::Request) => {
-                "it holds a request for a certificate; name the certificate that was made of it"
+                "it holds a request for a certificate; name the certificate that was made from it"
                     .to_owned()
             }
             Some(Kind::Der) => {
@@ -120,14 +120,14 @@ impl<'p> Source<'p> {
         }))
     }
 
-    /// The first private key.
+    /// Returns the first private key.
     pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(&self.bytes).map_err(|error| {
             if self.contains("ENCRYPTED") {
                 let path = Shown(self.path);
                 return self.wrong(format!(
-                    "the key is encrypted and there is nobody to ask for the password; write a \
-                     plain one with: openssl pkey -in {path} -out {path}.plain"
+                    "the key is encrypted, and Falconer cannot ask for the password; write a plain \
+                     key with: openssl pkey -in {path} -out {path}.plain"
                 ));
             }
             self.wrong(match (error, self.holds()) {
@@ -151,7 +151,7 @@ impl<'p> Source<'p> {
         })
     }
 
-    /// The revocation lists, at least one.
+    /// Returns the revocation lists, at least one.
     pub(super) fn revocation_lists(
         &self,
     ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
@@ -177,7 +177,7 @@ impl<'p> Source<'p> {
             .map_err(|error| self.wrong(broken(&error)))
     }
 
-    /// Who else than the owner may read it, as permission bits.
+    /// Returns the permission bits of the file, if others than its owner have any permission.
     pub(super) fn open_to_others(&self) -> Option<u32> {
         (self.mode & 0o077 != 0).then_some(self.mode & 0o777)
     }
@@ -186,7 +186,7 @@ impl<'p> Source<'p> {
         TlsError { key: self.key, path: self.path.into(), reason: reason.into(), scarcity: false }
     }
 
-    /// The same form for what is no error.
+    /// Formats a warning in the form of a [`TlsError`].
     pub(super) fn warning(&self, reason: impl fmt::Display) -> String {
         format!("{} {}: {reason}", self.key, Shown(self.path))
     }
@@ -211,7 +211,7 @@ impl<'p> Source<'p> {
     }
 }
 
-/// What a file may hold in place of what it should.
+/// The contents of a file instead of the expected ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Key,
@@ -222,10 +222,10 @@ enum Kind {
 
 fn broken(error: &PemError) -> String {
     let what = match error {
-        PemError::MissingSectionEnd { .. } => "a section of it has no end",
-        PemError::IllegalSectionStart { .. } => "a section of it has a broken first line",
-        PemError::Base64Decode(_) => "a section of it is not base64",
-        _ => "it cannot be read as PEM",
+        PemError::MissingSectionEnd { .. } => "a section has no end",
+        PemError::IllegalSectionStart { .. } => "a section has an invalid first line",
+        PemError::Base64Decode(_) => "a section is not base64",
+        _ => "it cannot be parsed",
     };
-    format!("is not a PEM file: {what}; copy it again, whole lines from BEGIN to END")
+    format!("is not a valid PEM file: {what}; copy it again, whole lines from BEGIN to END")
 }

@@ -1,18 +1,18 @@
-//! Who a client's certificate says it is, for logs and audit.
+//! The name in a client's certificate, for logs and audit.
 //!
-//! 1. The subject's common name; where it has none, the first alternative name.
-//! 2. The text is the certificate's, so whoever the authority signs for chooses it: it is escaped
-//!    and cut at [`LONGEST`] characters.
+//! 1. The name is the subject's common name, or without one the first alternative name.
+//! 2. The owner of the certificate may have chosen the text. So it is escaped, and cut at
+//!    [`LONGEST`] characters.
 
 use rustls::ServerConnection;
 use rustls::pki_types::CertificateDer;
 
 use super::x509::{Certificate, common_name};
 
-/// Most characters of an identity, the mark of a cut included.
+/// The most characters of an identity, including the `…` of a cut.
 const LONGEST: usize = 100;
 
-/// Who the client is, once the handshake has verified its certificate.
+/// Returns the name of a client whose certificate the handshake has verified.
 #[must_use]
 pub fn identity(connection: &ServerConnection) -> Option<String> {
     of(connection.peer_certificates()?.first()?)
@@ -24,18 +24,18 @@ pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<String> {
     name.or_else(|| certificate.alternative_name()).map(|name| shown(&name))
 }
 
-/// The common name in a name's contents, of which the same holds.
+/// Returns the common name in the contents of a name, escaped and cut in the same way.
 pub(super) fn of_name(name: &[u8]) -> Option<String> {
     common_name(name).ok().flatten().map(|name| shown(&name))
 }
 
-/// Text as it may stand in a log line.
+/// Escapes and cuts text for a log line.
 fn shown(text: &str) -> String {
     let mut shown = String::new();
     let mut length = 0;
     for c in text.chars() {
         let escaped = c.escape_debug();
-        // No escape is cut in two, and there is room for the mark.
+        // The cut splits no escape, and leaves one character for the `…`.
         if length + escaped.len() >= LONGEST {
             shown.push('…');
             break;

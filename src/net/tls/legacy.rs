@@ -1,23 +1,23 @@
 //! Client certificates of X.509 version 1, which rustls does not read.
 //!
-//! Falco's own instructions made them, with every OpenSSL before 3.2, and Falco took them. One is
-//! accepted only when all of this holds:
+//! Falco's own instructions made them with every OpenSSL before 3.2, and Falco accepted them. A
+//! certificate is accepted only if all of these conditions hold:
 //!
-//! 1. It is DER of version 1 to the last byte, with nothing behind the public key: no unique
+//! 1. It is DER of version 1 to the last byte. Nothing follows the public key: no unique
 //!    identifiers, no extensions.
-//! 2. The algorithm that is signed is the one that is named outside.
-//! 3. Its issuer's name is, byte for byte, the name of a trusted authority that has no name
-//!    constraints. Nothing in between: version 1 cannot say who may sign others.
+//! 2. The signed part names the same signature algorithm as the outer part.
+//! 3. Its issuer's name is, byte for byte, the name of a trusted authority without name
+//!    constraints. Intermediates are not allowed, because version 1 cannot say who may sign others.
 //! 4. It is valid now.
-//! 5. That root's key signed it, by an algorithm that rustls takes too: no SHA-1, no RSA below
+//! 5. The key of that root signed it, with an algorithm that rustls accepts: no SHA-1, no RSA below
 //!    2048 bits.
-//! 6. Where revocation lists are configured, the newest of those that the root's key signed and that
-//!    cover everything does not name its serial number; without one it is refused. The newest, and
-//!    not all of them together, since rustls asks the newest for version 3.
+//! 6. If revocation lists are configured, one of them is complete and signed by the root's key, and
+//!    the newest of those does not have its serial number. Only the newest counts, as in rustls for
+//!    version 3.
 //!
-//! What cannot be checked: version 1 does not say what a certificate is for. Any that the root
-//! signed, the server's own too, makes a client. That is why `falconer.tls.legacy_v1_certs` can
-//! turn this off, and why the first one is a warning in the log.
+//! Version 1 does not say what a certificate is for, so this cannot be checked. Any certificate
+//! that the root signed, the server's own too, is accepted from a client. Therefore
+//! `falconer.tls.legacy_v1_certs` can turn this off, and the first such certificate logs a warning.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -40,21 +40,21 @@ use webpki::RawPublicKeyEntity;
 use super::standard::Standard;
 use super::x509::{Certificate, RevocationList, Signed, Version};
 
-/// A certificate of version 1 where none is taken.
+/// The error of a version 1 certificate if they are rejected.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "it is an X.509 version 1 certificate, as `openssl x509 -req` made them before OpenSSL 3.2; \
+    "it is an X.509 version 1 certificate, as `openssl x509 -req` made before OpenSSL 3.2; \
      make it again with `-extfile` and a subjectAltName"
 )]
 pub(super) struct Refused;
 
-/// rustls's verifier for version 3, the rule above for version 1.
+/// Verifies version 3 with rustls, and version 1 with the conditions above.
 #[derive(Debug)]
 pub(super) struct Verifier {
     standard: Standard,
-    /// `None` refuses version 1.
+    /// `None` rejects version 1.
     rule: Option<Rule>,
-    /// Whether a client without a certificate is refused.
+    /// Whether a client without a certificate is rejected.
     mandatory: bool,
     warned: AtomicBool,
 }
@@ -69,14 +69,14 @@ impl Verifier {
             let client = super::identity::of(certificate).unwrap_or_default();
             tracing::warn!(
                 client,
-                "a client showed an X.509 version 1 certificate, which says nothing of what it is \
-                 for; give clients new ones, as `falconer certs init DIR` makes them, then set \
+                "a client presented an X.509 version 1 certificate, which does not say what it is \
+                 for; make new ones for clients with `falconer certs init DIR`, then set \
                  falconer.tls.legacy_v1_certs to false"
             );
         }
     }
 
-    /// The key of a certificate that the rule may have accepted.
+    /// Returns the rule and the key of a version 1 certificate, if the rule is on.
     fn legacy_key<'a>(
         &self,
         certificate: &'a CertificateDer<'_>,
@@ -157,18 +157,18 @@ pub(crate) struct Rule {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// A root that may have signed version 1 certificates.
+/// A root whose version 1 certificates are accepted.
 #[derive(Debug)]
 struct Issuer {
     /// The contents of its name.
     name: Vec<u8>,
     key: SubjectPublicKeyInfoDer<'static>,
-    /// The serial numbers it revoked; `None` when no list of it says.
+    /// The serial numbers that it revoked; `None` if it has no usable list.
     revoked: Option<HashSet<Vec<u8>>>,
 }
 
 impl Rule {
-    /// The rule for these roots and revocation lists, the newest first.
+    /// Builds the rule for these roots and revocation lists. The newest list must come first.
     pub(crate) fn new(
         roots: &RootCertStore,
         lists: &[CertificateRevocationListDer<'_>],
@@ -179,7 +179,7 @@ impl Rule {
         let issuers = roots
             .roots
             .iter()
-            // Whether a version 1 certificate keeps to constraints cannot be told.
+            // A version 1 certificate cannot be checked against name constraints.
             .filter(|root| root.name_constraints.is_none())
             .map(|root| {
                 let name = root.subject.to_vec();
@@ -191,10 +191,10 @@ impl Rule {
         Self { issuers, checks_revocation: !lists.is_empty(), algorithms }
     }
 
-    /// Whether a client may show this certificate at this time.
+    /// Checks a client's certificate at the time `now`.
     ///
     /// # Errors
-    /// With the first rule it breaks.
+    /// The first condition that does not hold.
     pub(crate) fn check(&self, certificate: &Certificate<'_>, now: UnixTime) -> Result<(), Error> {
         let Certificate { version, has_more, inner_algorithm, signed, .. } = certificate;
         if *version != Version::V1 || *has_more || *inner_algorithm != signed.algorithm {
@@ -202,7 +202,7 @@ impl Rule {
         }
         let mut refusal = CertificateError::UnknownIssuer.into();
         for issuer in self.issuers.iter().filter(|issuer| issuer.name == certificate.issuer) {
-            // Validity before the signature, as it costs nothing.
+            // The validity comes before the signature, because it costs nothing.
             match check_validity(certificate, now)
                 .and_then(|()| verify(signed, &issuer.key, &self.algorithms))
                 .and_then(|()| self.check_revocation(issuer, certificate.serial))
@@ -222,7 +222,7 @@ impl Rule {
         }
     }
 
-    /// TLS 1.2 names less than the whole algorithm; those that may be meant are tried in turn.
+    /// TLS 1.2 does not name the whole algorithm, so every matching algorithm is tried in turn.
     fn verify_tls12(
         &self,
         message: &[u8],
@@ -245,7 +245,7 @@ impl Rule {
     }
 }
 
-/// What an issuer revokes: in the first of the lists that it signed and that covers everything.
+/// Returns the serial numbers in the first list that the issuer signed and that is complete.
 fn revoked(
     name: &[u8],
     key: &SubjectPublicKeyInfoDer<'_>,
@@ -271,12 +271,12 @@ fn check_validity(certificate: &Certificate<'_>, now: UnixTime) -> Result<(), Er
     Ok(())
 }
 
-/// A time as rustls has it; there is none before 1970.
+/// Converts a time to the type of rustls. Earlier times become 1970.
 pub(super) fn unix_time(time: Timestamp) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(time.as_second().try_into().unwrap_or(0)))
 }
 
-/// Whether a key made a signature, by one of the algorithms.
+/// Verifies that the key made the signature, with one of the algorithms.
 pub(super) fn verify(
     signed: &Signed<'_>,
     key: &SubjectPublicKeyInfoDer<'_>,
@@ -295,7 +295,7 @@ pub(super) fn verify(
         }
         .into());
     }
-    // One signature algorithm may go with several kinds of keys; at most one is this key's.
+    // A signature algorithm may have an entry for each kind of key. At most one fits this key.
     if named
         .any(|algorithm| key.verify_signature(*algorithm, signed.bytes, signed.signature).is_ok())
     {
@@ -312,14 +312,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn only_the_one_that_was_signed_is_accepted() {
+    fn only_the_signed_certificate_is_accepted() {
         let legacy = Legacy::default();
-        assert!(legacy.check(b"", b""), "as it was signed");
-        // Each bit of it, one after the other.
+        assert!(legacy.check(b"", b""), "the unchanged certificate");
+        // Flip each bit, one after the other.
         for at in 0..300_u16 {
             for bit in 0..8 {
                 let [high, low] = at.to_be_bytes();
-                // Beyond its end the first bytes come again.
+                // An index beyond the end wraps around to the first bytes.
                 assert!(!legacy.check(b"", &[high, low, 1 << bit]), "byte {at}, bit {bit}");
             }
         }
@@ -327,7 +327,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(
+        fn any_bytes_are_parsed_or_rejected(
             bytes in vec(any::<u8>(), 0..400),
             edits in vec(any::<u8>(), 1..30),
         ) {

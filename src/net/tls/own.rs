@@ -1,9 +1,9 @@
 //! The server's own chain and key.
 //!
-//! 1. The key must be one aws-lc-rs can sign with, the chain's first certificate must be its own:
-//!    the public key is compared, in any version of X.509. rustls would read version 3 only.
-//! 2. Falco served whatever OpenSSL took. What clients will refuse, or others can read, is a
-//!    warning.
+//! 1. aws-lc-rs must be able to sign with the key, and the first certificate of the chain must have
+//!    its public key. The keys are compared here, because rustls parses only version 3.
+//! 2. Falco served everything that OpenSSL accepted. A certificate that clients will reject, or a
+//!    key that others can read, is a warning.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use super::files::{Shown, Source, TlsError};
 use super::legacy::Refused;
 use super::x509::{Certificate, SERVER_AUTH, Version};
 
-/// How certificates are made that every client takes.
+/// The remedy for a certificate that some clients reject.
 pub(super) const REMEDY: &str = "make new ones with `falconer certs init DIR`, or sign it again \
-     with `openssl x509 -req … -extfile FILE` where FILE says subjectAltName=DNS:HOST";
+     with `openssl x509 -req … -extfile FILE`, where FILE has subjectAltName=DNS:HOST";
 
 /// Reads the chain and the key.
 pub(super) fn load(
@@ -52,20 +52,20 @@ fn private_key(
     let source = Source::read(files.serves.private_key(), &files.private_key)?;
     if let Some(mode) = source.open_to_others() {
         warnings.push(source.warning(format_args!(
-            "others than its owner may read the server's private key (mode {mode:04o}); write \
-             `chmod 600 {}`, or defaultMode: 0400 for a secret in Kubernetes",
+            "others than its owner can read the server's private key (mode {mode:04o}); run \
+             `chmod 600 {}`, or set defaultMode: 0400 for a secret in Kubernetes",
             Shown(source.path)
         )));
     }
     provider.key_provider.load_private_key(source.private_key()?).map_err(|_| {
         source.wrong(
-            "the key is none that TLS can use; expected RSA of 2048 to 8192 bits, ECDSA on \
-             P-256, P-384 or P-521, or Ed25519",
+            "TLS cannot use this kind of key; expected RSA of 2048 to 8192 bits, ECDSA on P-256, \
+             P-384 or P-521, or Ed25519",
         )
     })
 }
 
-/// Why the chain is not the key's, if it is not.
+/// Returns why the chain does not match the key, if it does not.
 fn mismatch(
     chain: &[CertificateDer<'_>],
     key: &dyn SigningKey,
@@ -84,42 +84,42 @@ fn mismatch(
     let path = Shown(&files.private_key);
     Some(if read.flatten().any(|other| other.key == public.as_ref()) {
         format!(
-            "the certificate of the key in {path} is in it, but not first; put the server's own \
-             before those that signed it"
+            "the certificate of the key in {path} is in it, but not first; put the server's \
+             certificate before those that signed it"
         )
     } else if first.is_authority() {
         format!(
             "it is an authority's certificate and not the certificate of the key in {path}; name \
-             the server's own"
+             the server's certificate"
         )
     } else {
         format!(
-            "it is not the certificate of the key in {path}; name the two that were made together"
+            "it is not the certificate of the key in {path}; name a certificate and its own key"
         )
     })
 }
 
-/// What keeps clients away from the server, now or soon.
+/// Returns the reasons why clients reject the server's certificate.
 fn shortcomings(own: &Certificate<'_>, now: Timestamp) -> Vec<String> {
     let mut found = Vec::new();
     if own.version != Version::V3 {
         found.push(format!(
             "it is an X.509 version 1 certificate without a subjectAltName, as `openssl x509 \
-             -req` made them before OpenSSL 3.2; Go and Rust clients refuse it; {REMEDY}"
+             -req` made before OpenSSL 3.2; Go and Rust clients reject it; {REMEDY}"
         ));
     } else if !own.has_alternative_names() {
-        found.push(format!("it has no subjectAltName, so Go and Rust clients refuse it; {REMEDY}"));
+        found.push(format!("it has no subjectAltName, so Go and Rust clients reject it; {REMEDY}"));
     }
     if !own.is_for(SERVER_AUTH) {
         found.push(format!(
-            "its extendedKeyUsage does not name serverAuth, so clients refuse it; {REMEDY}"
+            "its extendedKeyUsage does not name serverAuth, so clients reject it; {REMEDY}"
         ));
     }
     if now > own.not_after {
-        found.push(format!("it expired on {}, so clients refuse it; {REMEDY}", own.not_after));
+        found.push(format!("it expired on {}, so clients reject it; {REMEDY}", own.not_after));
     } else if now < own.not_before {
         found.push(format!(
-            "it is not valid before {}, so clients refuse it; check this machine's clock, or make \
+            "it is not valid before {}, so clients reject it; check this machine's clock, or make \
              it again",
             own.not_before
         ));
