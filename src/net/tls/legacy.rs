@@ -148,11 +148,11 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
-/// What version 1 certificates are checked against.
+/// The rule for version 1 certificates: the roots and revoked serial numbers.
 #[derive(Debug)]
 pub(crate) struct Rule {
     issuers: Vec<Issuer>,
-    /// Whether a certificate's revocation must be known.
+    /// Whether a certificate is rejected if no list covers it.
     checks_revocation: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }

@@ -1,4 +1,4 @@
-//! What is read of certificates of every kind.
+//! Tests the parser with certificates of every kind.
 
 use jiff::Timestamp;
 use rcgen::{
@@ -38,13 +38,13 @@ fn fields_are_found() {
 }
 
 #[test]
-fn the_end_of_time_is_a_time() {
+fn the_latest_time_is_read() {
     let der = made(|params| params.not_after = rcgen::date_time_ymd(9999, 12, 31));
     assert_eq!(read(&der).not_after, Timestamp::MAX);
 }
 
 #[test]
-fn authorities_and_purposes_are_told() {
+fn authorities_and_purposes_are_recognised() {
     for (is_ca, expected) in [
         (IsCa::NoCa, false),
         (IsCa::ExplicitNoCa, false),
@@ -80,7 +80,7 @@ fn authorities_and_purposes_are_told() {
 }
 
 #[test]
-fn names_are_read_as_they_are_written() {
+fn names_are_read_in_every_string_type() {
     let wide = rcgen::string::BmpString::try_from("Zo\u{eb}").unwrap();
     for name in [DnValue::Utf8String("Zo\u{eb}".to_owned()), DnValue::BmpString(wide)] {
         let der = made(|params| {
@@ -92,7 +92,7 @@ fn names_are_read_as_they_are_written() {
 }
 
 #[test]
-fn what_is_cut_or_goes_on_is_malformed() {
+fn truncated_or_trailing_bytes_are_malformed() {
     let der = made(|_| {});
     for length in 0..der.len() {
         assert_eq!(Certificate::read(&der[..length]).err(), Some(Malformed), "{length}");
@@ -100,7 +100,7 @@ fn what_is_cut_or_goes_on_is_malformed() {
     let longer = [&der[..], &[0]].concat();
     assert_eq!(Certificate::read(&longer).err(), Some(Malformed));
     assert_eq!(RevocationList::read(&der).err(), Some(Malformed));
-    // Version 1 said in so many words, which DER does not.
+    // An explicit version 1, which DER does not allow.
     let at = der.windows(5).position(|bytes| bytes == [0xa0, 3, 2, 1, 2]).unwrap();
     let mut version_1 = der.clone();
     version_1[at + 4] = 0;

@@ -1,13 +1,12 @@
-//! What is read of an X.509 certificate and of a revocation list (RFC 5280, sections 4.1 and 5.1),
-//! of any version.
+//! Parses X.509 certificates and revocation lists (RFC 5280, sections 4.1 and 5.1) of any version.
 //!
-//! rustls reads version 3 only, and tells little of what it read. Here nothing is decided: fields
-//! are found and handed out as the bytes they are.
+//! rustls parses only version 3, and exposes few fields. This parser makes no decisions. It finds
+//! the fields and returns their bytes.
 //!
-//! 1. The encoding is DER, without a byte before, between or behind the fields.
-//! 2. Fields have the tags and the order of the standard. What stands in a name, a key or an
-//!    extension is looked at only when it is asked for.
-//! 3. Anything else is [`Malformed`]; nothing panics, whatever the bytes are.
+//! 1. The encoding is DER, without a byte before, between or after the fields.
+//! 2. Fields have the tags and the order of the standard. The contents of a name, a key or an
+//!    extension are parsed only when a caller needs them.
+//! 3. Anything else is [`Malformed`]. Nothing panics, whatever the bytes are.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use der::asn1::{GeneralizedTime, UtcTime};
 use der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 use jiff::Timestamp;
 
-/// Not the DER of what it should be.
+/// The error of bytes that are not the DER of the expected structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -26,8 +25,8 @@ impl From<der::Error> for Malformed {
     }
 }
 
-/// The purposes a certificate may be made for (RFC 5280, section 4.2.1.12), as contents of their
-/// object identifiers.
+/// The purposes of certificates (RFC 5280, section 4.2.1.12), as the contents of their object
+/// identifiers.
 pub(crate) const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 0x25, 0];
 
@@ -47,7 +46,7 @@ pub(crate) enum Version {
     V3,
 }
 
-/// Something that was signed: its bytes, how, and the signature.
+/// A signed structure: its bytes, the signature algorithm, and the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signed<'a> {
     /// The signed bytes, with tag and length.
@@ -57,29 +56,29 @@ pub(crate) struct Signed<'a> {
     pub(crate) signature: &'a [u8],
 }
 
-/// A certificate's fields.
+/// The fields of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Certificate<'a> {
     pub(crate) version: Version,
     /// The contents of the serial number.
     pub(crate) serial: &'a [u8],
-    /// The algorithm as the signed part names it.
+    /// The signature algorithm that the signed part names.
     pub(crate) inner_algorithm: &'a [u8],
-    /// The contents of the issuer's name, as rustls has them of a root.
+    /// The contents of the issuer's name, in the form that rustls has for a root.
     pub(crate) issuer: &'a [u8],
     pub(crate) subject: &'a [u8],
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
     /// The subject's public key, with tag and length.
     pub(crate) key: &'a [u8],
-    /// Whether anything follows the key that version 1 does not have.
+    /// Whether fields follow the key. Version 1 has none there.
     pub(crate) has_more: bool,
     extensions: Vec<Extension<'a>>,
     pub(crate) signed: Signed<'a>,
 }
 
 impl<'a> Certificate<'a> {
-    /// Finds the fields of a certificate.
+    /// Parses a certificate.
     pub(crate) fn read(der: &'a [u8]) -> Result<Self, Malformed> {
         let (signed, tbs) = signed(der)?;
         let mut tbs = Fields::of(tbs)?;
@@ -92,7 +91,7 @@ impl<'a> Certificate<'a> {
                 match version.value {
                     [1] => Version::V2,
                     [2] => Version::V3,
-                    // DER leaves the default out.
+                    // DER omits the default, which is version 1.
                     _ => return Err(Malformed),
                 }
             }
@@ -106,7 +105,7 @@ impl<'a> Certificate<'a> {
         let subject = tbs.next(Tag::Sequence)?.value;
         let key = tbs.next(Tag::Sequence)?.whole;
         let has_more = !tbs.is_at_end();
-        // Unique identifiers, which nobody uses.
+        // Unique identifiers, which no certificate uses today.
         tbs.optional(context(1, false))?;
         tbs.optional(context(2, false))?;
         let extensions = extensions(tbs.optional(context(3, true))?)?;
@@ -126,9 +125,9 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// Whether it can have signed others, as OpenSSL decides it: by version 3 it is to say so, in
-    /// the basic constraints or without those in the key usage, and the key usage is not to deny
-    /// it; before that every one that signed itself can.
+    /// Whether the certificate may sign others, as OpenSSL decides. In version 3 the basic
+    /// constraints must allow it, or without those the key usage, and the key usage must not deny
+    /// it. Before version 3 every self-signed certificate may.
     pub(crate) fn is_authority(&self) -> bool {
         if self.version != Version::V3 {
             return self.is_self_issued();
@@ -139,7 +138,7 @@ impl<'a> Certificate<'a> {
                 let constraints = value.next(Tag::Sequence)?;
                 Fields::of(constraints.value)?.next(Tag::Boolean)
             });
-            // Absent means false.
+            // An absent value means false.
             first.is_ok_and(|is_authority| is_authority.value == [0xff])
         });
         usage != Some(false) && constraints.or(usage) == Some(true)
@@ -150,12 +149,12 @@ impl<'a> Certificate<'a> {
         self.issuer == self.subject
     }
 
-    /// Whether it has the names that clients which do not look at the common name ask for.
+    /// Whether it has a subjectAltName, which clients need that ignore the common name.
     pub(crate) fn has_alternative_names(&self) -> bool {
         self.extension(SUBJECT_ALTERNATIVE_NAME).is_some()
     }
 
-    /// Whether it may be used for a purpose; one that names none may be used for any.
+    /// Whether it may be used for a purpose. A certificate that names no purpose allows any.
     pub(crate) fn is_for(&self, purpose: &[u8]) -> bool {
         self.extension(EXTENDED_KEY_USAGE).is_none_or(|value| {
             purposes(value).is_ok_and(|purposes| {
@@ -164,17 +163,17 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// The subject's common name.
+    /// Returns the subject's common name.
     pub(crate) fn common_name(&self) -> Option<String> {
         common_name(self.subject).ok().flatten()
     }
 
-    /// The first of the alternative names that is one of a host, an address, a mailbox or a URI.
+    /// Returns the first alternative name of a host, an address, a mailbox or a URI.
     pub(crate) fn alternative_name(&self) -> Option<String> {
         self.alternative_names().into_iter().next().map(|(_, name)| name)
     }
 
-    /// The alternative names of hosts and addresses, which are what a client can ask for.
+    /// Returns the alternative names of hosts and addresses, to which a client can connect.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let names = self.alternative_names().into_iter();
         names.filter(|(number, _)| [HOST, ADDRESS].contains(number)).map(|(_, name)| name).collect()
@@ -202,25 +201,25 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// A revocation list's fields.
+/// The fields of a revocation list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RevocationList<'a> {
     /// The contents of the issuer's name.
     pub(crate) issuer: &'a [u8],
     pub(crate) this_update: Timestamp,
-    /// When the next one is due.
+    /// The time at which the next list is due.
     pub(crate) next_update: Option<Timestamp>,
     /// The contents of the revoked serial numbers.
     pub(crate) serials: Vec<&'a [u8]>,
-    /// Whether it says that it covers a part only of what its issuer signed.
+    /// Whether it covers only a part of the certificates of its issuer.
     pub(crate) is_partial: bool,
-    /// The contents of its number, if it has one.
+    /// The contents of its number; empty without one.
     number: &'a [u8],
     pub(crate) signed: Signed<'a>,
 }
 
 impl<'a> RevocationList<'a> {
-    /// Finds the fields of a revocation list.
+    /// Parses a revocation list.
     pub(crate) fn read(der: &'a [u8]) -> Result<Self, Malformed> {
         let (signed, tbs) = signed(der)?;
         let mut tbs = Fields::of(tbs)?;
@@ -249,14 +248,15 @@ impl<'a> RevocationList<'a> {
         Ok(Self { issuer, this_update, next_update, serials, is_partial, number, signed })
     }
 
-    /// What is greater for the newer of two lists of an issuer: its time in seconds, and its
-    /// number where two are of the same second. A number is not negative, so the longer is greater.
+    /// Returns a sort key, which is greater for the newer of two lists of an issuer. It is the time
+    /// in seconds, then the number. A number is not negative, so the longer one is greater.
     pub(crate) fn order(&self) -> (Timestamp, usize, Vec<u8>) {
         (self.this_update, self.number.len(), self.number.to_vec())
     }
 }
 
-/// The frame of everything signed: the contents of its signed part come second.
+/// Parses the outer structure of a certificate or list. Also returns the contents of the signed
+/// part.
 fn signed(der: &[u8]) -> Result<(Signed<'_>, &[u8]), Malformed> {
     let mut outer = Fields::of(der)?;
     let mut whole = Fields::of(outer.next(Tag::Sequence)?.value)?;
@@ -265,12 +265,12 @@ fn signed(der: &[u8]) -> Result<(Signed<'_>, &[u8]), Malformed> {
     let algorithm = whole.next(Tag::Sequence)?.value;
     let signature = whole.next(Tag::BitString)?.value;
     whole.end()?;
-    // No bit of the last octet is unused: signatures are whole octets.
+    // The first octet is the number of unused bits. It is 0, because signatures are whole octets.
     let Some((0, signature)) = signature.split_first() else { return Err(Malformed) };
     Ok((Signed { bytes: tbs.whole, algorithm, signature }, tbs.value))
 }
 
-/// An extension's identifier and value.
+/// The identifier and value of an extension.
 type Extension<'a> = (&'a [u8], &'a [u8]);
 
 fn extensions(field: Option<Field<'_>>) -> Result<Vec<Extension<'_>>, Malformed> {
@@ -289,10 +289,10 @@ fn extensions(field: Option<Field<'_>>) -> Result<Vec<Extension<'_>>, Malformed>
     Ok(found)
 }
 
-/// The bit `keyCertSign` (RFC 5280, section 4.2.1.3), the sixth from the left.
+/// Returns the bit `keyCertSign` (RFC 5280, section 4.2.1.3), the sixth from the left.
 fn may_sign_certificates(usage: &[u8]) -> bool {
     let bits = Fields::of(usage).and_then(|mut usage| usage.next(Tag::BitString));
-    // The first octet says how many bits of the last are unused.
+    // The first octet is the number of unused bits in the last.
     bits.is_ok_and(|bits| bits.value.get(1).is_some_and(|octet| octet & 0x04 != 0))
 }
 
@@ -306,7 +306,7 @@ fn purposes(value: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
     Ok(purposes)
 }
 
-/// The common name in the contents of a name, the last if there are several.
+/// Returns the common name in the contents of a name; the last one if there are several.
 pub(crate) fn common_name(name: &[u8]) -> Result<Option<String>, Malformed> {
     let mut sets = Fields::of(name)?;
     let mut found = None;
@@ -324,7 +324,7 @@ pub(crate) fn common_name(name: &[u8]) -> Result<Option<String>, Malformed> {
     Ok(found)
 }
 
-/// A string of a name; UTF-16 is what the one type has that is no superset of ASCII.
+/// Decodes a string of a name. BMPString is UTF-16; all other types are read as UTF-8.
 fn text(field: Field<'_>) -> String {
     if field.tag == Tag::BmpString {
         let (pairs, _) = field.value.as_chunks::<2>();
@@ -365,7 +365,7 @@ struct Field<'a> {
     whole: &'a [u8],
 }
 
-/// Values one after the other.
+/// A sequence of values.
 struct Fields<'a>(SliceReader<'a>);
 
 impl<'a> Fields<'a> {
@@ -388,7 +388,7 @@ impl<'a> Fields<'a> {
         if self.peek() == Some(tag) { self.any().map(Some) } else { Ok(None) }
     }
 
-    /// A time, the end of all times where it is later than can be counted.
+    /// Reads a time. A later time than [`Timestamp::MAX`] becomes that.
     fn time(&mut self) -> Result<Timestamp, Malformed> {
         let field = self.any()?;
         let since_1970: Duration = match field.tag {
