@@ -17,7 +17,6 @@ use std::fmt::Write as _;
 
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
-use memchr::memmem;
 
 use super::json::Value;
 use super::{Event, Time};
@@ -72,9 +71,7 @@ pub(super) fn shown<'a>(
     if let Some(Prefix { field, time, rest }) = &prefix
         && *field == name
     {
-        // This runs for every alert, so the search must be fast.
-        let mut again = memmem::find_iter(rest.as_bytes(), time.as_bytes());
-        return match again.any(|at| !follows_date(rest, at)) {
+        return match names_again(rest, time) {
             true => Shown::Text((*time).to_owned().into()),
             false => Shown::LeftOut,
         };
@@ -92,6 +89,17 @@ pub(super) fn shown<'a>(
     let offset = prefix.as_ref().and_then(|prefix| prefix.offset(event.time));
     let offset = offset.unwrap_or_else(|| zone.to_offset(time));
     Shown::Text(written(form, &time.to_zoned_datetime(TimeZone::fixed(offset))).into())
+}
+
+/// Whether the text has `time` again, other than as part of `evt.datetime`. This runs for every
+/// alert. The full stops of a text are few, and a search for them needs no preparation.
+fn names_again(text: &str, time: &str) -> bool {
+    let Some(before) = memchr::memchr(b'.', time.as_bytes()) else { return false };
+    memchr::memchr_iter(b'.', text.as_bytes()).any(|stop| {
+        let Some(at) = stop.checked_sub(before) else { return false };
+        let found = text.as_bytes().get(at..).is_some_and(|rest| rest.starts_with(time.as_bytes()));
+        found && !follows_date(text, at)
+    })
 }
 
 /// Whether a date is before `at`, so that the time there is part of `evt.datetime`.
