@@ -64,7 +64,7 @@ async fn a_filter_that_asks_in_vain_is_told() {
         told,
         [json!({
             "column": 14, "found": "proc.nmae", "meant": "proc.name",
-            "detail": "no alert kept has the field proc.nmae; nearest: proc.name",
+            "detail": "no retained alert has the field proc.nmae; nearest: proc.name",
         })]
     );
     let told = hints(&gateway, "rule:Terminal").await;
@@ -98,7 +98,7 @@ fn told(gateway: &Gateway, words: &[&str]) -> (String, String) {
     (text(output.stdout), text(output.stderr))
 }
 
-const SLIP: &str = "falconer: --filter, column 1: no alert kept has the field proc.nmae; \
+const SLIP: &str = "falconer: --filter, column 1: no retained alert has the field proc.nmae; \
                     nearest: proc.name\n";
 
 #[tokio::test(flavor = "multi_thread")]

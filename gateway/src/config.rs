@@ -1,4 +1,4 @@
-//! What the gateway may be told. Built by the host process, which owns the reading of settings.
+//! The settings of the gateway. The host process reads them.
 
 use std::{fmt::Debug, io, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -6,24 +6,22 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 
 use crate::guard::{client::Client, host::HostName, origin::Origin, token::Token};
 
-/// Settings of the gateway.
+/// The settings of the gateway.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Whether alerts may be posted (`falconer.inputs.http`).
+    /// Whether it accepts posted alerts (`falconer.inputs.http`).
     pub ingest: bool,
-    /// Names answered to besides the loopback ones (`falconer.gateway.allowed_hosts`).
+    /// Host names that it accepts besides the loopback ones (`falconer.gateway.allowed_hosts`).
     pub allowed_hosts: Vec<HostName>,
-    /// Foreign pages that may read (`falconer.gateway.allowed_origins`).
+    /// Origins whose pages can read (`falconer.gateway.allowed_origins`).
     pub allowed_origins: Vec<Origin>,
-    /// How often one address may post (`falconer.gateway.posts_per_second`); as often as it likes
-    /// without.
+    /// The limit of posts of one address (`falconer.gateway.posts_per_second`). `None` is no limit.
     pub posts_per_second: Option<NonZeroU32>,
-    /// What clients have to know (`falconer.gateway.token_file`); nothing where no token is asked
-    /// for.
+    /// The token that clients need (`falconer.gateway.token_file`). `None` is none.
     pub token: Option<Token>,
-    /// How connections are encrypted (`falconer.gateway.tls`); not at all without.
+    /// The TLS settings (`falconer.gateway.tls`). `None` is plain HTTP.
     pub tls: Option<Arc<dyn Tls>>,
-    /// Time and size limits; the defaults are meant for everyone.
+    /// Limits of time and number. The defaults suit everyone.
     pub limits: Limits,
 }
 
@@ -41,45 +39,46 @@ impl Default for Config {
     }
 }
 
-/// How long and how many. A setting only so that tests need not wait.
+/// Timeouts and limits. They are settings only so that tests need not wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections open at once; the next ones wait in the kernel's queue.
+    /// The maximum number of open connections. Further ones wait in the kernel's queue.
     pub connections: usize,
-    /// From accept, through TLS, to the first complete request head.
+    /// The timeout from accept to the first complete request head. It includes the TLS handshake.
     pub first_request: Duration,
-    /// From an answer's end to the next complete request head.
+    /// The timeout from the end of an answer to the next complete request head.
     pub idle: Duration,
-    /// From a request's head to the end of its body.
+    /// The timeout from the head of a request to the end of its body.
     pub body: Duration,
-    /// Looking through the alerts for one answer.
+    /// The timeout of the scan for one answer.
     pub scan: Duration,
-    /// A client that takes nothing of what is written to it.
+    /// The time after which a client that reads nothing is disconnected.
     pub stall: Duration,
-    /// A connection that a certificate let in, so that one that is revoked stops counting some time.
+    /// The maximum age of a connection with a client certificate, because the certificate can be
+    /// revoked meanwhile.
     pub age: Duration,
-    /// For requests in flight at shutdown, and at a connection's greatest age.
+    /// The timeout of requests in flight at shutdown, and at a connection's maximum age.
     pub grace: Duration,
 }
 
 impl Limits {
-    /// One Falco needs one connection, a dashboard tab six: hundreds of users, yet few enough
-    /// file descriptors to leave room under the usual limit for everything else.
+    /// One Falco needs one connection, and a dashboard tab six. So this is enough for hundreds of
+    /// users, and leaves file descriptors under the usual limit for everything else.
     pub const CONNECTIONS: usize = 1024;
-    /// Every client on a working network sends its request at once.
+    /// A client on a working network sends its request at once.
     pub const FIRST_REQUEST: Duration = Duration::from_secs(10);
-    /// A little longer than libcurl (so Falco) holds an idle connection for reuse, 118 s: it is
-    /// never this side that closes while an alert is on its way.
+    /// A little longer than the 118 s for which libcurl, and so Falco, keeps an idle connection. So
+    /// the server never closes a connection while an alert is on its way.
     pub const IDLE: Duration = Duration::from_secs(120);
     /// 8 MiB at 2.2 Mbit/s.
     pub const BODY: Duration = Duration::from_secs(30);
-    /// A few times what the largest log takes with a filter that reads every alert again.
+    /// A few times the duration of a scan of the largest log with a filter that decodes every alert.
     pub const SCAN: Duration = Duration::from_secs(10);
-    /// As long as on the gRPC side.
+    /// The same as for gRPC.
     pub const STALL: Duration = Duration::from_secs(60);
-    /// As on the gRPC side.
+    /// The same as for gRPC.
     pub const AGE: Duration = Duration::from_secs(24 * 60 * 60);
-    /// Shorter than the 10 s that container runtimes give before they kill.
+    /// Shorter than the 10 s after which container runtimes kill a process.
     pub const GRACE: Duration = Duration::from_secs(5);
 }
 
@@ -98,15 +97,15 @@ impl Default for Limits {
     }
 }
 
-/// The host process's side of TLS. Nothing here may block or wait.
+/// The host process's part of TLS. No method may block or wait.
 pub trait Tls: Debug + Send + Sync + 'static {
-    /// What the next connection is served with.
+    /// Returns the TLS settings for the next connection.
     fn config(&self) -> Arc<ServerConfig>;
 
-    /// Who the client's certificate says it is; `None` where it showed none. One that was shown was
-    /// verified.
+    /// Returns the identity in the client's certificate, which was verified. `None` if the client
+    /// presented none.
     fn identity(&self, connection: &ServerConnection) -> Option<String>;
 
-    /// A handshake failed: tell why, as often as somebody reads it.
+    /// Logs a failed handshake. Limits its own rate.
     fn refused(&self, client: &Client, error: &io::Error);
 }

@@ -1,7 +1,6 @@
-//! What every page, document and error carries, so that a browser shows it and does no more.
+//! The security headers of every page, document and error.
 //!
-//! Only the answer to a posted alert goes without: it has no body, and it is the one answer that
-//! is given thousands of times a second.
+//! The answer to a posted alert has none, because the server gives it thousands of times a second.
 
 use axum::response::Response;
 use http::{
@@ -9,7 +8,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 
-/// Own files only, nothing inline, in nobody's frame, and no text ever becomes code.
+/// Allows only files of the same origin: nothing inline, no frames, and no text as code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-ancestors 'none'; \
      base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'";
@@ -28,7 +27,7 @@ const PROTECTION: [(HeaderName, HeaderValue); 5] = [
     ),
 ];
 
-/// Alerts and numbers about them are not for a disk cache.
+/// Keeps alerts and their numbers out of disk caches.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(crate) fn protect(headers: &mut HeaderMap) {
@@ -38,7 +37,7 @@ pub(crate) fn protect(headers: &mut HeaderMap) {
     headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
 }
 
-/// [`protect`] as a layer.
+/// Applies [`protect`] as a layer.
 pub(crate) async fn protected(mut response: Response) -> Response {
     protect(response.headers_mut());
     response

@@ -1,22 +1,22 @@
-//! Falconer's HTTP side: takes the alerts Falco posts, hands alerts out as they come or by the
-//! page, answers probes, shows the dashboard.
+//! Falconer's HTTP server. It accepts the alerts that Falco posts, serves alerts as live streams and
+//! in pages, answers probes, and shows the dashboard.
 //!
-//! The crate depends on nothing else of Falconer. What it needs from the server it is mounted in
-//! it asks through one small [`Port`]; what it may do is its own [`Config`].
+//! The crate depends on nothing else of Falconer. It calls the server through one small trait,
+//! [`Port`], and has its own [`Config`].
 //!
-//! A request walks through it in five steps:
+//! A request passes through it in five steps:
 //!
 //! ```text
-//! listen/     a connection is taken: TLS, HTTP/1 or HTTP/2, time-outs, the end
-//! guard/      who gets in: Host, Origin, token, rate; who was refused, and the log of it
-//! router.rs   which path is answered by whom, and what is around all of them
-//! api/        the question is read and answered: alerts in, alerts out, numbers, probes
-//! port/       what it asks of the server behind it
+//! listen/     accepts the connection: TLS, HTTP/1 or HTTP/2, timeouts, shutdown
+//! guard/      checks Host, Origin, token and rate; logs refused posts and accesses
+//! router.rs   maps each path to its handler, with the layers around all of them
+//! api/        parses the request and answers it: alerts in, alerts out, numbers, probes
+//! port/       what the gateway needs from the server behind it
 //!
-//! limits/     what all requests share: memory, and turns at heavy work
-//! state.rs    what the handlers share     config.rs   what the gateway may be told
-//! page.rs     what `GET /` shows          headers.rs  what every page and error carries
-//! problem.rs  errors, once, as RFC 9457 problem details
+//! limits/     limits that all requests share: memory, and turns at expensive work
+//! state.rs    the state of the handlers   config.rs   the settings
+//! page.rs     the dashboard's files       headers.rs  the security headers
+//! problem.rs  errors as RFC 9457 problem details
 //! ```
 
 mod api;

@@ -1,11 +1,10 @@
-//! The dashboard: files that are part of the binary.
+//! The dashboard. Its files are part of the binary.
 //!
-//! 1. Files under `/assets/` have their contents' hash in their name and are kept for ever; the page
-//!    is asked for again each time, so that the next build's is seen.
-//! 2. The page's own paths all show the same page, which reads the rest from its address. They are
-//!    all in one folder, and the page's addresses relative to it: a proxy may put a prefix in front
-//!    that nobody here knows of.
-//! 3. Alerts had a folder once; whoever kept such an address is sent on.
+//! 1. Files under `/assets/` have a hash of their contents in their name, and browsers cache them for
+//!    ever. Browsers request the page again each time, so that they see the next build.
+//! 2. All paths of the page return the same file, and the page reads its address. They are in one
+//!    folder and the links are relative to it, so that a proxy can add any prefix.
+//! 3. Alerts once had a folder. Such an address is redirected.
 
 use std::sync::LazyLock;
 
@@ -21,16 +20,16 @@ use memory_serve::{CacheControl, MemoryServe};
 
 use crate::{problem::Problem, state::Gateway};
 
-/// Where the page finds itself.
+/// The other paths of the page.
 const PATHS: [&str; 4] = ["/rules", "/nodes", "/status", "/event"];
 
-/// Where an alert was before.
+/// The former path of an alert.
 const MOVED: &str = "/event/{cursor}";
 
-/// Where files are named after their contents.
+/// The folder of files that are named by their hash.
 const HASHED: &str = "/assets/";
 
-/// Made once: what it is made of stays in memory for good.
+/// Built once, because it keeps its files in memory for ever.
 static FILES: LazyLock<Router<Gateway>> = LazyLock::new(|| {
     let files: MemoryServe = memory_serve::load!()
         .index_file(Some("/index.html"))
@@ -41,24 +40,23 @@ static FILES: LazyLock<Router<Gateway>> = LazyLock::new(|| {
     files.into_router::<Gateway>().route(MOVED, get(moved)).layer(from_fn(ask_again))
 });
 
-/// The page and what it is made of.
+/// Returns the routes of the page and its files.
 pub(crate) fn files() -> Router<Gateway> {
     FILES.clone()
 }
 
-/// To where the alert is now, from where it was: relative, as every address of the page.
+/// Redirects from the former address of an alert to the current one. The address is relative.
 async fn moved(Path(cursor): Path<String>, RawQuery(rest): RawQuery) -> Result<Redirect, Problem> {
     let event = serde_urlencoded::to_string([("event", cursor)]);
     let event = event.map_err(|_| Problem::PATH_UNREADABLE)?;
     let rest = rest.map(|rest| format!("&{rest}")).unwrap_or_default();
     let place = format!("../event?{event}{rest}");
-    // What stands in the URL need not be what a header may have.
+    // The URL can have characters that are not valid in a header.
     HeaderValue::try_from(&place).map_err(|_| Problem::PATH_UNREADABLE)?;
     Ok(Redirect::permanent(&place))
 }
 
-/// Has everything asked for again that is not named after its contents; it is sent only if it has
-/// changed.
+/// Makes browsers revalidate every file that is not named by its hash.
 async fn ask_again(request: Request, next: Next) -> Response {
     let hashed = request.uri().path().starts_with(HASHED);
     let mut response = next.run(request).await;

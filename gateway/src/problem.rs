@@ -1,8 +1,8 @@
-//! Errors as they leave the server: RFC 9457 problem details.
+//! The errors of the gateway: RFC 9457 problem details.
 //!
-//! A problem says what is wrong and what to do next, and nothing about the inside. It carries the
-//! security headers itself, so an error is safe wherever it was made. `type` is `about:blank`:
-//! the status says which problem it is, and RFC 9457 then wants the status' own words as title.
+//! A problem says what is wrong and what to do next, and nothing about the server's internals. It has
+//! the security headers itself, so an error from any place is safe. `type` is `about:blank`: the
+//! status identifies the problem, and then RFC 9457 requires the status phrase as title.
 
 use axum::{
     body::Body,
@@ -22,7 +22,7 @@ use crate::{
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// Every error this server answers with. Kept in the response's extensions for the log.
+/// An error that the gateway answers with. The response's extensions carry it for the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
@@ -32,24 +32,22 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) const HOST_MALFORMED: Self = Self {
         status: StatusCode::BAD_REQUEST,
-        detail: "A request names the host it is for, once, in plain text (Host).",
+        detail: "A request must have exactly one Host header, in visible ASCII.",
     };
     pub(crate) const HOST_FOREIGN: Self = Self {
         status: StatusCode::FORBIDDEN,
-        detail: "This server does not answer to that host name. Use 127.0.0.1 or localhost, or \
-                 add the name to falconer.gateway.allowed_hosts.",
+        detail: "This server does not accept that host name. Use 127.0.0.1 or localhost, or add \
+                 the name to falconer.gateway.allowed_hosts.",
     };
-    pub(crate) const CROSS_ORIGIN: Self = Self {
-        status: StatusCode::FORBIDDEN,
-        detail: "A page of another origin may not post here.",
-    };
+    pub(crate) const CROSS_ORIGIN: Self =
+        Self { status: StatusCode::FORBIDDEN, detail: "Pages of other origins cannot post here." };
     pub(crate) const INGEST_OFF: Self = Self {
         status: StatusCode::FORBIDDEN,
-        detail: "Alerts are not taken over HTTP. Set falconer.inputs.http to true.",
+        detail: "This server does not accept posted alerts. Set falconer.inputs.http to true.",
     };
     pub(crate) const BODY_TOO_LARGE: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
-        detail: "A body may have 8 MiB. Post fewer alerts at once.",
+        detail: "A body is limited to 8 MiB. Post fewer alerts at once.",
     };
     pub(crate) const BODY_TOO_SLOW: Self = Self {
         status: StatusCode::REQUEST_TIMEOUT,
@@ -57,33 +55,31 @@ impl Problem {
     };
     pub(crate) const BODY_LOST_PLACE: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        detail: "The body came slowly, and bodies of others needed its memory: nothing of it was \
-                 taken. Post again, faster or fewer alerts at once.",
+        detail: "The body arrived slowly, and other bodies needed its memory. Nothing of it was \
+                 taken. Post again, faster or with fewer alerts.",
     };
     pub(crate) const BODY_NO_TURN: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        detail: "Too many large or compressed bodies wait to be looked through: nothing of this one \
-                 was taken. Post again, or fewer alerts at once.",
+        detail: "Too many large or compressed bodies wait to be read. Nothing of this one was \
+                 taken. Post again, or fewer alerts at once.",
     };
     pub(crate) const BODY_TOO_MANY_LINES: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
-        detail: "A body may have 65,536 lines. Post fewer alerts at once, and no empty lines.",
+        detail: "A body is limited to 65,536 lines. Post fewer alerts at once, and no empty lines.",
     };
     pub(crate) const BODY_TOO_MANY_PARTS: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
-        detail: "A body may have 256 gzip members. Compress it as a whole.",
+        detail: "A body is limited to 256 gzip members. Compress it as a whole.",
     };
-    pub(crate) const BODY_BROKEN: Self = Self {
-        status: StatusCode::BAD_REQUEST,
-        detail: "The body ended before its announced end. Post again.",
-    };
+    pub(crate) const BODY_BROKEN: Self =
+        Self { status: StatusCode::BAD_REQUEST, detail: "The body ended early. Post again." };
     pub(crate) const BODY_ENCODED: Self = Self {
         status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        detail: "A body is taken as it is or with gzip. Post without another Content-Encoding.",
+        detail: "The only supported Content-Encoding is gzip. Post without another one.",
     };
     pub(crate) const BODY_NOT_GZIP: Self = Self {
         status: StatusCode::BAD_REQUEST,
-        detail: "The body is not the gzip it is said to be. Post again, or uncompressed.",
+        detail: "The body is not valid gzip. Post again, or uncompressed.",
     };
     pub(crate) const TOO_OFTEN: Self = Self {
         status: StatusCode::TOO_MANY_REQUESTS,
@@ -91,18 +87,18 @@ impl Problem {
                  a second, or post several alerts at once.",
     };
     pub(crate) const NOT_FOUND: Self =
-        Self { status: StatusCode::NOT_FOUND, detail: "There is nothing at this path." };
+        Self { status: StatusCode::NOT_FOUND, detail: "Nothing is served at this path." };
     pub(crate) const WRONG_METHOD: Self = Self {
         status: StatusCode::METHOD_NOT_ALLOWED,
-        detail: "This path does not have that method; the Allow header names those it has.",
+        detail: "This path does not support the method. The Allow header names those it supports.",
     };
     pub(crate) const NOT_KEPT: Self =
-        Self { status: StatusCode::GONE, detail: "The alert is no longer kept." };
+        Self { status: StatusCode::GONE, detail: "The alert is no longer retained." };
     pub(crate) const NO_ALERT: Self =
-        Self { status: StatusCode::NOT_FOUND, detail: "There is no alert with this cursor." };
+        Self { status: StatusCode::NOT_FOUND, detail: "No alert has this cursor." };
     pub(crate) const PATH_UNREADABLE: Self = Self {
         status: StatusCode::BAD_REQUEST,
-        detail: "The path is no text: after %, two hexadecimal digits of UTF-8.",
+        detail: "The path is not valid UTF-8. After %, write two hexadecimal digits.",
     };
     pub(crate) const UNAUTHORIZED: Self = Self {
         status: StatusCode::UNAUTHORIZED,
@@ -112,28 +108,27 @@ impl Problem {
     };
     pub(crate) const NO_ROOM: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        detail: "Answers that their clients do not take hold all the memory there is for answers. \
-                 Ask again in a while.",
+        detail: "All memory for answers is in use, because clients do not read theirs. Try again \
+                 later.",
     };
     pub(crate) const ANSWER_TOO_LARGE: Self = Self {
         status: StatusCode::UNPROCESSABLE_ENTITY,
-        detail: "The answer would be larger than 8 MiB. Ask for a shorter time (since, until), \
-                 fewer fields or fewer values (top).",
+        detail: "The answer would exceed 8 MiB. Request a shorter time (since, until), fewer \
+                 fields or fewer values (top).",
     };
     pub(crate) const SCAN_TOO_LONG: Self = Self {
         status: StatusCode::UNPROCESSABLE_ENTITY,
-        detail: "Looking through the alerts took longer than 10 s and was given up: the numbers \
-                 would be too small. Ask for a shorter time (since, until) or with a simpler \
-                 filter.",
+        detail: "The scan was stopped after 10 s, so the numbers would be incomplete. Request a \
+                 shorter time (since, until) or use a simpler filter.",
     };
     pub(crate) const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        detail: "The server could not form its answer; its log says why.",
+        detail: "The server failed to write its answer. See its log.",
     };
 }
 
 impl Problem {
-    /// The same, told with what is so in this very case.
+    /// Returns the same problem with a detail about this request.
     pub(crate) fn with(self, detail: String) -> Refusal {
         let document = Document::new(self.status, detail);
         Refusal(Box::new((self.status, document, Some(self))))
@@ -148,12 +143,12 @@ impl IntoResponse for Problem {
     }
 }
 
-/// An error that says more than its kind: what is wrong with this very question.
+/// An error with a detail about the request.
 #[derive(Debug)]
 pub(crate) struct Refusal(Box<(StatusCode, Document, Option<Problem>)>);
 
 impl Refusal {
-    /// A parameter's value is wrong.
+    /// The value of a parameter is invalid.
     pub(crate) fn parameter(name: &str, detail: String) -> Self {
         let status = StatusCode::BAD_REQUEST;
         let parameter = Some(name.to_owned());
@@ -163,8 +158,10 @@ impl Refusal {
     pub(crate) fn unknown_parameter(name: &str, known: &[String]) -> Self {
         let shown: String = name.chars().take(40).collect();
         let detail = match known {
-            [] => format!("{shown:?} is not known here; there are no parameters"),
-            known => format!("{shown:?} is not known here; there are {}", known.join(", ")),
+            [] => format!("unknown parameter {shown:?}; this path has no parameters"),
+            known => {
+                format!("unknown parameter {shown:?}; the parameters are {}", known.join(", "))
+            }
         };
         Self::parameter(&shown, detail)
     }
@@ -244,7 +241,7 @@ impl IntoResponse for Refusal {
 }
 
 fn document(status: StatusCode, document: &Document) -> Response {
-    // Plain fields always serialize; an empty body would still have the status.
+    // Plain fields always serialize. An empty body would still have the status.
     let body = serde_json::to_vec(document).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -265,7 +262,7 @@ pub(crate) struct Document {
     /// Always `about:blank`.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The status in words.
+    /// The status phrase.
     title: &'static str,
     /// The status.
     status: u16,
@@ -277,22 +274,22 @@ pub(crate) struct Document {
     /// The first record of a posted body that was no alert.
     #[serde(skip_serializing_if = "Option::is_none")]
     first_refused: Option<RefusedRecord>,
-    /// Which parameter is wrong.
+    /// The invalid parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<String>,
-    /// Where in a filter, in characters from 1.
+    /// The position of the mistake in a filter, in characters from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
-    /// What stands there.
+    /// The text at that position.
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<String>,
-    /// What should.
+    /// The text that is expected there.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
-    /// What was perhaps meant.
+    /// A correction.
     #[serde(skip_serializing_if = "Option::is_none")]
     meant: Option<String>,
-    /// The oldest alert kept, where one is asked for that is not.
+    /// The cursor of the oldest retained alert, if the requested one is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest: Option<String>,
 }

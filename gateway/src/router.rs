@@ -1,4 +1,4 @@
-//! The whole HTTP surface, read top to bottom.
+//! The routes of the gateway and the layers around them.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -25,17 +25,17 @@ use crate::{
     state::Gateway,
 };
 
-/// Everything the gateway answers to, as a service without a socket.
+/// Returns the whole gateway as a service without a socket.
 pub fn router(port: Arc<dyn Port>, config: Config) -> Router {
     let readable = config.allowed_origins.clone();
     let gateway = Gateway::new(port, config, CancellationToken::new());
     Router::new().fallback_service(guarded(gateway, &readable))
 }
 
-/// As [`router`], of a gateway that is there; pages of the origins `readable` may read.
+/// Returns the routes with all checks. Pages of the origins in `readable` can read answers.
 ///
-/// What every request passes is around the routes, not a layer of theirs: axum puts each of its
-/// layers into a box for each request.
+/// The checks are around the routes and not axum layers, because each axum layer costs a request an
+/// allocation.
 pub(crate) fn guarded(
     gateway: Gateway,
     readable: &[Origin],
@@ -48,9 +48,9 @@ pub(crate) fn guarded(
     let routes = routed(&gateway);
     let guard = gateway.guard.clone();
     ServiceBuilder::new()
-        // First: it also notes what the ones after it refuse.
+        // The first one, because it also counts what the others refuse.
         .layer(layer_fn(move |inner| guard::KnownHost::new(guard.clone(), inner)))
-        // Outside the token's: a browser asks before it sends one.
+        // Before the token check, because a browser sends a preflight request without a token.
         .option_layer(readable)
         .layer(guard::cross_origin())
         .service(routes)
@@ -68,7 +68,7 @@ fn routed(gateway: &Gateway) -> Router {
         .route("/metrics", get(status::metrics))
         .layer(map_response_with_state(gateway.clone(), answer::counted));
     let intake = Router::new().route("/", falco).route("/api/v1/events", posting);
-    // Only where it is asked for: each posted alert would pay for a layer that lets it pass.
+    // Only if there is a token, because each posted alert would pay for the layer.
     let (documents, intake) = match gateway.guard.token {
         Some(_) => {
             let authorized = from_fn_with_state(gateway.guard.clone(), guard::authorized);

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that the handlers share.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -20,8 +20,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Gateway {
     shared: Arc<Shared>,
-    /// Whether it serves clients of this machine. Told by the handle: it costs each posted alert
-    /// nothing.
+    /// Whether its clients are on this machine. It is a field of the handle, so that posts do not pay
+    /// for it.
     pub(crate) loopback: bool,
 }
 
@@ -30,12 +30,12 @@ pub(crate) struct Shared {
     pub(crate) ingest: bool,
     pub(crate) guard: Arc<Guard>,
     pub(crate) limits: Limits,
-    /// Memory of bodies, and of answers.
+    /// The memory for bodies, and for answers.
     pub(crate) budget: Budget,
     pub(crate) answers: Answers,
     pub(crate) unpacking: Turns,
     pub(crate) scans: Scans,
-    /// Cancelled when the gateway ends: live streams do then.
+    /// Cancelled when the gateway shuts down. Live streams then end.
     pub(crate) stopping: CancellationToken,
 }
 
@@ -57,7 +57,7 @@ impl Gateway {
         Self { shared: Arc::new(shared), loopback: false }
     }
 
-    /// The same, for clients of this machine.
+    /// Returns the same state for clients on this machine.
     pub(crate) fn on_loopback(self) -> Self {
         Self { loopback: true, ..self }
     }

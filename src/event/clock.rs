@@ -92,11 +92,11 @@ pub(super) fn shown<'a>(
 }
 
 /// Whether the text has `time` again, other than as part of `evt.datetime`. This runs for every
-/// alert. The full stops of a text are few, and a search for them needs no preparation.
+/// alert. A text has few colons, and a search for them needs no preparation.
 fn names_again(text: &str, time: &str) -> bool {
-    let Some(before) = memchr::memchr(b'.', time.as_bytes()) else { return false };
-    memchr::memchr_iter(b'.', text.as_bytes()).any(|stop| {
-        let Some(at) = stop.checked_sub(before) else { return false };
+    let Some(before) = memchr::memchr(b':', time.as_bytes()) else { return false };
+    memchr::memchr_iter(b':', text.as_bytes()).any(|colon| {
+        let Some(at) = colon.checked_sub(before) else { return false };
         let found = text.as_bytes().get(at..).is_some_and(|rest| rest.starts_with(time.as_bytes()));
         found && !follows_date(text, at)
     })

@@ -18,7 +18,8 @@ use serde::Serialize;
 use super::{Event, INTERNAL, Priority, Time};
 
 pub(super) fn decode(line: &str, now: impl FnOnce() -> ZonedDateTime) -> Option<Event<'_>> {
-    let (clock, rest) = line.split_once(": ")?;
+    let clock = clock(line)?;
+    let rest = line.get(clock.len() + 2..)?;
     if !has_nanoseconds(clock) {
         return None;
     }
@@ -58,6 +59,16 @@ pub(super) fn as_json(event: &Event<'_>) -> String {
     };
     // A struct of strings always serialises.
     serde_json::to_string(&line).unwrap_or_default()
+}
+
+/// Returns the text before the first `: `, if it is short enough for a clock. A line that wraps an
+/// alert can have that alert's clock further on.
+fn clock(line: &str) -> Option<&str> {
+    /// The length of `2016-08-04T16:17:57.881781397+0000`.
+    const LONGEST: usize = 34;
+    let head = line.as_bytes().get(..line.len().min(LONGEST + 2))?;
+    let end = head.windows(2).position(|window| window == b": ")?;
+    line.get(..end)
 }
 
 /// Falco's alerts have exactly nine fraction digits, its log lines none.

@@ -107,7 +107,7 @@ impl Hints {
     }
 
     /// Returns the hints. `whose` begins the text and says which alerts were looked at, as in
-    /// `no alert kept`. If it is `None`, no alert was, and fields get no hint.
+    /// `no retained alert`. If it is `None`, no alert was, and fields get no hint.
     #[must_use]
     pub fn told(&self, whose: Option<&str>) -> Vec<Hint> {
         let told = |noted: &Noted| match &noted.value {
@@ -177,7 +177,7 @@ mod tests {
     fn told(filter: &str, names: &[&str]) -> Vec<Hint> {
         let mut hints = Hints::of(filter).unwrap();
         names.iter().for_each(|name| hints.look(name));
-        hints.told((!names.is_empty()).then_some("no alert kept"))
+        hints.told((!names.is_empty()).then_some("no retained alert"))
     }
 
     const NAMES: [&str; 5] = ["proc.name", "proc.pname", "fd.name", "k8s.ns.name", "a\nb"];
@@ -187,13 +187,13 @@ mod tests {
         let [hint] = told("rule = x and ü and proc.nmae = bash", &NAMES).try_into().unwrap();
         assert_eq!((hint.column, &*hint.found), (20, "proc.nmae"));
         assert_eq!(hint.meant.as_deref(), Some("proc.name"));
-        assert_eq!(hint.detail, "no alert kept has the field proc.nmae; nearest: proc.name");
+        assert_eq!(hint.detail, "no retained alert has the field proc.nmae; nearest: proc.name");
         let [hint] = told("not (evt.arg.flags exists)", &NAMES).try_into().unwrap();
         assert_eq!((hint.column, hint.meant), (6, None));
-        assert_eq!(hint.detail, "no alert kept has the field evt.arg.flags");
+        assert_eq!(hint.detail, "no retained alert has the field evt.arg.flags");
         let [hint] = told("user=root", &NAMES).try_into().unwrap();
         let quoted = "; to search the output for text, quote all of it: \"user=…\"";
-        assert_eq!(hint.detail, format!("no alert kept has the field user{quoted}"));
+        assert_eq!(hint.detail, format!("no retained alert has the field user{quoted}"));
         // Field names are case-sensitive.
         assert_eq!(told("Proc.Name = x", &NAMES)[0].meant.as_deref(), Some("proc.name"));
     }
@@ -236,6 +236,6 @@ mod tests {
         (0..10_000).for_each(|n| hints.look(&format!("some.{n}")));
         hints.look(&"x".repeat(MAX_NAME + 1));
         assert_eq!(hints.names.len(), MAX_NAMES);
-        assert_eq!(hints.told(Some("no alert kept")).len(), MAX_HINTS);
+        assert_eq!(hints.told(Some("no retained alert")).len(), MAX_HINTS);
     }
 }

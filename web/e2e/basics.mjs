@@ -172,7 +172,7 @@ export const tests = {
       await page.evaluate(() => (document.querySelector(".table").scrollTop = 1e9));
       await page.waitForTimeout(250);
     }
-    await page.getByText("Nothing older in this range.").waitFor();
+    await page.getByText("No older alerts in this range.").waitFor();
     assert.match(await page.locator(".toolbar .count").innerText(), /^900 /);
   } },
 

@@ -30,7 +30,7 @@ export const tests = {
   "a wrong filter in the address is told": { async run({ falconer, open }) {
     await falconer.post(...many(2));
     const page = await open("/?filter=rule%20%3D", { wait: false });
-    await page.getByRole("heading", { name: "The filter cannot be read" }).waitFor();
+    await page.getByRole("heading", { name: "Invalid filter" }).waitFor();
     await page.locator(".problem").waitFor();
     await page.getByRole("button", { name: "Clear filter and range" }).click();
     await rows(page).nth(1).waitFor();

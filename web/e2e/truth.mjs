@@ -39,7 +39,7 @@ export const tests = {
     const facet = page.locator(".facet", { hasText: "hostname" });
     await facet.getByRole("button", { name: "10 of 1,100" }).click();
     await facet.getByText("1,090 other values").waitFor();
-    await page.getByText("1,100 alerts match, of 1,100 looked at.").waitFor();
+    await page.getByText("1,100 alerts match, of 1,100 scanned.").waitFor();
     assert.match(await page.locator(".toolbar .count").innerText(), /^200 of 1,100 alerts$/);
     await page.setViewportSize({ width: 390, height: 844 });
     await page.locator(".toolbar .count", { hasText: /^200 of 1,100$/ }).waitFor();
@@ -92,13 +92,13 @@ export const tests = {
   "a field no alert has is told, with the nearest": { async run({ falconer, open, shot }) {
     await falconer.post(...many(3));
     const page = await open(`/?${asked("rule exists and proc.nmae = sh")}`);
-    await page.getByText("no alert kept has the field proc.nmae; nearest: proc.name").waitFor();
+    await page.getByText("no retained alert has the field proc.nmae; nearest: proc.name").waitFor();
     await page.getByRole("heading", { name: "No alert matches" }).waitFor();
     await shot(page, "slip");
     await page.getByRole("button", { name: "Use “proc.name”" }).click();
     await shown(page, 3);
     assert.equal(filterOf(page), "rule exists and proc.name = sh");
-    await page.getByText("no alert kept has").waitFor({ state: "detached" });
+    await page.getByText("no retained alert has").waitFor({ state: "detached" });
     await page.locator("#filter").fill("not rule:Terminal");
     await page.keyboard.press("Enter");
     await page.getByText("rule:Terminal matches text in the output; for the field write rule = Terminal").waitFor();
@@ -119,10 +119,10 @@ export const tests = {
     await page.getByRole("gridcell", { name: "After" }).nth(1).waitFor({ timeout: 20_000 });
     const toast = page.locator(".toast");
     await toast.waitFor();
-    assert.match(await toast.innerText(), /^The server was restarted: what it kept before is gone, and what came while it was away may be missing\. 2 alerts came since\./);
-    assert.match(await page.locator(".row.mark").innerText(), /Server restarted .*: what it kept before is gone; what came while it was away may be missing\./);
+    assert.match(await toast.innerText(), /^The server was restarted\. The alerts before that are gone, and some may be missing from the time of the restart\. 2 alerts arrived since\./);
+    assert.match(await page.locator(".row.mark").innerText(), /Server restarted .*: the alerts before that are gone, and some may be missing\./);
     assert.equal(await page.locator(".toolbar .count").innerText(), "5 alerts", "the mark is no alert");
-    await page.getByText("What was older is gone: the server was restarted.").waitFor();
+    await page.getByText("Older alerts were lost at a restart of the server.").waitFor();
     await shot(page, "restarted");
   } },
 
@@ -139,7 +139,7 @@ export const tests = {
     await page.locator(".pill.cut").waitFor();
     line.mend();
     await page.getByRole("gridcell", { name: "After" }).nth(1).waitFor({ timeout: 20_000 });
-    await page.getByText("The server was restarted: what it kept before is gone, and what came while it was away may be missing.").waitFor();
+    await page.getByText("The server was restarted. The alerts before that are gone").waitFor();
     assert.equal(await page.getByText("none missed").count(), 0);
     assert.ok((await page.locator(".row.mark").count()) >= 1);
   } },

@@ -274,8 +274,8 @@ function tellResumed(lostBefore: number): void {
   const lost = lostSeen.value - lostBefore;
   const came = `${caughtUp.toLocaleString("en")} ${caughtUp === 1 ? "alert" : "alerts"}`;
   const text = anew
-    ? `The server was restarted: what it kept before is gone, and what came while it was away may be missing. ${came} came since.`
-    : `Connected again; ${came} caught up, ${lost > 0 ? `${lost.toLocaleString("en")} lost` : "none missed in silence"}.`;
+    ? `The server was restarted. The alerts before that are gone, and some may be missing from the time of the restart. ${came} arrived since.`
+    : `Connected again; ${came} caught up, ${lost > 0 ? `${lost.toLocaleString("en")} lost` : "none missing"}.`;
   say(text, outdated ? RELOAD : undefined, anew || outdated);
   anew = false;
 }

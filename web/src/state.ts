@@ -136,6 +136,6 @@ export async function copy(text: string, what: string): Promise<void> {
     area.select();
     const done = document.execCommand("copy");
     area.remove();
-    say(done ? `${what} copied` : "This browser lets nothing be copied from a page without TLS.");
+    say(done ? `${what} copied` : "This browser does not allow copying from a page without TLS.");
   }
 }

@@ -1,12 +1,11 @@
-//! An alert, as the API's description tells of it: Falco's JSON.
+//! The schema of an alert in the OpenAPI description: Falco's JSON.
 //!
-//! Nothing here is read or written; alerts are handed on byte for byte. The description is for people
-//! and for those who have clients made of it: it names what Falco's alerts have, and that there may be
-//! more.
+//! No code reads or writes these types, because alerts are passed on byte for byte. The schema is for
+//! people and for generated clients. It names the keys of Falco's alerts, and allows further ones.
 //!
-//! 1. [`Alert`] is what is posted: with what makes a record an alert.
-//! 2. [`KeptAlert`] is what comes back: the same as it was posted, or with `format=protojson` as grpcurl
-//!    prints it, which leaves out what is empty.
+//! 1. [`Alert`] is a posted alert. It has the required keys.
+//! 2. [`KeptAlert`] is an alert in an answer: as it was posted or, with `format=protojson`, as grpcurl
+//!    prints it, without empty values.
 
 use std::borrow::Cow;
 
@@ -22,11 +21,11 @@ use utoipa::{
 
 use crate::port::PRIORITIES;
 
-/// An alert that is posted.
+/// A posted alert.
 #[derive(Debug)]
 pub(crate) struct Alert;
 
-/// An alert that was kept.
+/// A retained alert.
 #[derive(Debug)]
 pub(crate) struct KeptAlert;
 

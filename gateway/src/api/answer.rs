@@ -1,5 +1,4 @@
-//! Answers that are made of alerts: found by a scan, in memory that was claimed for them first
-//! ([`Answers`]).
+//! Answers from a scan of the alerts. Their memory is reserved first ([`Answers`]).
 //!
 //! [`Answers`]: crate::limits::answers::Answers
 
@@ -21,14 +20,14 @@ use crate::{
     state::Gateway,
 };
 
-/// Bytes an answer of numbers may have; with the longest of values that is some thousand of them.
+/// The maximum size of an answer of numbers, in bytes. It is enough for several thousand of the
+/// longest values.
 const MOST: usize = 8 << 20;
 
-/// Shorter documents are not counted.
+/// Shorter documents reserve no memory.
 const SHORT: u64 = 16 << 10;
 
-/// Has `work` look at the history, and waits for what it makes of it: an answer of `bytes`, which
-/// are claimed for it first.
+/// Runs `work` on the history and returns its result. Reserves `bytes` for the answer first.
 pub(crate) async fn scan<T: Send + 'static>(
     gateway: &Gateway,
     history: Box<dyn History>,
@@ -40,14 +39,14 @@ pub(crate) async fn scan<T: Send + 'static>(
     Ok((turn.look(history, work).await?, place))
 }
 
-/// Answers with the JSON `json`, which has claimed `claimed` bytes at `place`.
+/// Answers with the JSON `json`, for which `place` reserves `claimed` bytes.
 pub(crate) fn answer(
     mut json: Vec<u8>,
     place: Arc<Place>,
     claimed: usize,
 ) -> Result<Response, Problem> {
     json.shrink_to_fit();
-    // Escapes may make it longer than was thought.
+    // Escapes can make it longer than estimated.
     if json.len() > claimed && !place.try_claim(json.len() - claimed) {
         return Err(Problem::NO_ROOM);
     }
@@ -58,7 +57,7 @@ pub(crate) fn answer(
     Ok(response)
 }
 
-/// Claims memory for a document that is not made here, where it is a long one and has none.
+/// Reserves memory for a long document that another handler wrote.
 pub(crate) async fn counted(State(gateway): State<Gateway>, mut response: Response) -> Response {
     let length = response.body().size_hint().exact().unwrap_or(0);
     if length < SHORT || response.extensions().get::<Arc<Place>>().is_some() {
@@ -73,7 +72,7 @@ pub(crate) async fn counted(State(gateway): State<Gateway>, mut response: Respon
     }
 }
 
-/// Answers with the numbers that `work` finds in the history; they are `about` so many bytes.
+/// Answers with the numbers that `work` finds in the history, of about `about` bytes.
 pub(crate) async fn numbers<T: Serialize>(
     gateway: &Gateway,
     history: Box<dyn History>,
@@ -98,7 +97,7 @@ fn document<T: Serialize>(numbers: &T) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// Takes no more than [`MOST`].
+/// A writer with the limit [`MOST`].
 struct Bounded(Vec<u8>);
 
 impl io::Write for Bounded {

@@ -1,13 +1,12 @@
-//! Questions as they stand in a URL.
+//! The query parameters of a URL.
 //!
-//! 1. The parameters are read as two sets, those of the range and those of the path's own; the
-//!    types also describe them in the API's description.
-//! 2. A name that is in neither, or comes twice, is refused: an answer to another question than
-//!    was asked is worse than none, and whoever typed it reads why.
-//! 3. Names that clients add by themselves are passed over ([`ADDED`]): nobody typed them, and an
-//!    `EventSource` that is refused never comes back.
-//! 4. Where a live stream goes on ([`LAST_EVENT_ID`]) may be spelled as the libraries do. They add it
-//!    behind one that is there, so the last one counts.
+//! 1. The parameters are parsed as two types: those of the range, and those of the path. The types
+//!    also describe them in OpenAPI.
+//! 2. An unknown or repeated name is an error, because the answer would not be what the user meant.
+//! 3. Names that clients add by themselves are ignored ([`ADDED`]). No user wrote them, and an
+//!    `EventSource` does not reconnect after an error.
+//! 4. The position at which a live stream resumes ([`LAST_EVENT_ID`]) has the names that libraries use.
+//!    They append it to the URL, so the last one counts.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -16,43 +15,43 @@ use utoipa::IntoParams;
 
 use crate::{port::Ask, problem::Refusal};
 
-/// What clients add to any question, against caches: jQuery and what is built on it; Ext JS; Dojo.
+/// The names that clients add to any request, to bypass caches: jQuery and libraries on top of it, Ext
+/// JS, Dojo.
 const ADDED: [&str; 4] = ["_", "_dc", "request.preventCache", "dojo.preventCache"];
 
-/// What they add to a live stream besides: event-source-polyfill before 1.0, against caches;
-/// amvtek's eventsource, for padding; r3labs/sse, which names a stream on servers of its own.
+/// Further names that they add to a live stream: event-source-polyfill before 1.0, to bypass caches;
+/// amvtek's eventsource, for padding; r3labs/sse, to select a stream of its own servers.
 const ADDED_TO_STREAMS: [&str; 3] = ["r", "evs_preamble", "stream"];
 
-/// Where a live stream goes on. A path that has it is a live stream's.
+/// The position at which a live stream resumes. Only the path of the live stream has it.
 const LAST_EVENT_ID: &str = "lastEventId";
 
-/// Which alerts.
+/// The range of alerts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Range {
-    /// Falco's condition language: `priority >= warning and proc.name in (bash, sh)`.
+    /// A filter in Falco's condition language: `priority >= warning and proc.name in (bash, sh)`.
     #[param(max_length = 4096)]
     filter: Option<String>,
-    /// Alerts of this time (RFC 3339) and later, or younger than this age (`90s`, `10m`, `24h`,
-    /// `7d`).
+    /// Only alerts of this time (RFC 3339) or later, or of at most this age (`90s`, `10m`, `24h`, `7d`).
     since: Option<String>,
-    /// Alerts of before this time, or older than this age.
+    /// Only alerts before this time, or older than this age.
     until: Option<String>,
 }
 
 impl From<Range> for Ask {
     fn from(Range { filter, since, until }: Range) -> Self {
-        // A page's empty input field says nothing.
+        // An empty input field of a page.
         let filter = filter.filter(|text| !text.trim().is_empty());
         Self { filter, since, until, ..Self::default() }
     }
 }
 
-/// No parameters of its own.
+/// No parameters.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 pub(crate) struct Nothing {}
 
-/// A question's parameters: those shared with other paths, and this one's own.
+/// The parameters of a request: those shared with other paths, and those of the path.
 #[derive(Debug)]
 pub(crate) struct Asked<Shared, Own = Nothing>(pub(crate) Shared, pub(crate) Own);
 
@@ -76,7 +75,7 @@ where
     }
 }
 
-/// The parameters of `query` that were meant, by the names that are `known`.
+/// Returns the parameters of `query` without those that clients add. `known` has the valid names.
 fn typed(query: &str, known: &[String]) -> Result<String, Refusal> {
     let is_live = known.iter().any(|name| name == LAST_EVENT_ID);
     let added = |name: &str| ADDED.contains(&name) || (is_live && ADDED_TO_STREAMS.contains(&name));
@@ -94,7 +93,7 @@ fn typed(query: &str, known: &[String]) -> Result<String, Refusal> {
         return Err(Refusal::unknown_parameter(name, known));
     }
     pairs.extend(last_event_id.map(|id| (LAST_EVENT_ID.to_owned(), id)));
-    // What was read can be written.
+    // Parsed text can be written.
     Ok(serde_urlencoded::to_string(pairs).unwrap_or_default())
 }
 
@@ -105,7 +104,7 @@ fn is_last_event_id(name: &str) -> bool {
     letters.flat_map(char::to_lowercase).eq(LAST_EVENT_ID.chars().flat_map(char::to_lowercase))
 }
 
-/// A parameter of one to `most`.
+/// Checks a number from 1 to `most`.
 pub(crate) fn number(name: &str, asked: u32, most: u32) -> Result<usize, Refusal> {
     if (1..=most).contains(&asked) {
         return Ok(asked as usize);

@@ -1,10 +1,10 @@
-//! A posted body, read within its bounds.
+//! Reads a posted body within its limits.
 //!
-//! 1. One announced as too large is refused before a byte of it is read.
-//! 2. One that comes in one piece is not copied, and claims no memory: it is in the connection's
-//!    buffer already.
-//! 3. Of any other, each piece is copied into memory claimed for it ([`Budget`]), so that a short
-//!    piece does not keep a long buffer.
+//! 1. A body with too large a Content-Length is rejected before any of it is read.
+//! 2. A body in one piece is not copied and reserves no memory, because it is in the connection's
+//!    buffer.
+//! 3. Otherwise each piece is copied into reserved memory ([`Budget`]), so that a short piece does not
+//!    keep a long buffer.
 //!
 //! [`Budget`]: crate::limits::budget::Budget
 
@@ -22,10 +22,10 @@ use crate::{
     state::Gateway,
 };
 
-/// What memory is claimed in.
+/// The unit in which memory is reserved, in bytes.
 const UNIT: usize = 4 << 10;
 
-/// A whole body, and its memory.
+/// A whole body, and its reserved memory.
 pub(crate) struct Read {
     pub(crate) bytes: Bytes,
     pub(crate) place: Option<Place>,
@@ -60,12 +60,12 @@ pub(crate) async fn read(gateway: &Gateway, mut body: Body) -> Result<Read, Prob
     Ok(Read { bytes: bytes.into(), place: Some(place) })
 }
 
-/// The next piece that has something in it.
+/// Returns the next piece that is not empty.
 async fn next(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
         match frame.map(http_body::Frame::into_data) {
             Ok(Ok(data)) if !data.is_empty() => return Ok(Some(data)),
-            // Trailers say nothing to us.
+            // Trailers are ignored.
             Ok(_) => {}
             Err(_) => return Err(Problem::BODY_BROKEN),
         }

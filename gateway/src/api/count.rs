@@ -1,8 +1,8 @@
-//! Values and how often they came, with a bound on how many are told apart.
+//! Counts values, with a limit on the number of distinct ones.
 //!
-//! Output fields may have as many values as there are alerts. Beyond [`DISTINCT`] a new value is
-//! counted with the others, so that no question takes more than some tens of megabytes, and few are asked at
-//! once (`limits/scans.rs`).
+//! An output field can have as many values as there are alerts. Beyond [`DISTINCT`], new values are
+//! counted together. So a request takes at most some tens of megabytes, and only a few run at once
+//! (`limits/scans.rs`).
 
 use std::collections::HashMap;
 
@@ -10,40 +10,41 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Values told apart.
+/// The maximum number of distinct values.
 const DISTINCT: usize = 10_000;
 
-/// Bytes of a value that are kept: enough to know it by, and to ask for it with `startswith`.
+/// The number of bytes that are stored of a value. They identify it, and suit a filter with
+/// `startswith`.
 pub(crate) const LENGTH: usize = 512;
 
-/// A value and how often it came.
+/// A value and its number of alerts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Counted {
-    /// The value; at most its first 512 bytes.
+    /// The value, cut after 512 bytes.
     value: String,
-    /// Whether the value is longer: ask for it with `startswith`.
+    /// Whether the value was cut. Filter for it with `startswith`.
     cut: bool,
-    /// How many alerts have it.
+    /// The number of alerts with it.
     count: u64,
-    /// When the latest of them happened.
+    /// The time of the latest of them.
     #[schema(value_type = String, format = DateTime)]
     last: Timestamp,
 }
 
-/// The most frequent values, and how many there are in all.
+/// The most frequent values, and the totals.
 #[derive(Debug)]
 pub(crate) struct Top {
-    /// Most frequent first.
+    /// The values, most frequent first.
     pub(crate) values: Vec<Counted>,
-    /// How often other values came.
+    /// The number of occurrences of all other values.
     pub(crate) other: u64,
-    /// How many values were told apart.
+    /// The number of distinct values.
     pub(crate) distinct: u64,
-    /// Whether there were more than [`DISTINCT`].
+    /// Whether there are more than [`DISTINCT`].
     pub(crate) capped: bool,
 }
 
-/// How often each value came.
+/// The count of each value.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
     values: HashMap<String, Seen>,
@@ -73,11 +74,11 @@ impl Counter {
         }
     }
 
-    /// The most frequent ones.
+    /// Returns the most frequent values.
     pub(crate) fn top(self, most: usize) -> Top {
         let counted = |(value, Seen { count, last, cut })| Counted { value, cut, count, last };
         let mut values: Vec<_> = self.values.into_iter().map(counted).collect();
-        // By name where they are equally frequent: the same question has the same answer.
+        // Equally frequent values are sorted by name, so that the same request gets the same answer.
         values.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
         let other = values.iter().skip(most).map(|value| value.count).sum::<u64>() + self.beyond;
         let distinct = values.len() as u64;

@@ -1,9 +1,9 @@
-//! `GET /api/v1/events` and `/api/v1/events/{cursor}`: alerts that are kept, a page at a time.
+//! `GET /api/v1/events` and `/api/v1/events/{cursor}`: pages of retained alerts, and one alert.
 //!
-//! Pages are cut by cursors, not by numbers: alerts that arrive meanwhile move nothing. A page
-//! looks at [`LOOKED_AT`] alerts at most and takes no longer than a scan may, so that a filter that
-//! hardly anything passes answers in time too; one of long alerts ends
-//! once it has [`PAGE`] bytes. `next` goes on from where it stopped.
+//! Pages are divided by cursors, not by numbers, so that new alerts do not shift them. A page scans at
+//! most [`LOOKED_AT`] alerts within the time limit of a scan, so that a filter with few matches is
+//! answered in time. A page of long alerts ends at [`PAGE`] bytes. `next` continues where the page
+//! stopped.
 
 use std::ops::ControlFlow;
 
@@ -26,41 +26,41 @@ use crate::{
     state::Gateway,
 };
 
-/// Alerts that one page looks at.
+/// The maximum number of alerts that one page scans.
 const LOOKED_AT: u64 = 200_000;
 
-/// Bytes after which a page ends: a thousand alerts of the longer ones.
+/// The size at which a page ends, in bytes. It is enough for a thousand of the longer alerts.
 const PAGE: usize = 2 << 20;
 
-/// Bytes that the last alert of a page, or the only one, and what is around it may have.
+/// The maximum size of the last or only alert of a page and its surrounding JSON, in bytes.
 const ALERT: usize = (1 << 20) + (4 << 10);
 
-/// Alerts on a page: unless told, and at most.
+/// The default and the maximum number of alerts of a page.
 const DEFAULT_LIMIT: u32 = 100;
 const MAX_LIMIT: u32 = 1000;
 
-/// Which page.
+/// The parameters of a page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Page {
-    /// Alerts behind the one with this cursor.
+    /// Only alerts after the one with this cursor.
     after: Option<String>,
-    /// Alerts before the one with this cursor.
+    /// Only alerts before the one with this cursor.
     before: Option<String>,
-    /// Of the newest so many only.
+    /// Considers only this number of newest alerts.
     last: Option<String>,
-    /// How many alerts at most.
+    /// The maximum number of alerts.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
-    /// Which alerts come first.
+    /// The order of the alerts.
     #[param(inline)]
     order: Option<Order>,
-    /// How an alert is written.
+    /// The format of an alert.
     #[param(inline)]
     format: Option<Format>,
 }
 
-/// Which alerts come first.
+/// The order of alerts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {
@@ -71,14 +71,14 @@ pub(crate) enum Order {
     Asc,
 }
 
-/// How an alert is written.
+/// The format of an alert.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
     /// As Falco wrote it, byte for byte.
     #[default]
     Native,
-    /// As grpcurl prints what gRPC sends.
+    /// As grpcurl prints the gRPC message.
     Protojson,
 }
 
@@ -87,7 +87,7 @@ impl Format {
     pub(crate) fn write(self, row: &dyn Row, out: &mut Vec<u8>) {
         match self {
             Self::Native => {
-                // A posted object may stand on several lines, only ever between its parts.
+                // A posted object can have several lines, with line breaks only between tokens.
                 out.extend(row.line().iter().map(|byte| match byte {
                     b'\n' | b'\r' => b' ',
                     byte => *byte,
@@ -98,11 +98,11 @@ impl Format {
     }
 }
 
-/// An alert and its place.
+/// An alert and its cursor.
 #[derive(Debug, ToSchema)]
 #[allow(dead_code, reason = "it describes what is written; alerts are not read for it")]
 pub(crate) struct Item {
-    /// Names the alert; `<epoch>.<sequence>`, opaque.
+    /// The alert's cursor, opaque: `<epoch>.<sequence>`.
     cursor: String,
     /// The alert, as Falco wrote it.
     #[schema(value_type = KeptAlert)]
@@ -110,7 +110,7 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    /// Appends an alert to those of a page; not where its line is not valid JSON after all.
+    /// Appends an alert to a page, unless its line is not valid JSON.
     fn append(row: &dyn Row, format: Format, out: &mut Vec<u8>) -> bool {
         let begin = out.len();
         if out.last() != Some(&b'[') {
@@ -126,7 +126,7 @@ impl Item {
         valid
     }
 
-    /// Appends an alert and its place.
+    /// Appends an alert and its cursor.
     pub(crate) fn write(row: &dyn Row, format: Format, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"cursor":""#);
         out.extend_from_slice(row.cursor().as_bytes());
@@ -136,21 +136,21 @@ impl Item {
     }
 }
 
-/// Some alerts.
+/// A page of alerts.
 #[derive(Debug, ToSchema)]
 #[allow(dead_code, reason = "it describes what is written: alerts first, then the end")]
 pub(crate) struct Items {
-    /// The alerts, in the order asked for.
+    /// The alerts, in the requested order.
     items: Vec<Item>,
-    /// Where the next page begins: give it as `before`, or with `order=asc` as `after`.
+    /// The cursor for the next page. Send it as `before`, or with `order=asc` as `after`.
     next: Option<String>,
-    /// The last alert that was looked at.
+    /// The cursor of the last alert that was scanned.
     scanned_to: Option<String>,
-    /// Whether there are no more.
+    /// Whether this is the last page.
     complete: bool,
 }
 
-/// What follows a page's alerts.
+/// The part of a page after its alerts.
 #[derive(Debug, Serialize)]
 struct End {
     next: Option<String>,
@@ -158,7 +158,7 @@ struct End {
     complete: bool,
 }
 
-/// Alerts that are kept, a page at a time.
+/// Returns retained alerts, one page at a time.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "alerts", params(Range, Page),
     responses(
@@ -194,7 +194,7 @@ pub(crate) async fn page(
             complete: scanned.complete,
         };
         json.push(b']');
-        // A document's own braces: the first is another comma here.
+        // The first brace of this document becomes a comma.
         let end = serde_json::to_vec(&end).unwrap_or_default();
         json.push(b',');
         json.extend_from_slice(end.get(1..).unwrap_or_default());
@@ -204,16 +204,16 @@ pub(crate) async fn page(
     Ok(answer(json, place, PAGE + ALERT)?)
 }
 
-/// How one alert is written.
+/// The parameters of one alert.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct As {
-    /// How the alert is written.
+    /// The format of the alert.
     #[param(inline)]
     format: Option<Format>,
 }
 
-/// One alert.
+/// Returns one alert.
 #[utoipa::path(
     get, path = "/api/v1/events/{cursor}", tag = "alerts",
     params(As, ("cursor" = String, Path, description = "The alert's cursor", pattern = "^[0-9a-f]+[.][0-9]+$")),
@@ -239,7 +239,7 @@ pub(crate) async fn one(
         ControlFlow::Break(())
     });
     if json.is_empty() {
-        // It was evicted between the two looks.
+        // It was evicted between the two scans.
         return Err(Problem::NOT_KEPT.into());
     }
     Ok(answer(json, place, ALERT)?)

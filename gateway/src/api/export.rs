@@ -1,10 +1,10 @@
-//! `GET /api/v1/export`: alerts that are kept as a file, NDJSON or CSV.
+//! `GET /api/v1/export`: the retained alerts as a file, NDJSON or CSV.
 //!
-//! 1. Written as it is read from: a page of alerts at a time, as fast as the connection takes them.
-//!    Alerts that are evicted before their page comes are left out. A file that cannot be written to
-//!    its end breaks off, so that nobody takes a part for the whole.
-//! 2. CSV is RFC 4180. A cell that a spreadsheet would take for a formula gets an apostrophe in
-//!    front: command lines in alerts are written by attackers.
+//! 1. The file is written in parts, as fast as the client reads it. Alerts that are evicted before
+//!    their part is written are left out. If the file cannot be completed, the connection breaks off,
+//!    so that no client takes a part for the whole.
+//! 2. CSV is RFC 4180. A cell that a spreadsheet would run as a formula gets an apostrophe in front,
+//!    because attackers choose the command lines in alerts.
 
 use std::{io, ops::ControlFlow, sync::Arc};
 
@@ -33,42 +33,41 @@ use crate::{
     state::Gateway,
 };
 
-/// Bytes of a part, about.
+/// The approximate size of a part, in bytes.
 const PART: usize = 256 << 10;
-/// Bytes an export holds: a part that is being written, and one on its way.
+/// The memory of an export, in bytes: a part that is being written, and one in flight.
 const HOLDS: usize = 2 * PART;
-/// Alerts that one part looks at.
+/// The maximum number of alerts that one part scans.
 const LOOKED_AT: u64 = 50_000;
-/// Columns of a CSV that are output fields.
+/// The maximum number of columns with output fields.
 const MAX_COLUMNS: usize = 32;
-/// What is before them, in this order.
+/// The columns before them.
 const COLUMNS: [&str; 8] =
     ["cursor", "time", "priority", "source", "rule", "hostname", "tags", "output"];
 
-/// Which file.
+/// The parameters of a file.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    /// What kind of file.
+    /// The format of the file.
     #[param(inline)]
     format: Option<File>,
-    /// Names of output fields that are columns of their own in a CSV, separated by commas; at most
-    /// 32.
+    /// Output fields that become columns of a CSV file, separated by commas. At most 32.
     columns: Option<String>,
 }
 
-/// A kind of file.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum File {
     /// Falco's JSON, a line for each alert.
     #[default]
     Ndjson,
-    /// A table.
+    /// CSV.
     Csv,
 }
 
-/// Alerts that are kept, as a file, oldest first.
+/// Returns the retained alerts as a file, oldest first.
 #[utoipa::path(
     get, path = "/api/v1/export", tag = "alerts", params(Range, Wanted),
     responses(
@@ -91,11 +90,11 @@ pub(crate) async fn export(
         return Err(Refusal::parameter("columns", detail));
     }
     if !columns.is_empty() && format == File::Ndjson {
-        let detail = "columns: NDJSON has whole alerts; ask for format=csv, or leave columns out";
+        let detail = "columns: NDJSON has whole alerts; set format=csv, or remove columns";
         return Err(Refusal::parameter("columns", detail.to_owned()));
     }
     let ask = Ask::from(range);
-    // A wrong question is told before the file begins.
+    // Errors of the request are reported before the file begins.
     gateway.port.history(ask.clone()).await?;
     let (content_type, name, begin) = match format {
         File::Ndjson => ("application/x-ndjson", "falco-alerts.ndjson", Vec::new()),
@@ -135,7 +134,7 @@ struct Export {
 }
 
 impl Export {
-    /// The next part; an error where the file ends too early.
+    /// Returns the next part, or an error if the file ends early.
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if let Some(begin) = self.begin.take()
             && !begin.is_empty()
@@ -150,7 +149,7 @@ impl Export {
                 return self.broken_off();
             };
             let (format, columns) = (self.format, self.columns.clone());
-            // While it waits for us, its client has done its part.
+            // While the file waits for a turn, its client is not slow.
             self.place.settled();
             let Ok(turn) = self.gateway.scans.turn().await else {
                 return self.broken_off();
@@ -177,7 +176,7 @@ impl Export {
             self.complete = scanned.complete;
             self.ask.after = scanned.to.or(self.ask.after.take());
             if !part.is_empty() {
-                // One that ends with a long alert is longer.
+                // A part that ends with a long alert is longer.
                 self.place.keep(HOLDS);
                 let beyond = part.len().saturating_sub(PART);
                 if self.place.claim(beyond).await.is_err() {
@@ -226,7 +225,7 @@ fn record(row: &dyn Row, columns: &[String], out: &mut Vec<u8>) {
     cells(own.iter().chain(&fields).map(String::as_str), out);
 }
 
-/// One record.
+/// Appends one CSV record.
 fn cells<'c>(cells: impl Iterator<Item = &'c str>, out: &mut Vec<u8>) {
     for (at, cell) in cells.enumerate() {
         if at > 0 {

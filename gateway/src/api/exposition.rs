@@ -1,21 +1,21 @@
-//! Which of Prometheus' two text formats a scrape gets, as its `Accept` asks.
+//! Selects one of Prometheus' two text formats by `Accept`.
 //!
-//! 1. Each range has a quality, 1 where none is given and where it cannot be read; one of 0 is not
-//!    wanted. Of equal qualities the first counts.
-//! 2. The first range that names a format we have is taken: `application/openmetrics-text` in version
-//!    1.0.0 or 0.0.1, `text/plain` in version 0.0.4, either without a version too, or a range with `*`,
-//!    which is the text format.
-//! 3. What we do not have, as protobuf, is passed over; where nothing is left, or nothing was asked,
-//!    the text format goes out, which everyone reads.
-//! 4. `escaping` asks what is to become of names with characters that old scrapers do not know. Ours
-//!    have none, so that every way of escaping is the same.
+//! 1. The ranges are sorted by quality. A missing or invalid quality is 1. A range with quality 0 is
+//!    ignored. Of equal qualities the first counts.
+//! 2. The first range with a supported format is used: `application/openmetrics-text` in version 1.0.0
+//!    or 0.0.1, `text/plain` in version 0.0.4, both also without a version, or a range with `*`, which
+//!    selects the text format.
+//! 3. Other formats, such as protobuf, are ignored. Without a supported range the answer has the text
+//!    format, which every scraper reads.
+//! 4. `escaping` is ignored. It concerns names with characters that old scrapers reject, and these
+//!    metrics have none.
 
 use http::{HeaderMap, header::ACCEPT};
 use mime::Mime;
 
 use crate::port::Exposition;
 
-/// What is answered: the format, and its full name.
+/// A format and its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answered {
     pub(crate) exposition: Exposition,
@@ -35,7 +35,7 @@ const OPEN_METRICS_0: Answered = Answered {
     content_type: "application/openmetrics-text; version=0.0.1; charset=utf-8",
 };
 
-/// What a request asks for.
+/// Returns the format that a request asks for.
 pub(crate) fn asked(headers: &HeaderMap) -> Answered {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut best = (0.0, TEXT);
@@ -51,7 +51,7 @@ pub(crate) fn asked(headers: &HeaderMap) -> Answered {
     best.1
 }
 
-/// The format that a range names, where we have it.
+/// Returns the format of a range, if it is supported.
 fn named(range: &Mime) -> Option<Answered> {
     let version = range.get_param("version").map(|version| version.as_str());
     match (range.type_().as_str(), range.subtype().as_str(), version) {

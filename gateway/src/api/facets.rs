@@ -1,4 +1,4 @@
-//! `GET /api/v1/facets`: the most frequent values of some fields, for a filter and a time.
+//! `GET /api/v1/facets`: the most frequent values of fields, for a filter and a time range.
 
 use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{
     state::Gateway,
 };
 
-/// What most people sort alerts by.
+/// The default fields.
 const DEFAULT_FIELDS: [&str; 9] = [
     "priority",
     "rule",
@@ -28,36 +28,36 @@ const DEFAULT_FIELDS: [&str; 9] = [
     "user.name",
 ];
 
-/// Fields that one question may name.
+/// The maximum number of fields of a request.
 const MAX_FIELDS: usize = 16;
-/// Values of a field: unless told, and at most.
+/// The default and the maximum number of values of a field.
 const DEFAULT_TOP: u32 = 10;
 const MAX_TOP: u32 = 1000;
 
-/// Bytes of an answer's JSON beside the values, and of a value's beside itself.
+/// The size of the JSON around the values, and around one value, in bytes.
 const SHORT: usize = 16 << 10;
 const BESIDE: usize = 96;
 
-/// Which facets.
+/// The parameters of facets.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    /// Names of fields, separated by commas; at most 16. Unless told: `priority`, `rule`, `source`,
+    /// Field names, separated by commas; at most 16. The default is `priority`, `rule`, `source`,
     /// `hostname`, `tags`, `k8s.ns.name`, `container.image.repository`, `proc.name`, `user.name`.
     fields: Option<String>,
-    /// Values of each field.
+    /// The maximum number of values of each field.
     #[param(minimum = 1, maximum = 1000, default = 10)]
     top: Option<u32>,
 }
 
-/// The most frequent values of some fields.
+/// The most frequent values of fields.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Facets {
-    /// In the order asked for.
+    /// The fields, in the requested order.
     facets: Vec<Facet>,
-    /// Alerts that were counted.
+    /// The number of alerts that were counted.
     matched: u64,
-    /// Alerts that were looked at.
+    /// The number of alerts that were scanned.
     scanned: u64,
 }
 
@@ -66,20 +66,20 @@ pub(crate) struct Facets {
 pub(crate) struct Facet {
     /// The field's name.
     field: String,
-    /// Most frequent first.
+    /// The values, most frequent first.
     values: Vec<Counted>,
-    /// How often other values came.
+    /// The number of occurrences of all other values.
     other: u64,
-    /// How many values there are, `values` and others.
+    /// The number of distinct values, including those that are not in `values`.
     distinct: u64,
-    /// Whether there are more: 10,000 are told apart. `distinct` is then the least there can be,
-    /// and a frequent value may be missing from `values`.
+    /// Whether there are more than 10,000 distinct values. `distinct` is then a lower bound, and a
+    /// frequent value can be missing from `values`.
     capped: bool,
-    /// Alerts without the field.
+    /// The number of alerts without the field.
     missing: u64,
 }
 
-/// The most frequent values of some fields.
+/// Returns the most frequent values of fields.
 #[utoipa::path(
     get, path = "/api/v1/facets", tag = "numbers", params(Range, Wanted),
     responses(
@@ -117,11 +117,11 @@ fn names(fields: Option<&str>) -> Result<Vec<String>, Refusal> {
     Ok(fields)
 }
 
-/// Counts in the making.
+/// The counts so far.
 struct Tally {
-    /// Fields that the index knows, and the others, whose names stand in `named`.
+    /// The fields in the index, and the output fields, whose names are in `named`.
     columns: Vec<Column>,
-    /// Where each of `named` stands among the columns.
+    /// The column of each name in `named`.
     places: Vec<usize>,
     named: Vec<String>,
     matched: u64,
@@ -165,7 +165,7 @@ impl Tally {
                 "source" => value(row.source()),
                 "hostname" => value(row.hostname()),
                 "tags" => {
-                    // An alert has several, and is present once.
+                    // An alert can have several tags, but counts once.
                     let before = *present;
                     let mut any = false;
                     row.tags(&mut |tag| {

@@ -1,8 +1,8 @@
-//! `GET /api/v1/filter`: what of a condition may be a slip. A field that no alert has is asked for
-//! in vain, and nothing else would tell: the answer is then that there is none.
+//! `GET /api/v1/filter`: hints about possible mistakes in a filter. A field that no alert has matches
+//! nothing, and without a hint this looks like the absence of alerts.
 //!
-//! The newest [`LOOKED_AT`] alerts kept are looked at, whether or not they pass, and no longer than
-//! until every field was seen: for most conditions that is one alert.
+//! It scans the newest [`LOOKED_AT`] retained alerts, whether or not they match, until every field was
+//! seen. For most filters one alert is enough.
 
 use std::ops::ControlFlow;
 
@@ -24,12 +24,12 @@ use crate::{
     state::Gateway,
 };
 
-/// Alerts that are looked at.
+/// The maximum number of alerts that are scanned.
 const LOOKED_AT: u64 = 200_000;
-/// Bytes of the answer, about: some hints, each with the names it is about.
+/// The approximate size of the answer, in bytes: a few hints with the names in them.
 const LENGTH: usize = 16 << 10;
 
-/// Which condition.
+/// The parameters of hints.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
@@ -38,16 +38,17 @@ pub(crate) struct Wanted {
     filter: Option<String>,
 }
 
-/// What of a condition may be a slip.
+/// Possible mistakes in a filter.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Hints {
-    /// In the condition's order; at most 8.
+    /// The hints, in the order of the filter; at most 8.
     hints: Vec<Hint>,
-    /// Alerts that were looked at.
+    /// The number of alerts that were scanned.
     scanned: u64,
 }
 
-/// What of a condition may be a slip: fields that no alert kept has, words that look like fields.
+/// Returns possible mistakes in a filter: fields that no retained alert has, and words that look like
+/// fields.
 #[utoipa::path(
     get, path = "/api/v1/filter", tag = "numbers", params(Wanted),
     responses(
@@ -76,7 +77,7 @@ pub(crate) async fn hints(
         });
         let whose = match scanned.count {
             0 => None,
-            _ if scanned.complete => Some("no alert kept".to_owned()),
+            _ if scanned.complete => Some("no retained alert".to_owned()),
             count => Some(format!("none of the newest {count} alerts")),
         };
         Ok(Hints { hints: hints.told(whose.as_deref()), scanned: scanned.count })

@@ -1,5 +1,5 @@
-//! `GET /api/v1/histogram`: how many alerts of which priority when. Exact: every alert that is
-//! kept and asked for is counted.
+//! `GET /api/v1/histogram`: the number of alerts by time and priority. It is exact: every retained
+//! alert that matches is counted.
 
 use axum::{extract::State, response::Response};
 use jiff::Timestamp;
@@ -16,55 +16,55 @@ use crate::{
     state::Gateway,
 };
 
-/// Bars: unless told, and at most.
+/// The default and the maximum number of buckets.
 const DEFAULT_BUCKETS: u32 = 60;
 const MAX_BUCKETS: u32 = 120;
 
-/// Bytes of an answer, at most: some 120 for each bar.
+/// The maximum size of an answer, in bytes: about 120 for each bucket.
 const LENGTH: usize = 32 << 10;
 
-/// How fine.
+/// The parameters of a histogram.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    /// How many parts the time is cut into.
+    /// The number of buckets.
     #[param(minimum = 1, maximum = 120, default = 60)]
     buckets: Option<u32>,
 }
 
-/// How many alerts when.
+/// The number of alerts by time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Histogram {
-    /// When the first bucket begins.
+    /// The start of the first bucket.
     #[schema(value_type = String, format = DateTime)]
     from: Timestamp,
-    /// When the last one ends.
+    /// The end of the last bucket.
     #[schema(value_type = String, format = DateTime)]
     to: Timestamp,
-    /// How long each is.
+    /// The length of each bucket, in milliseconds.
     step_seconds: f64,
-    /// One after the other.
+    /// The buckets, in order of time.
     buckets: Vec<Bucket>,
-    /// Alerts that were counted.
+    /// The number of alerts that were counted.
     matched: u64,
-    /// Alerts that were looked at.
+    /// The number of alerts that were scanned.
     scanned: u64,
-    /// When the oldest alert kept happened.
+    /// The time of the oldest retained alert.
     #[schema(value_type = Option<String>, format = DateTime)]
     oldest: Option<Timestamp>,
 }
 
-/// How many alerts in some time.
+/// The number of alerts in a bucket.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Bucket {
-    /// When it begins.
+    /// The start of the bucket.
     #[schema(value_type = String, format = DateTime)]
     time: Timestamp,
-    /// Alerts of each priority, Emergency to Debug.
+    /// The number of alerts of each priority, Emergency to Debug.
     counts: [u64; 8],
 }
 
-/// How many alerts of which priority when.
+/// Returns the number of alerts by time and priority.
 #[utoipa::path(
     get, path = "/api/v1/histogram", tag = "numbers", params(Range, Wanted),
     responses(

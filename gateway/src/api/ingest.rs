@@ -1,15 +1,15 @@
-//! An alert comes in: `POST /` and `POST /api/v1/events`.
+//! `POST /` and `POST /api/v1/events`: accepts alerts.
 //!
-//! 1. The content type does not matter: Falco sends JSON as `text/plain` too, and `TE: gzip`,
-//!    which says nothing about the body. `Content-Encoding: gzip` does, any other is refused.
-//! 2. A client that posts too often, where that is limited, is told so.
-//! 3. The body is read, within a time limit, into memory from a fixed budget (`body.rs`): no number
-//!    of connections can fill the memory with half-sent bodies.
-//! 4. What costs more than an alert of Falco's does is unpacked and taken away from the threads that
-//!    serve, and has bounds (`unpack.rs`). A body over one of them is not taken at all.
-//! 5. The server takes the alerts in it, and says how many records were alerts. A body without an
-//!    alert is 400: Falco ignores that, but a log shipper or a script must not take it for success.
-//! 6. `POST /` answers 200 without a body: Falco can print an answer to its own standard output.
+//! 1. The content type is ignored, because Falco sends JSON as `text/plain` too. `TE: gzip`, which
+//!    Falco sends, says nothing about the body. The only supported Content-Encoding is gzip.
+//! 2. A client above the rate limit, if there is one, gets an error.
+//! 3. The body is read within a time limit, into memory from a fixed budget (`body.rs`). So incomplete
+//!    bodies cannot fill the memory, whatever the number of connections.
+//! 4. A body that costs more than a usual alert is decompressed and decoded on a blocking thread, and
+//!    has limits (`unpack.rs`). A body over one of them is rejected as a whole.
+//! 5. The server takes the alerts in it, and counts the records. A body without an alert is 400. Falco
+//!    ignores that, but a log shipper or a script must not take it for success.
+//! 6. `POST /` answers 200 without a body, because Falco can print an answer to its standard output.
 
 use axum::{
     body::Body,
@@ -27,8 +27,8 @@ use crate::{
     state::Gateway,
 };
 
-/// Takes alerts: Falco's JSON, one a line, several in an array, or as log shippers wrap them. A record
-/// that is no alert costs no other; a body without any alert is an error.
+/// Accepts alerts: Falco's JSON, one a line, several in an array, or as log shippers wrap them. A
+/// record that is no alert is refused alone. A body without any alert is an error.
 #[utoipa::path(
     post, path = "/api/v1/events", tag = "alerts",
     request_body(description = "One alert, or several, one a line; perhaps compressed with gzip", content((Alert = "application/json"), (String = "application/x-ndjson"))),
@@ -50,7 +50,7 @@ pub(crate) async fn take(
     taken(gateway, request).await.map(Json)
 }
 
-/// As [`take`], for Falco: the answer has no body.
+/// The same for Falco: the answer has no body.
 pub(crate) async fn from_falco(
     State(gateway): State<Gateway>,
     request: Request,
@@ -77,14 +77,13 @@ async fn taken(gateway: Gateway, request: Request) -> Result<Taken, Refusal> {
     let turn = timeout(gateway.limits.body, unpack::turn(&gateway.unpacking, &body.bytes, gzip))
         .await
         .map_err(|_| Problem::BODY_NO_TURN)??;
-    // From here on its alerts may be taken: it is no longer given up.
+    // From here on the body is no longer dropped, because its alerts may have been taken.
     let work = unpack::Work { port: gateway.port.clone(), body: body.bytes, gzip, sender };
     let taken = unpack::take(work, turn, body.place).await?;
     if taken.accepted == 0 { Err(Refusal::no_alert(&taken)) } else { Ok(taken) }
 }
 
-/// Stands in for [`take`] when posting is switched off: Falco would not notice a 404 or 405, its
-/// operator can read this.
+/// Replaces [`take`] if posts are disabled, so that the operator reads the reason.
 pub(crate) async fn off() -> Problem {
     Problem::INGEST_OFF
 }

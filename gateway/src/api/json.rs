@@ -1,4 +1,4 @@
-//! A document as an answer.
+//! JSON documents as answers.
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;

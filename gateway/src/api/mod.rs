@@ -1,20 +1,20 @@
-//! What is answered: a file a question, and what they share.
+//! The handlers, one file for each path, and what they share.
 //!
 //! ```text
-//! routes.rs      which path is answered by whom
-//! ingest.rs      POST: an alert comes in
-//! body.rs        its body, read    (unpack.rs: what it may cost, and where that is spent)
-//! stream.rs      alerts as they come: server-sent events, NDJSON
-//! events.rs      alerts that are kept, by the page; one alert
-//! export.rs      alerts that are kept, as a file
-//! histogram.rs   how many when          (span.rs: a time cut into parts)
-//! facets.rs      which values how often (count.rs: values and how often they came)
-//! rules.rs       which rules, where and when
-//! hints.rs       what of a condition may be a slip
-//! status.rs      status JSON, probes, metrics  (exposition.rs: their formats)
-//! openapi.rs     the API's description  (alert.rs: alerts in it)
-//! ask.rs         questions as they stand in a URL
-//! answer.rs      answers made by a scan (json.rs: a document as an answer)
+//! routes.rs      the paths and their handlers
+//! ingest.rs      posted alerts
+//! body.rs        reads a body           (unpack.rs: decompression and limits)
+//! stream.rs      the live stream: server-sent events, NDJSON
+//! events.rs      pages of retained alerts, and one alert
+//! export.rs      retained alerts as a file
+//! histogram.rs   alerts by time         (span.rs: divides a time range)
+//! facets.rs      frequent values        (count.rs: counts values)
+//! rules.rs       alerts by rule
+//! hints.rs       possible mistakes in a filter
+//! status.rs      status, probes, metrics (exposition.rs: formats of metrics)
+//! openapi.rs     the OpenAPI description (alert.rs: the schema of an alert)
+//! ask.rs         query parameters
+//! answer.rs      answers from a scan    (json.rs: JSON documents)
 //! ```
 
 mod alert;

@@ -1,4 +1,4 @@
-//! `GET /api/openapi.json`: the API's description, made of the types that answer.
+//! `GET /api/openapi.json`: the OpenAPI description, generated from the handlers' types.
 
 use std::sync::LazyLock;
 
@@ -18,39 +18,39 @@ use utoipa::{
 use super::{ingest, routes, stream::Stats};
 use crate::port::{Lost, Pulse};
 
-/// Where the paths begin: relative to this document, which may be behind a proxy's path.
+/// The base of the paths. It is relative to the document, because a proxy can add a prefix.
 const HERE: &str = "..";
 
-/// What is not said at the paths.
+/// The parts of the description that belong to no path.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Falconer",
-        description = "Falco's alerts: as they come, by the page, and counted. \
+        description = "Falco's alerts: live, in pages, and counted. \
             Alerts are Falco's own JSON, byte for byte. A cursor is opaque. A parameter that is not \
             named here is refused, but for those that clients add by themselves (`_`, `_dc`).",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
-        (name = "alerts", description = "Alerts themselves"),
-        (name = "numbers", description = "Numbers about them"),
+        (name = "alerts", description = "Alerts"),
+        (name = "numbers", description = "Counts and status"),
     ),
-    // Its route depends on the settings.
+    // Its route depends on the settings, so it is not in `routes`.
     paths(ingest::take),
     components(schemas(Stats, Lost, Pulse)),
 )]
 struct Base;
 
-/// Made once: every answer shares it.
+/// The document, generated once.
 static DOCUMENT: LazyLock<Bytes> =
     LazyLock::new(|| serde_json::to_vec(&openapi()).unwrap_or_default().into());
 
-/// Answers with it.
+/// Answers with the document.
 pub(crate) async fn document() -> Response {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
 }
 
-/// The API's description.
+/// Returns the OpenAPI description.
 #[must_use]
 pub fn openapi() -> Description {
     let mut description = Base::openapi();
@@ -72,7 +72,7 @@ pub fn openapi() -> Description {
     description
 }
 
-/// What the guard in front of every path adds to it.
+/// Adds the security schemes and the errors of the guard, which is in front of every path.
 fn guarded(operation: &mut Operation) {
     let refused = |description: &str| {
         let document = Content::new(Some(Ref::from_schema_name("Document")));
@@ -84,7 +84,7 @@ fn guarded(operation: &mut Operation) {
     responses.insert("401".into(), refused(token).into());
     let host = "The host asked for is not this server's, or a foreign page posts";
     responses.entry("403".into()).or_insert_with(|| refused(host).into());
-    // Either nothing or the token: which, is for the server's settings to say.
+    // Whether a token is required depends on the server's settings.
     let requirements = [SecurityRequirement::default(), SecurityRequirement::new("token", [""; 0])];
     operation.security = Some(requirements.into());
 }

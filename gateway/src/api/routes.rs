@@ -1,11 +1,11 @@
-//! The paths that the API's description tells, with what answers them.
+//! The paths in the OpenAPI description, and their handlers.
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{events, export, facets, hints, histogram, rules, status, stream};
 use crate::state::Gateway;
 
-/// What the API's description tells.
+/// Returns the routes that the OpenAPI description has.
 pub(crate) fn described() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
         .routes(routes!(events::page))

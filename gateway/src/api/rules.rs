@@ -1,4 +1,4 @@
-//! `GET /api/v1/rules`: which rules were hit, how often, where and when.
+//! `GET /api/v1/rules`: the alerts by rule, with hosts and times.
 
 use std::collections::BTreeMap;
 
@@ -19,58 +19,58 @@ use crate::{
     state::Gateway,
 };
 
-/// Rules told apart; Falco's own are about a hundred.
+/// The maximum number of distinct rules. Falco has about a hundred.
 const MAX_RULES: usize = 2_000;
-/// Bytes of an answer, about: as many rules as Falco has take some 100 KiB.
+/// The approximate size of an answer, in bytes. Falco's rules take about 100 KiB.
 const LENGTH: usize = 1 << 20;
-/// Machines of a rule.
+/// The maximum number of hosts of a rule.
 const HOSTS: usize = 5;
-/// Points of a rule's line.
+/// The number of points of a rule's sparkline.
 const SPARK: usize = 24;
 
-/// The rules that were hit.
+/// The rules that raised alerts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Rules {
-    /// Most frequent first.
+    /// The rules, most frequent first.
     rules: Vec<Rule>,
-    /// Alerts of further rules: 2,000 are told apart.
+    /// The number of alerts of further rules, beyond 2,000.
     other: u64,
-    /// Where `spark` begins.
+    /// The start of `spark`.
     #[schema(value_type = String, format = DateTime)]
     from: Timestamp,
-    /// Where it ends.
+    /// The end of `spark`.
     #[schema(value_type = String, format = DateTime)]
     to: Timestamp,
-    /// Alerts that were counted.
+    /// The number of alerts that were counted.
     matched: u64,
-    /// Alerts that were looked at.
+    /// The number of alerts that were scanned.
     scanned: u64,
 }
 
-/// A rule that was hit.
+/// A rule that raised alerts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Rule {
-    /// Its name; empty for text alerts, which do not carry it.
+    /// The rule's name. It is empty for text alerts, which have no rule.
     rule: String,
-    /// Its event source.
+    /// The event source.
     source: String,
-    /// Its priority.
+    /// The priority.
     priority: &'static str,
-    /// Its tags, as the latest alert has them.
+    /// The tags of the latest alert.
     tags: Vec<String>,
-    /// How many alerts.
+    /// The number of alerts.
     count: u64,
-    /// When the first one happened.
+    /// The time of the first alert.
     #[schema(value_type = String, format = DateTime)]
     first: Timestamp,
-    /// When the last one happened.
+    /// The time of the last alert.
     #[schema(value_type = String, format = DateTime)]
     last: Timestamp,
-    /// The machines with most of them.
+    /// The hosts with the most alerts.
     hosts: Vec<Counted>,
-    /// How many machines there are, `hosts` and others; 10,000 are told apart.
+    /// The number of hosts, including those that are not in `hosts`; at most 10,000.
     distinct_hosts: u64,
-    /// How many in each part of the time.
+    /// The number of alerts in equal parts of the time range.
     spark: Vec<u64>,
 }
 
@@ -83,7 +83,7 @@ struct Tally {
     spark: [u64; SPARK],
 }
 
-/// Which rules were hit, how often, where and when.
+/// Returns the alerts by rule, with hosts and times.
 #[utoipa::path(
     get, path = "/api/v1/rules", tag = "numbers", params(Range),
     responses(
@@ -114,7 +114,7 @@ pub(crate) async fn rules(
     rules.await
 }
 
-/// A rule, its source and its priority.
+/// A rule with its source and priority.
 type Name = (String, String, usize);
 
 fn count(tallies: &mut BTreeMap<Name, Tally>, row: &dyn Row, span: &Span) {

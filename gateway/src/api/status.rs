@@ -1,6 +1,6 @@
 //! `GET /api/v1/status`, `/metrics`, and the probes `/livez` and `/readyz`.
 //!
-//! Probes answer with one line of text, as probes do: a kubelet shows it as the reason.
+//! Probes answer with one line of text, which a kubelet shows as the reason.
 
 use axum::{
     extract::State,
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{port::Status, problem::Refusal, state::Gateway};
 
-/// How the server is.
+/// Returns the status of the server.
 #[utoipa::path(
     get, path = "/api/v1/status", tag = "numbers",
-    responses((status = 200, description = "How the server is", body = Status))
+    responses((status = 200, description = "The status", body = Status))
 )]
 pub(crate) async fn status(
     State(gateway): State<Gateway>,

@@ -1,18 +1,19 @@
-//! `GET /api/v1/events/stream`: alerts as they come, as server-sent events or as NDJSON.
+//! `GET /api/v1/events/stream`: the live stream, as server-sent events or NDJSON.
 //!
-//! 1. A reader is a place in the log: alerts are written out as fast as its connection takes them,
-//!    [`CHUNK`] at a time, and nothing waits for it. What it was too slow for it is told (`lost`).
-//! 2. Server-sent events carry the cursor of the last alert looked at, so that a client resumes
-//!    exactly behind it; numbers do too. Where there was none to carry it, at the beginning and
-//!    with a filter that little passes, a `position` does.
-//! 3. Each block of them has data: many libraries hand one without to the application as an empty
-//!    event, or forget its id. A heartbeat is a comment and no block, so no empty line ends it; the
-//!    time to wait before coming back is a line of the first block.
-//! 4. A client that comes back by itself (`Last-Event-ID`) is never refused for where it was: any
-//!    status but 200 is final to an `EventSource`. It is told what it missed (`lost`).
-//! 5. With `batch=1` the alerts of [`BATCH_EVERY`] come together, and numbers every second: a page
-//!    that is shown need not wake up for each.
-//! 6. At shutdown what is there is sent, then `bye`, then the stream ends.
+//! 1. A reader is a cursor in the log. Alerts are written as fast as its connection accepts them,
+//!    [`CHUNK`] at a time, and nothing waits for it. If it falls behind, `lost` reports the evicted
+//!    alerts.
+//! 2. Server-sent events carry the cursor of the last alert that was scanned, so that a client resumes
+//!    exactly after it. If there is no event to carry it, at the start or with a filter that matches
+//!    little, `position` does.
+//! 3. Every block has data. Many libraries pass a block without data to the application as an empty
+//!    event, or forget its id. A heartbeat is a comment, not a block, so no empty line ends it. The
+//!    `retry` time is a line of the first block.
+//! 4. A client that reconnects by itself (`Last-Event-ID`) is never rejected for its cursor, because
+//!    an `EventSource` does not reconnect after any status but 200. `lost` reports what it missed.
+//! 5. With `batch=1` the alerts of [`BATCH_EVERY`] come together, and statistics every second, so
+//!    that a page does not wake up for each alert.
+//! 6. At shutdown the pending alerts are sent, then `bye`, and the stream ends.
 
 use std::{borrow::Cow, convert::Infallible, time::Duration};
 
@@ -42,71 +43,72 @@ use crate::{
     state::Gateway,
 };
 
-/// Bytes looked at before they are handed to the connection: what a stalled reader holds.
+/// The size of the log that is read at once, in bytes. A stalled reader holds as much.
 const CHUNK: usize = 64 << 10;
-/// How often a batch comes, at most. A page draws 20 times a second at best.
+/// The minimum time between two batches. A page draws at most 20 times a second.
 const BATCH_EVERY: Duration = Duration::from_millis(50);
 const STATS_EVERY: Duration = Duration::from_secs(1);
-/// Proxies give up a silent connection after 60 s.
+/// The time between two heartbeats. Proxies close a silent connection after 60 s.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
-/// After how long an `EventSource` comes back; the first line of its first block.
+/// The time after which an `EventSource` reconnects: the first line of the first block.
 const RETRY: &str = "retry: 2000\n";
-/// A comment's line.
+/// The line of a comment.
 const COMMENT: &str = ":\n";
-/// What `bye` says.
+/// The reason in `bye`.
 const BYE: &str = "the server is stopping, or its gateway has new settings; reconnect";
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Which alerts, and how they come.
+/// The parameters of the stream.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// Falco's condition language: `priority >= warning and proc.name in (bash, sh)`.
     #[param(max_length = 4096)]
     filter: Option<String>,
-    /// Begin behind the alert with this cursor.
+    /// Starts after the alert with this cursor.
     after: Option<String>,
-    /// Begin with alerts of this time (RFC 3339), or of this age (`90s`, `10m`, `24h`, `7d`); older
-    /// ones are left out. Of several places to begin at, the latest counts.
+    /// Starts with alerts of this time (RFC 3339) or age (`90s`, `10m`, `24h`, `7d`). Older ones are
+    /// left out. Of several start positions the latest counts.
     since: Option<String>,
-    /// Begin so many alerts before the newest.
+    /// Starts this number of alerts before the newest.
     last: Option<String>,
-    /// As the header `Last-Event-ID`, which wins, from libraries that can send none.
+    /// The same as the header `Last-Event-ID`, for libraries that cannot send it. The header takes
+    /// precedence.
     #[serde(rename = "lastEventId")]
     last_event_id: Option<String>,
-    /// `1`: server-sent events with several alerts, each with its cursor, and numbers every second.
+    /// `1`: server-sent events with several alerts, each with its cursor, and statistics every second.
     #[param(minimum = 0, maximum = 1)]
     batch: Option<u8>,
-    /// `1`: each line of NDJSON has its cursor.
+    /// `1`: each line of NDJSON has the alert's cursor.
     #[param(minimum = 0, maximum = 1)]
     envelope: Option<u8>,
-    /// How an alert is written.
+    /// The format of an alert.
     #[param(inline)]
     format: Option<Format>,
 }
 
-/// Numbers every second.
+/// The statistics of every second.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Stats {
     #[serde(flatten)]
     pulse: Pulse,
-    /// When they were so.
+    /// The time of the statistics.
     #[schema(value_type = String, format = DateTime)]
     time: Timestamp,
 }
 
-/// Alerts as they come: server-sent events, or NDJSON with `Accept: application/x-ndjson`.
+/// Streams alerts as they arrive: server-sent events, or NDJSON with `Accept: application/x-ndjson`.
 ///
-/// Unnamed events are alerts, `id` their cursors. Named events: `lost` (alerts that this reader
-/// missed), `position` (a cursor to go on behind, at the beginning and where nothing passed the
-/// filter for a while), `bye` (the server stops), and with `batch=1` also `batch` (items, one a line)
-/// and `stats`. Each has data, in JSON. In NDJSON a line is an alert, but for `{"lost":{…}}` and empty
-/// lines, which are signs of life.
+/// Unnamed events are alerts, and `id` is the cursor. Named events are `lost` (alerts that this reader
+/// lost), `position` (a cursor to resume after, at the start and if nothing matched for a while), `bye`
+/// (the server shuts down), and with `batch=1` also `batch` (items, one a line) and `stats`. Each has
+/// data in JSON. In NDJSON every line is an alert, except `{"lost":{…}}` and empty lines, which are
+/// heartbeats.
 ///
-/// A client that comes back with `Last-Event-ID` goes on behind that alert, whatever `after` and
-/// `last` say. Where the server was restarted meanwhile, or it is no cursor, a `lost` without a count
-/// comes first, then everything kept.
+/// A client that reconnects with `Last-Event-ID` resumes after that alert, and `after` and `last` are
+/// ignored. If the server was restarted meanwhile, or the value is not a cursor, the stream begins with
+/// a `lost` without a count, followed by everything retained.
 #[utoipa::path(
     get, path = "/api/v1/events/stream", tag = "alerts",
     params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "Goes on behind the alert with this cursor; sent by clients that come back by themselves, and never refused")),
@@ -132,7 +134,7 @@ pub(crate) async fn stream(
 }
 
 impl Wanted {
-    /// Which alerts, and from where on. Who comes back is further than where the URL begins.
+    /// Returns the requested alerts and the start. A client that reconnects is ahead of the URL's start.
     fn ask(self, headers: &HeaderMap) -> Ask {
         let Self { filter, after, since, last, last_event_id, .. } = self;
         let filter = filter.filter(|text| !text.trim().is_empty());
@@ -145,7 +147,7 @@ impl Wanted {
         Ask { filter, after, since, last, resume, ..Ask::default() }
     }
 
-    /// How they come. What would not be honoured is refused.
+    /// Returns the shape of the stream. Options without effect are errors.
     fn shape(&self, headers: &HeaderMap) -> Result<Shape, Refusal> {
         let flag = |name: &str, given: Option<u8>| match given {
             None | Some(0) => Ok(false),
@@ -161,7 +163,7 @@ impl Wanted {
             .and_then(|accept| accept.to_str().ok())
             .is_some_and(|accept| accept.contains("application/x-ndjson"));
         let otherwise = |name: &str, why: &str| {
-            Err(Refusal::parameter(name, format!("{name}: {why}; leave it out, or ask otherwise")))
+            Err(Refusal::parameter(name, format!("{name}: {why}; remove it")))
         };
         match (ndjson, batch, envelope) {
             (true, true, _) => otherwise("batch", "NDJSON has each alert in a line of its own"),
@@ -188,24 +190,24 @@ fn answer(shape: Shape, live: Live) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // nginx would collect it otherwise.
+    // Otherwise nginx would buffer the stream.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-/// How alerts come.
+/// The shape of the stream.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
-    /// A server-sent event for each.
+    /// One server-sent event for each alert.
     Events,
-    /// Several in one server-sent event.
+    /// Several alerts in one server-sent event.
     Batches,
-    /// A line for each.
+    /// One line for each alert.
     Lines { envelope: bool },
 }
 
 impl Shape {
-    /// Appends an alert; `told` becomes the cursor that a server-sent event has.
+    /// Appends an alert. Sets `told` to the cursor of its server-sent event.
     fn write(self, row: &dyn Row, format: Format, told: &mut String, out: &mut Vec<u8>) {
         match self {
             Self::Events => {
@@ -232,17 +234,17 @@ impl Shape {
     }
 }
 
-/// What a look at the log gave.
+/// The result of a read of the log.
 enum Read {
-    /// Something to send.
+    /// Bytes to send.
     Chunk(Bytes),
-    /// Alerts, none of which passed: there may be more.
+    /// Alerts that did not match. There can be more.
     Nothing,
-    /// Everything has been read.
+    /// The end of the log.
     CaughtUp,
 }
 
-/// One reader.
+/// One reader of the stream.
 struct Live {
     gateway: Gateway,
     tail: Box<dyn Tail>,
@@ -250,7 +252,7 @@ struct Live {
     format: Format,
     begun: bool,
     ended: bool,
-    /// The last cursor that the client was given.
+    /// The last cursor that was sent.
     told: String,
     batch_due: Instant,
     stats_due: Instant,
@@ -270,7 +272,7 @@ impl Live {
             told: String::new(),
             batch_due: now,
             stats_due: now,
-            // A client that is cut off before the first alert has to know where to go on.
+            // A client that is disconnected before the first alert needs a cursor to resume.
             heartbeat_due: match shape {
                 Shape::Events | Shape::Batches => now,
                 Shape::Lines { .. } => now + HEARTBEAT_EVERY,
@@ -315,7 +317,7 @@ impl Live {
         }
     }
 
-    /// Looks at what comes next, and gives what passes in the reader's shape.
+    /// Reads on, and returns the matching alerts in the reader's shape.
     async fn read(&mut self) -> Read {
         match self.tail.look(CHUNK).await {
             Progress::Alerts => {}
@@ -367,7 +369,7 @@ impl Live {
         Some(format!("event: stats\nid: {}\ndata: {json}\n\n", self.place()).into())
     }
 
-    /// Waits for more, or for the time of something.
+    /// Waits for more alerts, or until something is due.
     async fn wait(&mut self) {
         let due = match self.shape {
             Shape::Batches => self.stats_due.min(self.heartbeat_due),
@@ -379,7 +381,7 @@ impl Live {
             () = stopping.cancelled() => return,
             () = sleep_until(due) => return,
         }
-        // What came alone is sent at once, what comes soon after it, together.
+        // A single alert is sent at once, and those that follow soon are sent together.
         if let Shape::Batches = self.shape {
             tokio::select! {
                 () = sleep_until(self.batch_due) => {}
@@ -388,13 +390,13 @@ impl Live {
         }
     }
 
-    /// Where the client goes on when it comes back, which it is told herewith.
+    /// Returns the cursor to resume after, and notes that it is sent.
     fn place(&mut self) -> &str {
         self.told = self.tail.position();
         &self.told
     }
 
-    /// What is sent when there was nothing else to send for a while.
+    /// Returns the heartbeat: it is due if nothing was sent for a while.
     fn heartbeat(&mut self) -> Option<Bytes> {
         let now = Instant::now();
         if now < self.heartbeat_due {

@@ -1,10 +1,11 @@
-//! What a posted body may cost, and where that is spent.
+//! Limits the cost of a posted body, and selects its thread.
 //!
-//! 1. A short body that is not compressed is taken where it was read: that is an alert of Falco's.
-//! 2. Any other is unpacked and taken away from the threads that serve, a few of them at a
-//!    time; the rest wait with what they have, within the time of a body.
-//! 3. A body of more lines, parts or unpacked bytes than there may be is refused as a whole, before
-//!    an alert of it is taken, with the limit and how many there were.
+//! 1. A short body without compression, such as an alert of Falco's, is decoded on the thread that
+//!    read it.
+//! 2. Any other body is decompressed and decoded on a blocking thread, a few at a time. The others wait
+//!    within the time limit of a body.
+//! 3. A body with too many lines, gzip members or decompressed bytes is rejected as a whole, before any
+//!    of its alerts is taken. The error has the limit and the number.
 
 use std::{io::Read as _, sync::Arc};
 
@@ -21,17 +22,17 @@ use crate::{
     problem::{Problem, Refusal},
 };
 
-/// Bytes that are taken on a thread that serves: fractions of a millisecond, some of alerts, and
-/// of nothing but line ends two.
+/// The maximum size of a body that is decoded on a serving thread, in bytes. Alerts of that size take a
+/// fraction of a millisecond, and line ends alone two.
 const SHORT: usize = 16 << 10;
 
-/// Lines a body may have: 8 MiB of alerts have some 20,000.
+/// The maximum number of lines of a body. 8 MiB of alerts have about 20,000.
 pub(crate) const MAX_LINES: usize = 65_536;
 
-/// Parts ("members") a body of gzip may have: each costs by itself, however little is in it.
+/// The maximum number of gzip members of a body. Each has a cost, even if it is empty.
 pub(crate) const MAX_PARTS: usize = 256;
 
-/// The right to have a body taken; `None` where it needs none.
+/// Waits for a turn to decode a body. `None` if the body needs none.
 pub(crate) async fn turn(turns: &Turns, body: &[u8], gzip: bool) -> Result<Option<Turn>, Problem> {
     if !gzip && body.len() <= SHORT {
         return Ok(None);
@@ -39,7 +40,7 @@ pub(crate) async fn turn(turns: &Turns, body: &[u8], gzip: bool) -> Result<Optio
     turns.next().await.map(Some)
 }
 
-/// A body to be taken.
+/// A body to decode.
 pub(crate) struct Work {
     pub(crate) port: Arc<dyn Port>,
     pub(crate) body: Bytes,
@@ -48,7 +49,7 @@ pub(crate) struct Work {
     pub(crate) sender: Sender,
 }
 
-/// Takes a body; `held` is given back once that has ended, whoever still waits for it.
+/// Decodes a body. `held` is dropped when that has ended, even if the caller was cancelled.
 pub(crate) async fn take<H: Send + 'static>(
     Work { port, body, gzip, sender }: Work,
     turn: Option<Turn>,
@@ -66,11 +67,11 @@ pub(crate) async fn take<H: Send + 'static>(
         drop((turn, held));
         taken
     };
-    // It panicked; that was logged.
+    // It panicked, which was logged.
     spawn_blocking(work).await.unwrap_or(Err(Problem::INTERNAL.into()))
 }
 
-/// Refuses what has too many lines.
+/// Checks the number of lines.
 fn bounded(body: &[u8]) -> Result<(), Refusal> {
     let lines = 1 + body.iter().map(|byte| usize::from(*byte == b'\n')).sum::<usize>();
     if lines <= MAX_LINES {
@@ -82,7 +83,7 @@ fn bounded(body: &[u8]) -> Result<(), Refusal> {
     )))
 }
 
-/// What was compressed, one part after the other.
+/// Decompresses a body, one gzip member after the other.
 fn unpacked(mut body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut unpacked = Vec::new();
     let mut parts = 0;

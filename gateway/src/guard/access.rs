@@ -1,8 +1,7 @@
-//! Who asked for what and how it was answered, a line each where `FALCONER_LOG` has
-//! `falconer_gateway::access=debug`.
+//! The access log: one line for each request, if `FALCONER_LOG` has `falconer_gateway::access=debug`.
 //!
-//! The query stays out: what somebody looks for says more than the log's readers may know, and a
-//! token that was put there by mistake would be kept.
+//! The query is left out. It can tell more than readers of the log should know, and it can have a token
+//! by mistake.
 
 use std::time::Instant;
 
@@ -11,10 +10,10 @@ use http::{Method, StatusCode};
 
 use super::client::Client;
 
-/// What `FALCONER_LOG` calls it, wherever this file is.
+/// Its name in `FALCONER_LOG`.
 const TARGET: &str = "falconer_gateway::access";
 
-/// A request on its way.
+/// A request in flight.
 pub(crate) struct Access(Option<Line>);
 
 struct Line {
@@ -25,7 +24,7 @@ struct Line {
 }
 
 impl Access {
-    /// Whether the log wants it.
+    /// Returns whether the log level includes it.
     pub(crate) fn is_on() -> bool {
         tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
     }
@@ -40,7 +39,7 @@ impl Access {
         }))
     }
 
-    /// Tells how it was answered; the body may still be on its way.
+    /// Logs the answer. Its body may still be in flight.
     pub(crate) fn answered(self, status: StatusCode) {
         let Self(Some(Line { client, method, path, began })) = self else { return };
         let ms = began.elapsed().as_secs_f64() * 1e3;

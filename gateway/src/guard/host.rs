@@ -1,20 +1,20 @@
-//! The names this server answers to.
+//! The host names that the server accepts.
 //!
-//! A page on any site can have its own name resolve to 127.0.0.1 and then read this server as its
-//! own origin (DNS rebinding). Its requests still carry that name, so a request is let in only if
-//! every name it gives, `Host` and the target's authority, is
+//! Any site can make its own name resolve to 127.0.0.1, and its pages could then read this server as
+//! their own origin (DNS rebinding). Their requests still carry that name. So a request is accepted
+//! only if each of its names, `Host` and the target's authority, is
 //! 1. `localhost`, or
-//! 2. an address, with any port: no name is asked for there that could be made to lead elsewhere, and
-//!    kubelet and Prometheus ask a pod by its address; or
+//! 2. an address, with any port, because an address needs no name resolution, and kubelet and
+//!    Prometheus address a pod in this way; or
 //! 3. one of the configured names.
 //!
-//! No name, or two, is a malformed request.
+//! A request without a name, or with two, is malformed.
 
 use std::{net::IpAddr, str::FromStr};
 
 use http::{HeaderMap, Uri, header::HOST};
 
-/// A host name or an address, without a port; compared without regard to case.
+/// A host name or an address, without a port. Its case is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(Name);
 
@@ -24,7 +24,7 @@ enum Name {
     Dns(Box<str>),
 }
 
-/// The text is no host name.
+/// The text is not a host name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is no host name: give a name or an address alone, without scheme, port or path")]
 pub struct InvalidHost {
@@ -38,7 +38,7 @@ impl FromStr for HostName {
         if let Ok(address) = unbracketed(text).unwrap_or(text).parse() {
             return Ok(Self(Name::Address(address)));
         }
-        // Underscores are not for host names by the book, but container names have them.
+        // The standards do not allow underscores, but container names have them.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if text.is_empty() || !text.bytes().all(plain) {
             return Err(InvalidHost { text: text.to_owned() });
@@ -47,16 +47,16 @@ impl FromStr for HostName {
     }
 }
 
-/// Why a request's name is not answered to.
+/// Why a request's host name is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unwelcome {
-    /// No `Host`, two of them, or one that is not text.
+    /// There is no `Host`, or more than one, or it is not ASCII.
     Malformed,
-    /// A name that is not ours.
+    /// The server does not accept the name.
     Foreign,
 }
 
-/// Loopback and the configured names.
+/// The loopback names and the configured ones.
 #[derive(Debug)]
 pub(crate) struct Hosts {
     also: Vec<HostName>,
@@ -93,7 +93,7 @@ impl Hosts {
             Some(inner) => inner.parse().map(IpAddr::V6).ok(),
             None => host.parse().map(IpAddr::V4).ok(),
         };
-        // The unspecified one leads to this machine without naming it; nobody needs it.
+        // The unspecified address leads to this machine too, and no client needs it.
         address.is_some_and(|address| !address.is_unspecified())
             || self.also.iter().any(|HostName(name)| match name {
                 Name::Address(ours) => address == Some(*ours),

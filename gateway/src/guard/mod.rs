@@ -1,11 +1,11 @@
-//! Which requests get in. In front of the routes, so that no path can forget it.
+//! Checks every request in front of the routes, so that no path can omit it.
 //!
-//! 1. The request's host name is ours (`host.rs`), or 400/403: DNS rebinding ends here.
-//! 2. A POST from a page comes from a page of ours, or 403 ([`cross_origin`]). A CORS header is sent
-//!    only to origins that are named, so a foreign page cannot read an answer either.
-//! 3. Where a token is asked for, it is there, or TLS has verified a client's certificate, or 401;
-//!    probes and the page itself, which shows nothing by itself, go without.
-//! 4. A POST that failed, here or further in, is noted: alerts were in it. Every answer may be.
+//! 1. The host name must be accepted (`host.rs`), otherwise 400 or 403. This stops DNS rebinding.
+//! 2. A POST from a page must come from a page of the same origin, otherwise 403 ([`cross_origin`]).
+//!    Only configured origins get a CORS header, so a foreign page cannot read an answer either.
+//! 3. If a token is configured, the request must have it, or a client certificate that TLS has
+//!    verified, otherwise 401. Probes and the page, which has no alerts in itself, need none.
+//! 4. A failed POST is counted, because alerts were in it. The access log can have every answer.
 
 pub(crate) mod access;
 pub(crate) mod client;
@@ -45,12 +45,12 @@ use rate::Rate;
 use refusals::Refusals;
 use token::Token;
 
-/// What decides who gets in.
+/// The settings of the checks.
 pub(crate) struct Guard {
     hosts: Hosts,
-    /// What one client may post, where that is limited.
+    /// The rate limit of posts, if there is one.
     pub(crate) rate: Option<Rate>,
-    /// What clients have to know, where that is asked for.
+    /// The token, if there is one.
     pub(crate) token: Option<Token>,
     refusals: Refusals,
     port: Arc<dyn Port>,
@@ -67,14 +67,14 @@ impl Guard {
         Self { hosts, rate, token, refusals: Refusals::default(), port }
     }
 
-    /// Notes a POST that failed.
+    /// Counts a failed POST.
     fn refused(&self, problem: Problem, host: Option<&HeaderValue>) {
         self.refusals.note(&*self.port, problem, host);
     }
 }
 
-/// Steps 1 and 4. A service of its own: every alert that is posted comes through, and axum's
-/// `from_fn` would put it into two boxes more.
+/// Steps 1 and 4. It is a service, because axum's `from_fn` would cost each posted alert two more
+/// allocations.
 #[derive(Clone)]
 pub(crate) struct KnownHost<S> {
     guard: Arc<Guard>,
@@ -117,18 +117,18 @@ where
         }
         access.answered(problem.status);
         let answer = problem.into_response();
-        // The routes, which see to that otherwise, are further in.
+        // The routes, which usually set the headers, have not run.
         let answer = if head { answer.map(|_| Body::empty()) } else { answer };
         Either::Right(ready(Ok(answer)))
     }
 }
 
 pin_project! {
-    /// A request that got in, until it is answered.
+    /// The future of an accepted request.
     pub(crate) struct Answering<F> {
         #[pin]
         answer: F,
-        // Where a post that failed is noted; and the log's line.
+        // Counts a failed post, and writes the access log.
         noted: Option<(Option<Arc<Guard>>, Access)>,
     }
 }
@@ -165,8 +165,8 @@ pub(crate) async fn authorized(
     }
 }
 
-/// Step 2, by `Sec-Fetch-Site` and, from browsers too old for it, by `Origin`. Falco and curl
-/// send neither and pass.
+/// Step 2: checks `Sec-Fetch-Site` or, from older browsers, `Origin`. Falco and curl send neither and
+/// pass.
 pub(crate) fn cross_origin() -> CsrfLayer<impl FnMut(ProtectionError) -> Response + Clone> {
     CsrfLayer::new().with_rejection_response(|_| Problem::CROSS_ORIGIN.into_response())
 }

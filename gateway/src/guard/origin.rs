@@ -1,4 +1,4 @@
-//! Pages of other origins that may read what this server tells (CORS). None, unless they are named.
+//! Other origins whose pages can read answers (CORS). The default is none.
 
 use std::str::FromStr;
 
@@ -8,11 +8,11 @@ use http::{
 };
 use tower_http::cors::CorsLayer;
 
-/// Where a page comes from: scheme, host and, where it is not the scheme's, port.
+/// The origin of a page: scheme, host and, unless it is the default, port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
-/// The text is no origin.
+/// The text is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{text:?} is no origin: write scheme, host and port as a browser does, https://soc.example"
@@ -30,7 +30,7 @@ impl FromStr for Origin {
         let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
         let (Some(scheme), Some(authority)) = (scheme, authority) else { return Err(invalid()) };
-        // Compared byte by byte, and a browser writes no path, no capital and no needless port.
+        // Origins are compared byte by byte. A browser writes no path, no capitals and no default port.
         let written = format!("{scheme}://{authority}").to_ascii_lowercase();
         if written != text {
             return Err(invalid());
@@ -39,7 +39,7 @@ impl FromStr for Origin {
     }
 }
 
-/// Lets pages of these origins read; a browser asks first where a header says who the reader is.
+/// Allows pages of these origins to read. A browser sends a preflight request if there is a token.
 pub(crate) fn readable_by(origins: &[Origin]) -> CorsLayer {
     const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     CorsLayer::new()

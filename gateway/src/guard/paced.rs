@@ -1,5 +1,5 @@
-//! A log line that clients can cause: the first at once, then at most one a minute with the number
-//! since, for whoever can reach the port could otherwise fill the log.
+//! Limits log lines that clients can cause: the first is logged at once, then at most one a minute with
+//! the number since. Otherwise anybody who reaches the port could fill the log.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -18,7 +18,7 @@ struct Unlogged {
 }
 
 impl Paced {
-    /// Counts one occurrence; how many there were since the last line, if it is time for another.
+    /// Counts one occurrence. Returns the number since the last line if the next line is due.
     pub(crate) fn due(&self) -> Option<u64> {
         let mut unlogged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         unlogged.count = unlogged.count.saturating_add(1);

@@ -1,9 +1,9 @@
-//! How often one client may post.
+//! The rate limit of posts for each client.
 //!
-//! 1. Each address has a bucket of a second's posts, filled evenly (GCRA, by governor); of IPv6 each
-//!    network of 64 bits, which is what one machine is given.
-//! 2. Where there are more than [`MOST`], those whose buckets are full again are forgotten, once a
-//!    second; while as many are busy, the next ones share one bucket.
+//! 1. Each address has a bucket of one second's posts, refilled evenly (GCRA, by governor). For IPv6 it
+//!    is each /64 network, which is what one machine gets.
+//! 2. If there are more than [`MOST`] addresses, those with full buckets are removed once a second.
+//!    While all of them are busy, further addresses share one bucket.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -14,16 +14,16 @@ use std::{
 
 use governor::{Quota, RateLimiter, clock::DefaultClock, state::keyed::HashMapStateStore};
 
-/// Addresses that are known apart: some ten times the nodes of a large cluster.
+/// The maximum number of buckets: about ten times the nodes of a large cluster.
 const MOST: usize = 65_536;
 
-/// Stands for all that are one too many.
+/// The key of the shared bucket.
 const REST: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Looking through all addresses takes a millisecond.
+/// The time between two removals. Each takes about a millisecond.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// The posts of each client.
+/// The buckets of the clients.
 #[derive(Debug)]
 pub(crate) struct Rate {
     buckets: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>,
@@ -36,7 +36,7 @@ impl Rate {
         Self { buckets, swept: Mutex::default() }
     }
 
-    /// Counts a post; false when it is one too many.
+    /// Counts a post. Returns false if it exceeds the limit.
     pub(crate) fn allows(&self, client: IpAddr) -> bool {
         self.allows_among(client, MOST)
     }
@@ -58,7 +58,7 @@ impl Rate {
     }
 }
 
-/// Whose posts are counted together.
+/// Returns the key of an address's bucket.
 fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

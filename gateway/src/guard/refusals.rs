@@ -1,8 +1,7 @@
-//! Posted alerts that were turned away.
+//! Counts and logs refused posts.
 //!
-//! Falco takes every answer for success, so a wrong host name or a switched-off input would lose
-//! alerts without anyone seeing it. Each refused POST is told to the host process, which counts
-//! it, and the log names the cause and the way out.
+//! Falco takes every answer for success, so with a wrong host name or a disabled input, alerts would
+//! be lost unseen. The host process counts each refused POST, and the log has the cause and the remedy.
 
 use http::HeaderValue;
 
@@ -16,7 +15,7 @@ impl Refusals {
     pub(crate) fn note(&self, port: &dyn Port, problem: Problem, host: Option<&HeaderValue>) {
         port.refused(problem.status);
         if let Some(refused) = self.0.due() {
-            // Debug form: the name is whatever the client sent.
+            // In `Debug` form, because the client chose the name.
             let status = problem.status.as_u16();
             tracing::warn!(status, refused, ?host, reason = problem.detail, "post refused");
         }

@@ -1,8 +1,9 @@
-//! The word that lets clients in: `Authorization: Bearer TOKEN`, or `Basic` with the token as the
-//! password of any user. The second is what Falco's `http_output` and curl send for a URL such as
-//! `http://falco:TOKEN@127.0.0.1:2804/`; nobody is asked for it, so that no browser keeps it.
+//! The access token: `Authorization: Bearer TOKEN`, or `Basic` with the token as the password of any
+//! user. Falco's `http_output` and curl send the second for a URL such as
+//! `http://falco:TOKEN@127.0.0.1:2804/`. The server never requests `Basic`, so that no browser stores
+//! the token.
 //!
-//! Compared in the same time whatever is sent, and never shown.
+//! It is compared in constant time and never logged.
 
 use std::{fmt, str::FromStr};
 
@@ -10,14 +11,14 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header::AUTHORIZATION};
 use subtle::ConstantTimeEq;
 
-/// Shorter ones are guessed.
+/// The minimum length. Shorter tokens can be guessed.
 const MIN_LENGTH: usize = 16;
 
-/// The word.
+/// The token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Box<[u8]>);
 
-/// The text is no token.
+/// The text is not a valid token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a token has at least {MIN_LENGTH} visible ASCII characters and stands alone in its file; \
@@ -51,7 +52,7 @@ impl Token {
     }
 }
 
-/// The password of `Basic` credentials (RFC 7617): what follows the first colon.
+/// Returns the password of `Basic` credentials (RFC 7617): the text after the first colon.
 fn password(credentials: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = BASE64_STANDARD.decode(credentials).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;

@@ -1,12 +1,10 @@
-//! Memory for answers that are made of alerts, until their client has taken them.
+//! Memory for answers with alerts, until the client has read them.
 //!
-//! 1. All of them together have a fixed amount, whatever the number of connections and whatever
-//!    windows they grant. Each claims what it may become, before it is made, and gives back what it
-//!    did not need.
-//! 2. Where it is short, the answer loses its place of which nothing was taken for longest
-//!    ([`Room`]): its stream is reset, its HTTP/1 connection ends.
-//! 3. An answer that finds no memory in time is 503. One that would be larger than any may be is
-//!    refused.
+//! 1. All answers together have a fixed amount, whatever the number of connections and their windows.
+//!    Each reserves its maximum size before it is written, and then returns the rest.
+//! 2. If memory is short, the answer that was not read for longest is dropped ([`Room`]): its stream is
+//!    reset, or its HTTP/1 connection closed.
+//! 3. An answer that gets no memory in time is 503. An answer above the maximum size is rejected.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +14,13 @@ use tokio::time::timeout;
 use super::room::{Place, Room};
 use crate::problem::Problem;
 
-/// Bytes of all answers: thirty of the largest pages.
+/// The memory for all answers, in bytes: thirty of the largest pages.
 const ANSWERS: usize = 64 << 20;
 
-/// How long an answer waits for memory: whoever holds it in vain has lost it by then.
+/// How long an answer waits for memory. By then, answers that nobody reads have been dropped.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// What is left of it.
+/// The memory that is left.
 #[derive(Debug)]
 pub(crate) struct Answers(Room);
 
@@ -33,7 +31,7 @@ impl Default for Answers {
 }
 
 impl Answers {
-    /// Room for an answer of this many bytes.
+    /// Reserves memory for an answer of this size.
     pub(crate) async fn enter(&self, bytes: usize) -> Result<Arc<Place>, Problem> {
         let place = self.0.enter();
         match timeout(WAIT, place.claim(bytes)).await {
@@ -43,7 +41,7 @@ impl Answers {
     }
 }
 
-/// An answer and its memory: bytes that are given back when the last of them has been written.
+/// An answer and its memory, which is returned when the last byte has been written.
 struct Held {
     bytes: Vec<u8>,
     _place: Arc<Place>,
@@ -55,7 +53,7 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// Bytes that hold `place`.
+/// Bytes that hold a place until they are dropped.
 pub(crate) fn held(bytes: Vec<u8>, place: Arc<Place>) -> Bytes {
     Bytes::from_owner(Held { bytes, _place: place })
 }

@@ -1,26 +1,27 @@
-//! Memory for the bodies that are being read: fixed, whatever the number of connections.
+//! Memory for the bodies that are being read. It is fixed, whatever the number of connections.
 //!
-//! 1. It is claimed as a body's bytes arrive. One that came whole with its head claims nothing:
-//!    that is every alert a Falco posts, as a rule.
-//! 2. Where it is short, the body that takes most for longest loses its place ([`Room`]).
-//! 3. Clients of this machine have memory of their own: nobody outside makes Falco wait.
+//! 1. It is reserved as the bytes of a body arrive. A body that arrives with its head reserves none.
+//!    That is usually the case for an alert that Falco posts.
+//! 2. If memory is short, the body that holds most for longest is dropped ([`Room`]).
+//! 3. Clients on this machine have their own memory, so that other machines cannot make Falco wait.
 
 use super::room::{Place, Room};
 
-/// Bytes a posted body may have: a record is at most 1 MiB, and several may come at once.
+/// The maximum size of a posted body, in bytes. A record has at most 1 MiB, and a body several.
 pub const MAX_BODY: usize = 8 << 20;
 
-/// Bodies that are unpacked at a time: they may use a core, not all of them. Each has up to 16 MiB for
-/// itself.
+/// The number of bodies that are decompressed at once, so that they use one core, not all. Each takes
+/// up to 16 MiB.
 pub(crate) const UNPACKED_AT_A_TIME: usize = 2;
 
-/// Bytes for all bodies from elsewhere: five of the largest, or 40 KiB for each connection.
+/// The memory for bodies from other machines, in bytes: five of the largest, or 40 KiB for each
+/// connection.
 const ELSEWHERE: usize = 40 << 20;
 
-/// Bytes for all bodies from loopback addresses: three of the largest.
+/// The memory for bodies from loopback addresses, in bytes: three of the largest.
 const LOOPBACK: usize = 24 << 20;
 
-/// What is left of it.
+/// The memory that is left.
 #[derive(Debug)]
 pub(crate) struct Budget {
     elsewhere: Room,
@@ -34,7 +35,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// A place for a body that begins to come.
+    /// Returns a place for a body that begins to arrive.
     pub(crate) fn enter(&self, loopback: bool) -> Place {
         let place = if loopback { self.loopback.enter() } else { self.elsewhere.enter() };
         place.moved();

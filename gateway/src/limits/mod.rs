@@ -1,11 +1,12 @@
-//! What all connections share, and no one of them may use up: memory, and turns at heavy work.
+//! Resources that all connections share, so that none can use them up: memory, and turns at expensive
+//! work.
 //!
 //! ```text
-//! room.rs     memory that many share, and who loses it when it is short
-//! budget.rs   memory for the bodies being read
-//! answers.rs  memory for what is answered, until it is taken
-//! turns.rs    heavy work, a few at a time
-//! scans.rs    looking at what is kept, in turn and with an end
+//! room.rs     shared memory, and who loses it if it is short
+//! budget.rs   memory for the bodies that are being read
+//! answers.rs  memory for answers, until the client has read them
+//! turns.rs    expensive work, a few at a time
+//! scans.rs    scans of the retained alerts, with turns and a time limit
 //! ```
 
 pub(crate) mod answers;

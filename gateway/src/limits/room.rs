@@ -1,9 +1,9 @@
-//! Memory that many share: what bodies and answers hold, out of a fixed total.
+//! Memory of a fixed total that bodies or answers share.
 //!
-//! 1. Memory is claimed as it is needed, never as it is announced. What no longer fits waits.
-//! 2. While somebody waits, the place that costs the others most is lost: the one with most bytes
-//!    for longest. None is judged in its first second, which is enough on a working network.
-//! 3. Whoever lost its place is told, ends what it does and gives its memory back.
+//! 1. Memory is reserved as it is needed, never in advance. A request that does not fit waits.
+//! 2. While a request waits, the place with the most bytes for the longest time is lost. A place is
+//!    exempt in its first second, which is enough on a working network.
+//! 3. The holder of a lost place is notified. It stops and returns its memory.
 
 use std::{
     collections::BTreeMap,
@@ -17,9 +17,9 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// How long nobody is judged.
+/// How long a place is exempt.
 const FAIR: Duration = Duration::from_secs(1);
-/// How often it is looked at anew whose place is lost, while memory is short.
+/// The time between two selections of places to lose, while memory is short.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A fixed amount of memory.
@@ -30,7 +30,7 @@ pub(crate) struct Room(Arc<Shared>);
 struct Shared {
     most: usize,
     state: Mutex<State>,
-    /// Something was given back.
+    /// Notified when memory was returned.
     freed: Notify,
 }
 
@@ -39,19 +39,19 @@ struct State {
     used: usize,
     next: u64,
     held: BTreeMap<u64, Held>,
-    /// When it was last looked at whose place is lost.
+    /// The time of the last selection.
     looked: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Held {
     bytes: usize,
-    /// Since when it is judged; not yet where there is none.
+    /// The time since which it counts. `None` while it is exempt.
     since: Option<Instant>,
     lost: CancellationToken,
 }
 
-/// Somebody's part of it, given back when dropped.
+/// A part of the memory, which is returned on drop.
 #[derive(Debug)]
 pub(crate) struct Place {
     room: Room,
@@ -59,7 +59,7 @@ pub(crate) struct Place {
     lost: CancellationToken,
 }
 
-/// Others needed the memory more.
+/// The place was lost to other requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lost;
 
@@ -68,7 +68,7 @@ impl Room {
         Self(Arc::new(Shared { most, state: Mutex::default(), freed: Notify::new() }))
     }
 
-    /// A place that has nothing so far, and is judged only once it has [`Place::moved`].
+    /// Returns an empty place, which is exempt until [`Place::moved`].
     pub(crate) fn enter(&self) -> Place {
         let lost = CancellationToken::new();
         let mut state = self.state();
@@ -79,10 +79,10 @@ impl Room {
         Place { room: self.clone(), number, lost }
     }
 
-    /// Takes places away, as far as that is needed for `bytes` more.
+    /// Selects places to lose, until `bytes` more are available.
     fn make_room(&self, bytes: usize) {
         let (mut state, now) = (self.state(), Instant::now());
-        // Once for all who wait: each look is at everybody.
+        // One selection for all who wait, because it examines every place.
         if state.looked.is_some_and(|looked| now.duration_since(looked) < LOOK_EVERY) {
             return;
         }
@@ -97,9 +97,9 @@ impl Room {
 }
 
 impl State {
-    /// Takes away the places it needs for `short` bytes more, as far as there are any that may be.
+    /// Marks places as lost until `short` bytes are covered, or all others are exempt.
     fn make_room(&mut self, mut short: usize) {
-        // What others have lost comes back soon.
+        // The memory of places that are lost already will be returned soon.
         let leaving = self.held.values().filter(|held| held.lost.is_cancelled());
         short = short.saturating_sub(leaving.map(|held| held.bytes).sum());
         let now = Instant::now();
@@ -121,7 +121,7 @@ impl State {
 }
 
 impl Place {
-    /// Takes `bytes` more if they are there.
+    /// Reserves `bytes` more if they are available.
     pub(crate) fn try_claim(&self, bytes: usize) -> bool {
         let mut state = self.room.state();
         let fits = state.used.checked_add(bytes).is_some_and(|used| used <= self.room.0.most);
@@ -134,7 +134,7 @@ impl Place {
         fits
     }
 
-    /// Takes `bytes` more, waiting for them.
+    /// Waits for `bytes` more and reserves them.
     pub(crate) async fn claim(&self, bytes: usize) -> Result<(), Lost> {
         loop {
             if self.lost.is_cancelled() {
@@ -146,13 +146,13 @@ impl Place {
             self.room.make_room(bytes);
             tokio::select! {
                 () = self.lost.cancelled() => {}
-                // What is freed between the look and here is seen at the next look.
+                // Memory that is returned before this line is seen at the next selection.
                 _ = timeout(LOOK_EVERY, self.room.0.freed.notified()) => {}
             }
         }
     }
 
-    /// Gives back what it has beyond `bytes`.
+    /// Returns the memory beyond `bytes`.
     pub(crate) fn keep(&self, bytes: usize) {
         let mut state = self.room.state();
         let Some(held) = state.held.get_mut(&self.number) else { return };
@@ -163,21 +163,21 @@ impl Place {
         self.room.0.freed.notify_waiters();
     }
 
-    /// Notes that its peer has done its part: it is not judged any more.
+    /// Notes that the peer has done its part. The place is exempt from now on.
     pub(crate) fn settled(&self) {
         if let Some(held) = self.room.state().held.get_mut(&self.number) {
             held.since = None;
         }
     }
 
-    /// Notes that its peer does something: from now on it is judged.
+    /// Notes progress of the peer. The place counts from now on.
     pub(crate) fn moved(&self) {
         if let Some(held) = self.room.state().held.get_mut(&self.number) {
             held.since = Some(Instant::now());
         }
     }
 
-    /// Ends when it is lost.
+    /// Waits until the place is lost.
     pub(crate) fn lost(&self) -> WaitForCancellationFutureOwned {
         self.lost.clone().cancelled_owned()
     }

@@ -1,12 +1,11 @@
-//! Looking at what is kept, away from the threads that serve.
+//! Scans of the retained alerts, on blocking threads.
 //!
-//! 1. A scan looks at every alert, and may have to read the JSON of each again: [`AT_A_TIME`] of them
-//!    run at a time, others wait their turn. A turn lasts until the work has ended, not until
-//!    nobody waits for it any more.
-//! 2. A scan ends when its asker has left, and when its time is over ([`Limits::scan`]): both are
-//!    asked for at every alert, whether or not it passes.
-//! 3. What a page has by then is answered, and says where to go on; numbers that would be too
-//!    small are not.
+//! 1. A scan examines every alert, and may decode the JSON of each. [`AT_A_TIME`] scans run at once,
+//!    and others wait for their turn. A turn lasts until the work ends, even if its client has left.
+//! 2. A scan stops when its client has left, and when its time is over ([`Limits::scan`]). Both are
+//!    checked at every alert, whether or not it matches.
+//! 3. A page is answered with what it has by then, and where to continue. Incomplete numbers are an
+//!    error.
 //!
 //! [`Limits::scan`]: crate::config::Limits::scan
 
@@ -23,18 +22,18 @@ use crate::{
     problem::Problem,
 };
 
-/// Scans at a time: they may use a core, not all of them.
+/// The number of scans at once, so that they use one core, not all.
 const AT_A_TIME: usize = 2;
 
-/// Scans, which wait for their turn here.
+/// The turns of scans.
 #[derive(Debug)]
 pub(crate) struct Scans {
     turns: Turns,
-    /// How long one may take.
+    /// The time limit of a scan.
     longest: Duration,
 }
 
-/// The right to one scan.
+/// A turn.
 #[derive(Debug)]
 pub(crate) struct ScanTurn {
     turn: Turn,
@@ -46,15 +45,14 @@ impl Scans {
         Self { turns: Turns::new(AT_A_TIME), longest }
     }
 
-    /// Waits for a turn.
+    /// Waits for a turn to scan.
     pub(crate) async fn turn(&self) -> Result<ScanTurn, Problem> {
         Ok(ScanTurn { turn: self.turns.next().await?, longest: self.longest })
     }
 }
 
 impl ScanTurn {
-    /// Has `work` look at the history, away from the threads that serve, and waits for what it makes
-    /// of it.
+    /// Runs `work` on the history on a blocking thread, and returns its result.
     pub(crate) async fn look<T: Send + 'static>(
         self,
         history: Box<dyn History>,
@@ -68,12 +66,12 @@ impl ScanTurn {
             let _ = done.send(outcome);
             drop(self.turn);
         });
-        // It panicked; that was logged.
+        // It panicked, which was logged.
         outcome.await.map_err(|_| Problem::INTERNAL)
     }
 }
 
-/// What a scan is done with: it knows whether anybody still waits for the outcome, and until when.
+/// A running scan. It knows whether the client still waits, and until when.
 pub(crate) struct Scan<'s> {
     history: Box<dyn History>,
     over: &'s dyn Fn() -> bool,
@@ -84,7 +82,7 @@ impl Scan<'_> {
         &*self.history
     }
 
-    /// Every alert there is, in the order they came; how many were looked at, if that was all.
+    /// Scans every alert, oldest first. Returns their number if the scan was complete.
     pub(crate) fn all(&mut self, mut visit: impl FnMut(&dyn Row)) -> Result<u64, Problem> {
         let mut visit = |row: &dyn Row| {
             visit(row);
@@ -96,7 +94,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Alerts until `visit` has had enough, `most` were looked at, or the time is over.
+    /// Scans alerts until `visit` stops, `most` were examined, or the time is over.
     pub(crate) fn some(
         &mut self,
         order: Order,

@@ -1,4 +1,4 @@
-//! A few at a time: work that takes a core waits here for its turn.
+//! Turns at work that takes a core.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
 
-/// So many at a time; others wait, in the order they came.
+/// A number of turns at once. Others wait, in order of arrival.
 #[derive(Debug)]
 pub(crate) struct Turns(Arc<Semaphore>);
 
-/// The right to work, given back when dropped.
+/// A turn, which ends on drop.
 #[derive(Debug)]
 pub(crate) struct Turn {
     _permit: OwnedSemaphorePermit,
@@ -23,7 +23,7 @@ impl Turns {
 
     /// Waits for a turn.
     pub(crate) async fn next(&self) -> Result<Turn, Problem> {
-        // It is never closed.
+        // The semaphore is never closed.
         let permit = self.0.clone().acquire_owned().await.map_err(|_| Problem::INTERNAL)?;
         Ok(Turn { _permit: permit })
     }

@@ -1,7 +1,7 @@
-//! When a connection last had something to do.
+//! Tracks when a connection was last active.
 //!
-//! One clock for a connection, instead of one that is set and cleared for each request of it: alerts
-//! are posted thousands of times a second.
+//! There is one timer for a connection, not one for each request, because alerts are posted thousands
+//! of times a second.
 
 use std::{
     future::pending,
@@ -22,42 +22,42 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::taking::Taking;
 use crate::limits::room::Place;
 
-/// Bytes that are handed to HTTP/2 at a time, so that it shows when they are taken: a frame.
+/// The number of bytes that are passed to HTTP/2 at once: one frame, so that progress is visible.
 const PIECE: usize = 16 << 10;
 
-/// A connection's requests.
+/// The requests of a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// An HTTP/1 answer has memory that others may need more.
+    /// Notified when an HTTP/1 answer has reserved memory.
     placed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Requests that are being answered.
+    /// The number of requests in flight.
     open: usize,
-    /// When the last of them ended.
+    /// The time when the last of them ended.
     last: Option<Instant>,
-    /// Ends when the memory of the answer is lost, where it is HTTP/1: there is one at a time.
+    /// The memory of the HTTP/1 answer. There is one at a time.
     lost: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
-/// A request that is being answered, until it is dropped.
+/// A request in flight, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Busy(Activity);
 
 impl Activity {
-    /// A request has come.
+    /// Notes a new request.
     pub(crate) fn begin(&self) -> Busy {
         self.state().open += 1;
         Busy(self.clone())
     }
 
-    /// Ends when nothing has come by `first`, or nothing for `idle` since the last answer ended.
+    /// Waits until no request has arrived by `first`, or for `idle` since the last answer ended.
     pub(crate) async fn idle(&self, first: Instant, idle: Duration) {
         let mut until = first;
         loop {
@@ -72,7 +72,7 @@ impl Activity {
         }
     }
 
-    /// Ends when others need the memory of an HTTP/1 answer more.
+    /// Waits until the memory of an HTTP/1 answer is lost.
     pub(crate) async fn lost(&self) {
         let mut lost = None;
         loop {
@@ -95,7 +95,7 @@ impl Activity {
 }
 
 impl Busy {
-    /// Goes on until the last of `response` has left for the socket; without a body it is over.
+    /// Keeps the request in flight until the body of `response` has been written.
     pub(crate) fn until_sent(self, mut response: Response) -> Response {
         if response.body().is_end_stream() {
             return response;
@@ -126,22 +126,22 @@ impl Drop for Busy {
     }
 }
 
-/// Who wants to know how an answer gets on.
+/// The trackers of an answer's progress.
 struct Way {
     _busy: Busy,
     place: Option<Arc<Place>>,
     taking: Option<Taking>,
 }
 
-/// A response's body on its way.
+/// The body of a response in flight.
 struct Sending {
     body: Body,
-    /// What is left of what the body gave.
+    /// The rest of the last chunk.
     rest: Bytes,
     way: Arc<Way>,
 }
 
-/// A piece of it: HTTP takes one as soon as it likes, and drops it when it is written.
+/// A piece of a chunk. The HTTP library drops it when it is written.
 struct Piece {
     data: Bytes,
     way: Arc<Way>,
@@ -165,7 +165,7 @@ impl Drop for Piece {
 }
 
 impl Sending {
-    /// The next piece of what is left, as long as it may be.
+    /// Cuts the next piece off the rest.
     fn piece(&mut self) -> Bytes {
         let data = match &self.way.taking {
             Some(taking) => {

@@ -1,12 +1,12 @@
-//! One connection, from its first byte to its last: HTTP/1.1 or HTTP/2, whichever it speaks.
+//! Serves one connection: HTTP/1.1 or HTTP/2.
 //!
-//! 1. TLS, where there is TLS, and the first complete request head must come soon, or the connection
-//!    is closed: neither a silent client nor one that sends a byte now and then keeps a place.
-//! 2. From then on it may be idle for as long as Falco keeps it for reuse; an HTTP/2 one is asked for
-//!    signs of life as well. A client that reads nothing of what is written to it is given up, and
-//!    so is an HTTP/2 stream of whose answer nothing is taken (`taking.rs`).
-//! 3. At shutdown, and at its greatest age where it has one, the requests in flight are finished and
-//!    then it ends.
+//! 1. The TLS handshake, if there is one, and the first complete request head have a timeout. So
+//!    neither a silent client nor a slow one keeps a connection.
+//! 2. After that the connection can be idle for as long as Falco keeps it for reuse. HTTP/2 also sends
+//!    PINGs. A client that reads nothing is disconnected, and an HTTP/2 stream whose answer is not read
+//!    is reset (`taking.rs`).
+//! 3. At shutdown, and at its maximum age if it has one, the requests in flight are finished and the
+//!    connection is closed.
 
 use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
 
@@ -33,33 +33,33 @@ use crate::{
     guard::client::Client,
 };
 
-/// Far more than a browser sends, far less than hyper's default of 100 with room for long values.
+/// The maximum number of headers: far more than a browser sends, and less than hyper's default of 100.
 const MAX_HEADERS: usize = 64;
-/// Bytes of an HTTP/2 request's headers.
+/// The maximum size of the headers of an HTTP/2 request, in bytes.
 const MAX_HEADER_LIST: u32 = 16 << 10;
-/// A dashboard needs a handful of requests at once; bounds what one connection can have in work.
+/// The maximum number of concurrent streams. A dashboard needs a handful.
 const HTTP2_STREAMS: u32 = 64;
-/// Streams reset by the client, or by us for its errors, before the connection is closed.
+/// The number of reset streams after which the connection is closed.
 const HTTP2_PENDING_RESETS: usize = 20;
 const HTTP2_LOCAL_RESETS: usize = 256;
-/// Bytes of bodies on their way to us, per stream and connection: what a client may send before
-/// anybody asks for it, beside the budget of those that are read.
+/// The HTTP/2 receive window of a stream and of a connection, in bytes. Clients can send this much
+/// beyond the budget for bodies.
 const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
 const HTTP2_CONNECTION_WINDOW: u32 = 128 << 10;
-/// Bytes on their way to the client per stream.
+/// The send buffer of a stream, in bytes.
 const HTTP2_SEND_BUFFER: usize = 64 << 10;
-/// Asked every 30 s, dead after 20 s without an answer.
+/// The interval of PINGs, and the timeout of an answer.
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(30);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What is answered to clients of this machine, and to all others.
+/// The routes for clients on this machine, and for all others.
 #[derive(Clone)]
 pub(crate) struct Routes<S> {
     pub(crate) loopback: S,
     pub(crate) elsewhere: S,
 }
 
-/// How every connection is spoken to; made once.
+/// The protocol settings of all connections.
 #[derive(Clone)]
 pub(crate) struct Protocol<S> {
     builder: Builder<Streams>,
@@ -90,7 +90,7 @@ where
         let mut builder = Builder::new(Streams { stall: limits.stall });
         builder
             .http1()
-            // [`Activity`] does that, once for a connection.
+            // [`Activity`] has one timer for the connection instead.
             .header_read_timeout(None)
             .max_headers(MAX_HEADERS);
         builder
@@ -108,7 +108,7 @@ where
         Self { builder, tls, limits, routes, tells_who, stopping }
     }
 
-    /// Serves `client` on `stream` until it is done, misbehaves, or has to end.
+    /// Serves `client` on `stream` until it disconnects, exceeds a limit, or the connection must end.
     pub(crate) async fn serve(self, stream: TcpStream, client: Client) {
         let deadline = Instant::now() + self.limits.first_request;
         let Some(tls) = self.tls.clone() else {
@@ -121,12 +121,12 @@ where
         };
         match accepted {
             Ok(Ok((stream, client))) => self.drive(stream, client, deadline).await,
-            Ok(Err(error)) => tracing::debug!(%error, "no TLS came about"),
-            Err(_) => tracing::debug!("connection closed: TLS took too long"),
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("connection closed: TLS handshake timed out"),
         }
     }
 
-    /// Speaks HTTP on `io`.
+    /// Serves HTTP on `io`.
     async fn drive<I>(self, io: I, client: Client, deadline: Instant)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -153,7 +153,7 @@ where
         let io = TokioIo::new(Box::pin(io));
         let mut connection = pin!(builder.serve_connection(io, service));
         let ended = tokio::select! {
-            // What has come in time counts, however late this task is.
+            // A request that arrived in time counts, even if this task runs late.
             biased;
             ended = connection.as_mut() => ended,
             () = stopping.cancelled() => {
@@ -161,17 +161,17 @@ where
                 connection.await
             }
             () = activity.idle(deadline, limits.idle) => {
-                tracing::debug!("connection closed: no request came");
+                tracing::debug!("connection closed: no request");
                 connection.as_mut().graceful_shutdown();
-                // Nothing to finish: the client is told, where its protocol has a way, and no more.
+                // No request is in flight. HTTP/2 sends GOAWAY.
                 connection.now_or_never().unwrap_or(Ok(()))
             }
             () = activity.lost() => {
-                tracing::debug!("connection closed: its client took too little of an answer");
+                tracing::debug!("connection closed: the client did not read an answer");
                 Ok(())
             }
             () = old(certified.then_some(limits.age)) => {
-                tracing::debug!("the connection has reached its greatest age");
+                tracing::debug!("the connection has reached its maximum age");
                 connection.as_mut().graceful_shutdown();
                 timeout(limits.grace, connection).await.unwrap_or(Ok(()))
             }

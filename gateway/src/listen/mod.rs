@@ -1,10 +1,11 @@
 //! The accept loop.
 //!
-//! 1. A place is taken before a connection is: above the cap they wait in the kernel's queue.
-//! 2. An accept that fails never ends the loop. What concerns one connection is passed over; a
-//!    shortage (file descriptors, memory) is waited out with growing pauses.
-//! 3. At shutdown the listener is closed first, so that new clients are refused at once. Requests
-//!    in flight get a grace, and whatever is left after it is cut off.
+//! 1. A permit is acquired before a connection is accepted. Above the limit, connections wait in the
+//!    kernel's queue.
+//! 2. A failed accept never ends the loop. An error of one connection is ignored. After a shortage of
+//!    file descriptors or memory, the next attempt waits, with growing pauses.
+//! 3. At shutdown the listener is closed first, so that new clients are refused at once. Requests in
+//!    flight have a grace period, after which they are cut off.
 
 mod activity;
 mod connection;
@@ -32,13 +33,13 @@ use crate::{
     state::Gateway,
 };
 
-/// Pause after the first failed accept; doubles with each one that follows.
+/// The pause after the first failed accept. It doubles with each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
-/// Longest pause: a second after the shortage ends, clients are served again.
+/// The longest pause, so that clients are served again a second after the shortage ends.
 const PAUSE_MOST: Duration = Duration::from_secs(1);
 
-/// Serves the gateway on `listener` until `shutdown` completes and the requests in flight are
-/// done or their grace is over.
+/// Serves the gateway on `listener` until `shutdown` completes, and then until the requests in flight
+/// have ended or their grace period is over.
 pub async fn serve(
     listener: TcpListener,
     port: Arc<dyn Port>,
@@ -88,7 +89,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// The next connection, with its place. Safe to drop at any await.
+/// Accepts the next connection, with its permit. Cancel-safe.
 async fn accept(
     listener: &TcpListener,
     places: &Places,
@@ -98,13 +99,13 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // An answer is small and wanted at once; a socket that refuses works all the same.
+                // Answers are small and urgent. A socket that rejects the option works too.
                 let _ = stream.set_nodelay(true);
                 return (place, stream, peer);
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, ?pause, "accept failed: waiting for the shortage to end");
+                tracing::warn!(%error, ?pause, "accept failed; trying again after a pause");
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MOST);
             }
@@ -117,7 +118,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// As many as connections may be open.
+/// The permits for connections.
 struct Places {
     free: Arc<Semaphore>,
     full: Paced,
@@ -128,12 +129,12 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(count)), full: Paced::default() }
     }
 
-    /// Waits for a place. `None` only if the semaphore were closed, which it never is.
+    /// Waits for a permit. `None` only if the semaphore were closed, which it never is.
     async fn take(&self) -> Option<OwnedSemaphorePermit> {
         if self.free.available_permits() == 0
             && let Some(times) = self.full.due()
         {
-            tracing::warn!(times, "every connection is taken: new clients wait");
+            tracing::warn!(times, "connection limit reached; clients wait");
         }
         self.free.clone().acquire_owned().await.ok()
     }

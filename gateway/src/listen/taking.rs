@@ -1,15 +1,15 @@
-//! Whether the client takes the answers that are on their way to it.
+//! Checks that the client reads its answers.
 //!
-//! An HTTP/2 client may read its socket, answer PINGs, and grant an answer no window: nothing that
-//! watches the connection sees it. So each stream is watched by itself.
+//! An HTTP/2 client can read its socket and answer PINGs, but grant an answer no window. Checks of the
+//! connection do not notice that, so each stream is checked.
 //!
-//! 1. Every stream is a task of its own, started here ([`Streams`]), and its answer's body is passed
-//!    on in short pieces. Each of them, once it is written, says so.
-//! 2. The client is at fault while pieces are waiting to be written, or more is there and nobody
-//!    asks for it; not while the answer itself has nothing to send.
-//! 3. An answer of which no piece is taken for [`Limits::stall`], or whose memory others need more, is
-//!    dropped, which resets its stream and no other. So that it can be, its end is sent only after
-//!    all else is written: what h2 has whole it keeps until there is a window.
+//! 1. Every stream is a task, started here ([`Streams`]). The body of its answer is passed on in short
+//!    pieces, and each piece reports when it is written.
+//! 2. The client stalls while pieces wait to be written, or while the HTTP library does not request
+//!    more. It does not stall while the answer has nothing to send.
+//! 3. If no piece is written for [`Limits::stall`], or the answer's memory is lost, the answer is
+//!    dropped, which resets its stream only. To make that possible, the end of the body is sent after
+//!    all pieces are written, because h2 keeps a complete body until there is a window.
 //!
 //! [`Limits::stall`]: crate::config::Limits::stall
 
@@ -30,11 +30,11 @@ use tokio::{
 use crate::limits::room::Place;
 
 task_local! {
-    /// The answer of the stream whose task this is.
+    /// The progress of the stream's answer, in the stream's task.
     static TAKING: Taking;
 }
 
-/// Starts the tasks of HTTP/2 streams, and ends those whose answers are not taken.
+/// Starts the tasks of HTTP/2 streams, and ends those whose answers are not read.
 #[derive(Clone, Debug)]
 pub(crate) struct Streams {
     pub(crate) stall: Duration,
@@ -51,14 +51,14 @@ where
                 biased;
                 () = TAKING.scope(taking.clone(), stream) => {}
                 () = taking.refused(stall) => {
-                    tracing::debug!("an answer was cut off: its client took nothing of it");
+                    tracing::debug!("answer cut off: the client did not read it");
                 }
             }
         });
     }
 }
 
-/// How far the client has taken an answer.
+/// The progress of an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taking(Arc<Inner>);
 
@@ -70,24 +70,24 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Pieces that are not written yet.
+    /// The number of pieces that are not written yet.
     pieces: usize,
-    /// The answer has nothing to send for now.
+    /// Whether the answer has nothing to send for now.
     quiet: bool,
-    /// When the client last took something.
+    /// The time of the last progress.
     last: Option<Instant>,
-    /// Woken when everything is written.
+    /// Woken when all pieces are written.
     end: Option<Waker>,
     place: Option<Arc<Place>>,
 }
 
 impl Taking {
-    /// The one of the stream whose task this is called in; nothing in HTTP/1.
+    /// Returns the progress of the current task's stream. `None` in HTTP/1.
     pub(crate) fn of_this_stream() -> Option<Self> {
         TAKING.try_with(Clone::clone).ok()
     }
 
-    /// The answer is there, with its memory.
+    /// Notes the answer and its memory.
     pub(crate) fn begin(&self, place: Option<Arc<Place>>) {
         let mut state = self.state();
         state.last = Some(Instant::now());
@@ -96,7 +96,7 @@ impl Taking {
         self.0.begun.notify_one();
     }
 
-    /// It has nothing to send for now, or has it again.
+    /// Notes whether the answer has nothing to send.
     pub(crate) fn quiet(&self, quiet: bool) {
         let mut state = self.state();
         state.quiet = quiet;
@@ -105,12 +105,12 @@ impl Taking {
         }
     }
 
-    /// A piece is on its way.
+    /// Notes a piece that is passed on.
     pub(crate) fn piece(&self) {
         self.state().pieces += 1;
     }
 
-    /// It is written.
+    /// Notes a written piece.
     pub(crate) fn written(&self) {
         let mut state = self.state();
         state.pieces = state.pieces.saturating_sub(1);
@@ -122,7 +122,7 @@ impl Taking {
         }
     }
 
-    /// Waits until all of it is written.
+    /// Waits until all pieces are written.
     pub(crate) fn poll_written(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if state.pieces == 0 {
@@ -132,12 +132,12 @@ impl Taking {
         Poll::Pending
     }
 
-    /// Whether all of it is written.
+    /// Returns whether all pieces are written.
     pub(crate) fn is_written(&self) -> bool {
         self.state().pieces == 0
     }
 
-    /// Ends when the client has taken nothing for `stall`, or others need the memory more.
+    /// Waits until the client has stalled for `stall`, or the memory is lost.
     async fn refused(&self, stall: Duration) {
         self.0.begun.notified().await;
         let lost = self.state().place.as_ref().map(|place| place.lost());

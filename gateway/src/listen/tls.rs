@@ -7,7 +7,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{config::Tls, guard::client::Client};
 
-/// Shakes hands; gives the client with what its certificate says.
+/// Runs the handshake. Returns the client with the identity in its certificate.
 pub(crate) async fn accept(
     tls: &dyn Tls,
     stream: TcpStream,

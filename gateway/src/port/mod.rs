@@ -1,8 +1,8 @@
-//! What the gateway asks of the server it is mounted in.
+//! The interface between the gateway and the server behind it.
 //!
-//! Questions go over as the texts they came as: the words of the API mean the same everywhere, so
-//! the server reads them. What comes back are alerts as the log has them, looked at one by one and
-//! never copied: their labels, and Falco's JSON as it came.
+//! Requests are passed on as text, because the server parses filters, times and cursors for every
+//! interface. Answers are the alerts of the log, visited one by one and never copied: their labels, and
+//! Falco's JSON as it arrived.
 
 use std::{future::Future, net::IpAddr, ops::ControlFlow, pin::Pin};
 
@@ -14,55 +14,55 @@ mod status;
 
 pub use status::{Certificate, Input, InputFile, Reader, Readers, Status};
 
-/// The server behind the gateway. Nothing here may block or wait, but for [`History::scan`] and, as
-/// long as it takes to read them, [`Port::ingest`] of many alerts.
+/// The server behind the gateway. No method may block, except [`History::scan`], and [`Port::ingest`]
+/// for the time to decode its alerts.
 pub trait Port: Send + Sync + 'static {
-    /// Takes a posted body: alerts in any layout, not looked at so far. Short ones come on threads
-    /// that serve others, long ones on threads of their own; it waits for nothing.
+    /// Takes a posted body: alerts in any layout. The gateway calls it on a serving thread for short
+    /// bodies, and on a blocking thread for long ones. It must not wait.
     ///
-    /// The bytes may be a slice of the connection's read buffer: copy what is to stay for long.
+    /// The bytes can be a slice of the connection's read buffer, so copy what is stored.
     fn ingest(&self, body: Bytes, sender: Sender) -> Taken;
 
-    /// A POST was turned away with this status before anything was taken. Falco does not look at
-    /// the answer, so whatever was in it is lost; count it.
+    /// Counts a POST that was refused with this status. Falco ignores the answer, so its alerts are
+    /// lost.
     fn refused(&self, status: StatusCode) {
         let _ = status;
     }
 
-    /// Whether the server can take and hand out alerts; if not, lines that say why.
+    /// Returns whether the server is ready. The error has the reasons, one a line.
     fn ready(&self) -> Result<(), String>;
 
-    /// Small live numbers for the page and the status JSON.
+    /// Returns the status for the page and the API.
     fn status(&self) -> Status;
 
-    /// Numbers that change with every alert, for the live stream.
+    /// Returns the statistics for the live stream.
     fn pulse(&self) -> Pulse;
 
-    /// The alerts kept that are asked for.
+    /// Returns the requested retained alerts.
     ///
     /// # Errors
-    /// When the question cannot be understood, or is about what is gone.
+    /// If a parameter is invalid, or the requested alerts are gone.
     fn history(&self, ask: Ask) -> Soon<'_, Result<Box<dyn History>, Unanswerable>>;
 
-    /// The alerts asked for, and those to come.
+    /// Returns a reader of the requested retained alerts and of new ones.
     ///
     /// # Errors
-    /// As [`Self::history`].
+    /// Like [`Self::history`].
     fn tail(&self, ask: Ask, kind: ReaderKind) -> Soon<'_, Result<Box<dyn Tail>, Unanswerable>>;
 
-    /// The alert with this cursor.
+    /// Returns the alert with this cursor.
     ///
     /// # Errors
-    /// When it is no cursor, or its alert is not there.
+    /// If it is not a cursor, or there is no such alert.
     fn alert(&self, cursor: &str) -> Result<Box<dyn History>, Unanswerable>;
 
-    /// What of a condition may be a slip; alerts are still to be looked at.
+    /// Returns a check for possible mistakes in a filter. It needs alerts to examine.
     ///
     /// # Errors
-    /// When it is no condition.
+    /// If the filter is invalid.
     fn hints(&self, filter: String) -> Soon<'_, Result<Box<dyn Hints>, Unanswerable>>;
 
-    /// Everything countable, in one of Prometheus' text formats.
+    /// Returns all metrics in a text format of Prometheus.
     fn metrics(&self, format: Exposition) -> String;
 }
 
@@ -99,58 +99,57 @@ pub struct RefusedRecord {
 /// A format of the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposition {
-    /// Prometheus' own text format, 0.0.4.
+    /// Prometheus' text format, 0.0.4.
     Text,
-    /// OpenMetrics, the same in both versions for what is exposed here.
+    /// OpenMetrics. The metrics are the same in both of its versions.
     OpenMetrics,
 }
 
-/// Which alerts are asked for; every part is optional. In the words of the API.
+/// The requested alerts, as text of the API. Every part is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
-    /// Only those for which this condition holds.
+    /// The filter.
     pub filter: Option<String>,
-    /// Only those of this time and later.
+    /// The earliest time, or the maximum age.
     pub since: Option<String>,
-    /// Only earlier ones than this time.
+    /// The time before which alerts must be.
     pub until: Option<String>,
-    /// Only those behind the alert with this cursor.
+    /// The cursor after which alerts must be.
     pub after: Option<String>,
-    /// As `after`, from a client that comes back by itself and would take an error for the end: what
-    /// is not a cursor of the log as it is now is no error of a [`Tail`], which begins with what is
-    /// lost, then the oldest kept. An age in `since` was meant when the client first came, and says
-    /// nothing then.
+    /// Like `after`, from a client that reconnects by itself and would take an error for the end. If it
+    /// is not a cursor of this run, a [`Tail`] begins with what is lost and the oldest retained alert.
+    /// An age in `since` was relative to the first connection, and is then ignored.
     pub resume: Option<String>,
-    /// Only those before the alert with this cursor.
+    /// The cursor before which alerts must be.
     pub before: Option<String>,
-    /// Only so many of the newest, whether or not they pass the filter.
+    /// The number of newest alerts to consider, whether or not they match.
     pub last: Option<String>,
 }
 
-/// Why a question has no answer.
+/// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unanswerable {
-    /// A part of it cannot be understood.
+    /// A parameter is invalid.
     Invalid {
-        /// Which one.
+        /// The parameter.
         parameter: &'static str,
-        /// What is wrong with it, and what is right.
+        /// What is wrong with it, and what is valid.
         detail: String,
-        /// Where, if it is a filter.
+        /// The position, if it is a filter.
         mistake: Option<Mistake>,
     },
-    /// It is about alerts that are no longer kept.
+    /// The requested alerts are no longer retained.
     Gone {
-        /// Which, and what to do.
+        /// Which alerts, and what to do.
         detail: String,
-        /// The oldest alert kept, if there is one.
+        /// The cursor of the oldest retained alert, if there is one.
         oldest: Option<String>,
     },
     /// There is no such alert.
     NotFound,
-    /// There is no room for it now.
+    /// A resource is exhausted for now.
     Busy {
-        /// What for, and what to do.
+        /// The resource, and what to do.
         detail: String,
     },
 }
@@ -158,55 +157,55 @@ pub enum Unanswerable {
 /// A mistake in a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Where, in characters from 1.
+    /// The position, in characters from 1.
     pub column: usize,
-    /// What stands there.
+    /// The text at that position.
     pub found: String,
-    /// What should.
+    /// The text that is expected there.
     pub expected: String,
-    /// What was perhaps meant.
+    /// A correction.
     pub meant: Option<String>,
 }
 
 /// One alert of the log.
 pub trait Row {
-    /// Its cursor.
+    /// Returns its cursor.
     fn cursor(&self) -> String;
-    /// When it happened.
+    /// Returns its time.
     fn time(&self) -> Timestamp;
-    /// How severe it is, as a number: 0 is Emergency, 7 Debug.
+    /// Returns its priority as a number, from 0 for Emergency to 7 for Debug.
     fn priority(&self) -> usize;
-    /// The rule's name; empty for text alerts.
+    /// Returns the rule's name, which is empty for text alerts.
     fn rule(&self) -> &str;
-    /// The event source's name.
+    /// Returns the name of the event source.
     fn source(&self) -> &str;
-    /// The machine; empty where it is not known.
+    /// Returns the hostname, which is empty if unknown.
     fn hostname(&self) -> &str;
-    /// Hands over the rule's tags.
+    /// Passes each of the rule's tags to `each`.
     fn tags(&self, each: &mut dyn FnMut(&str));
-    /// Hands over the output fields of these names that are there, with their place among the
-    /// names and their display text; `output` is the alert's text.
+    /// Passes the output fields with these names to `each`, with the index of the name and the display
+    /// text. `output` is the alert's text.
     fn fields(&self, names: &[String], each: &mut dyn FnMut(usize, &str));
-    /// Hands over the names of its output fields.
+    /// Passes the names of its output fields to `each`.
     fn names(&self, each: &mut dyn FnMut(&str));
-    /// Falco's JSON, as it came.
+    /// Returns Falco's JSON, as it arrived.
     fn line(&self) -> &[u8];
-    /// As grpcurl prints it.
+    /// Returns its JSON as grpcurl prints it.
     fn protojson(&self) -> String;
 }
 
-/// The names of the priorities, by their number.
+/// The names of the priorities, by number.
 pub const PRIORITIES: [&str; 8] =
     ["Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"];
 
-/// Alerts that are kept and asked for.
+/// The requested retained alerts.
 pub trait History: Send {
-    /// Looks at them, at most `most` of them whether or not they pass, and hands over those that
-    /// pass until told to stop. Takes as long as that takes: not for a thread that serves others.
+    /// Examines at most `most` alerts, whether or not they match, and passes those that match to
+    /// `visit` until it stops. Blocks, so it must not run on a serving thread.
     ///
-    /// `stop` is asked too, whether or not anything passes: before each alert that a filter has to
-    /// look at, and every few of the others. The first is looked at in any case, so that whoever
-    /// goes on where a scan stopped comes to an end.
+    /// `stop` is also called if nothing matches: before each alert that a filter must decode, and for
+    /// every few of the others. The first alert is examined in any case, so that a client that continues
+    /// where a scan stopped makes progress.
     fn scan(
         &mut self,
         order: Order,
@@ -215,63 +214,63 @@ pub trait History: Send {
         visit: &mut dyn FnMut(&dyn Row) -> ControlFlow<()>,
     ) -> Scanned;
 
-    /// When the oldest alert kept happened.
+    /// Returns the time of the oldest retained alert.
     fn oldest(&self) -> Option<Timestamp>;
 
-    /// From when on it is asked for, where a time is named.
+    /// Returns the requested start, if there is one.
     fn since(&self) -> Option<Timestamp>;
 
-    /// Up to when it is asked for; now, where no time is named.
+    /// Returns the requested end. The default is now.
     fn until(&self) -> Timestamp;
 }
 
-/// What of a condition may be a slip, as far as alerts were looked at.
+/// A check for possible mistakes in a filter.
 pub trait Hints: Send {
-    /// Whether no further alert can change what is told.
+    /// Returns whether no further alert can change the hints.
     fn is_settled(&self) -> bool;
 
-    /// Looks at an alert.
+    /// Examines an alert.
     fn look(&mut self, row: &dyn Row);
 
-    /// What may be a slip. `whose` says which alerts were looked at, as in `no alert kept`; nothing
-    /// where there were none.
+    /// Returns the hints. `whose` describes the alerts that were examined, as in `no retained alert`.
+    /// `None` if there were none.
     fn told(&self, whose: Option<&str>) -> Vec<Hint>;
 }
 
-/// Something in a condition that may be a slip: it is right, and finds nothing.
+/// A possible mistake in a filter, which is valid but matches nothing.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Hint {
-    /// Where, in characters from 1.
+    /// The position, in characters from 1.
     pub column: usize,
-    /// What stands there.
+    /// The text at that position.
     pub found: String,
-    /// What was perhaps meant, to be put in its place.
+    /// A replacement for that text.
     pub meant: Option<String>,
-    /// All of that in words.
+    /// The hint as a sentence.
     pub detail: String,
 }
 
-/// Which alerts come first.
+/// The order of alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// In the order they came.
+    /// In order of arrival.
     OldestFirst,
-    /// The other way round.
+    /// In reverse order.
     NewestFirst,
 }
 
-/// How far a scan came.
+/// The result of a scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scanned {
-    /// How many alerts were looked at.
+    /// The number of alerts that were examined.
     pub count: u64,
-    /// The cursor of the last one.
+    /// The cursor of the last of them.
     pub to: Option<String>,
-    /// Whether there are no more.
+    /// Whether there are no further alerts.
     pub complete: bool,
 }
 
-/// What reads a [`Tail`].
+/// The kind of client that reads a [`Tail`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReaderKind {
     /// `text/event-stream`.
@@ -280,62 +279,62 @@ pub enum ReaderKind {
     Ndjson,
 }
 
-/// A reader of the log that goes on: a place in it, and nothing else. Dropping it ends it.
+/// A reader of the log that follows new alerts. Its state is a cursor. Dropping it ends it.
 pub trait Tail: Send {
-    /// Looks at what is there, at most about `budget` bytes of it; what passes of it is handed over by
-    /// [`Self::rows`]. Waits only for others to get their turn.
+    /// Reads on, at most about `budget` bytes. [`Self::rows`] has the matches. Waits only to yield to
+    /// other tasks.
     fn look(&mut self, budget: usize) -> Soon<'_, Progress>;
 
-    /// Hands over what passed at the last look.
+    /// Passes the matches of the last read to `visit`.
     fn rows(&self, visit: &mut dyn FnMut(&dyn Row));
 
-    /// Waits until there may be more.
+    /// Waits until there can be more alerts.
     fn more(&mut self) -> Soon<'_, ()>;
 
-    /// The cursor of the last alert looked at, from which another reader could go on.
+    /// Returns the cursor of the last alert that was examined. Another reader can resume after it.
     fn position(&self) -> String;
 }
 
-/// What comes in a while.
+/// A boxed future.
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a reader found.
+/// The result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Alerts, some of which perhaps passed.
+    /// Alerts were examined. Some may match.
     Alerts,
-    /// Alerts that are gone before it read them.
+    /// Alerts were lost before they were read.
     Lost(Lost),
-    /// Nothing new.
+    /// There are no further alerts yet.
     CaughtUp,
 }
 
-/// Alerts that a reader missed.
+/// Alerts that a reader lost.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Lost {
-    /// How many; `null` where nobody knows, as after a restart of the server.
+    /// The number of alerts. `null` if it is unknown, such as after a restart.
     pub count: Option<u64>,
-    /// The cursor of the first one, where they are counted.
+    /// The cursor of the first one, if they were counted.
     pub first: Option<String>,
-    /// The cursor of the last one, where they are counted.
+    /// The cursor of the last one, if they were counted.
     pub last: Option<String>,
-    /// Why they are gone: `evicted …`, `restart: …`, or `unknown position: …`.
+    /// The cause: `evicted …`, `restart: …`, or `unknown position: …`.
     pub cause: String,
 }
 
-/// Numbers that change with every alert, all of them since the server's start.
+/// Statistics of the live stream, since the server's start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Pulse {
-    /// Alerts taken in.
+    /// The number of alerts received.
     pub received: u64,
-    /// Alerts kept.
+    /// The number of alerts retained.
     pub retained: u64,
-    /// Alerts that readers missed, summed over readers.
+    /// The number of alerts that readers lost, summed over readers.
     pub lost: u64,
     /// The cursor of the newest alert.
     pub head: Option<String>,
-    /// Alerts taken in of each priority, Emergency to Debug.
+    /// The number of alerts of each priority, Emergency to Debug.
     pub priorities: [u64; 8],
-    /// Which build of the server, and so of its page, this is.
+    /// The build of the server and its page.
     pub build: String,
 }

@@ -1,50 +1,50 @@
-//! How the server is, for `GET /api/v1/status`.
+//! The status of the server, for `GET /api/v1/status`.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How the server is.
+/// The status of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Status {
-    /// Falconer's own version.
+    /// Falconer's version.
     pub version: String,
-    /// Which build of the server, and so of its page, this is.
+    /// The build of the server and its page.
     pub build: String,
-    /// Which run of the server: what cursors begin with.
+    /// The epoch: this run of the server. Cursors begin with it.
     pub epoch: String,
-    /// When this run began.
+    /// The time when this run began.
     #[schema(value_type = String, format = DateTime)]
     pub started: Timestamp,
-    /// The server's clock.
+    /// The time of the server's clock.
     #[schema(value_type = String, format = DateTime)]
     pub now: Timestamp,
-    /// Where gRPC is served, as in `grpc.bind_address`; empty when it is off.
+    /// The gRPC address, as in `grpc.bind_address`. It is empty if gRPC is disabled.
     pub grpc: String,
-    /// Whether alerts may be posted.
+    /// Whether the server accepts posted alerts.
     pub ingest: bool,
-    /// Alerts taken in since the start, from every input.
+    /// The number of alerts received since the start, from all inputs.
     pub alerts_received: u64,
-    /// Alerts kept for readers to come.
+    /// The number of alerts retained.
     pub alerts_retained: u64,
-    /// Bytes they take.
+    /// The size of the retained alerts, in bytes.
     pub bytes_retained: u64,
-    /// Bytes they may take (`falconer.outputs.retain`).
+    /// The maximum size of the retained alerts, in bytes (`falconer.outputs.retain`).
     pub retain: u64,
-    /// Alerts that readers missed, summed over readers.
+    /// The number of alerts that readers lost, summed over readers.
     pub alerts_lost: u64,
-    /// When the oldest alert kept happened.
+    /// The time of the oldest retained alert.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub oldest: Option<Timestamp>,
-    /// Readers connected now.
+    /// The number of connected readers.
     pub subscribers: u64,
-    /// Where alerts come from.
+    /// The inputs.
     pub inputs: Vec<Input>,
-    /// What readers there are.
+    /// The readers, by kind.
     pub readers: Vec<Readers>,
-    /// The readers that are furthest behind, at most twenty.
+    /// The readers with the greatest lag; at most twenty.
     pub slowest: Vec<Reader>,
-    /// The certificates in use, and until when.
+    /// The certificates in use, with their expiry.
     pub certificates: Vec<Certificate>,
 }
 
@@ -53,44 +53,44 @@ pub struct Status {
 pub struct Input {
     /// `stdin`, `file`, `command` or `http`.
     pub name: String,
-    /// Alerts it gave.
+    /// The number of alerts received.
     pub received: u64,
-    /// Records of it that were no alerts.
+    /// The number of records that were no alerts.
     pub refused: u64,
-    /// When it last gave an alert.
+    /// The time when the last alert arrived.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last: Option<Timestamp>,
-    /// Why it has nothing to give, where that is so; of several files, the first.
+    /// Why the input is down; of several files, the first. Absent if it is up.
     pub error: Option<String>,
-    /// Since when.
+    /// The time since which it is down.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
-    /// The files, where it is `file`.
+    /// The files of the input `file`.
     pub files: Vec<InputFile>,
 }
 
-/// A file that is followed.
+/// A followed file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InputFile {
-    /// Its path.
+    /// The path.
     pub path: String,
-    /// Why nothing comes from it, where that is so.
+    /// Why the file is down. Absent if it is up.
     pub error: Option<String>,
-    /// Since when.
+    /// The time since which it is down.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
 }
 
-/// Readers of a kind.
+/// The readers of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Readers {
     /// `grpc`, `sse` or `ndjson`.
     pub kind: String,
-    /// How many are connected.
+    /// The number of connected readers.
     pub count: u64,
-    /// Alerts that were given to them since the start.
+    /// The number of alerts delivered to them since the start.
     pub delivered: u64,
-    /// Alerts that the slowest has still to read.
+    /// The lag of the slowest one, in alerts.
     pub lag: u64,
 }
 
@@ -99,20 +99,20 @@ pub struct Readers {
 pub struct Reader {
     /// `grpc`, `sse` or `ndjson`.
     pub kind: String,
-    /// Who it is, where that is known.
+    /// The name, if it is known.
     pub name: Option<String>,
-    /// Alerts that it has still to read.
+    /// The lag, in alerts.
     pub lag: u64,
-    /// Alerts that it missed.
+    /// The number of alerts that it lost.
     pub lost: u64,
 }
 
 /// A certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Certificate {
-    /// Its file.
+    /// The file.
     pub file: String,
-    /// Until when it counts.
+    /// The end of its validity.
     #[schema(value_type = String, format = DateTime)]
     pub not_after: Timestamp,
 }

@@ -61,7 +61,7 @@ export class Live {
       } catch (error) {
         if (this.abort.signal.aborted) return;
         const problem = error instanceof Problem ? error : undefined;
-        why = problem?.message ?? "The connection was cut.";
+        why = problem?.message ?? "The connection was lost.";
         if (problem?.status === 410) {
           this.position = "";
           this.hooks.restarted();
@@ -109,7 +109,7 @@ export class Live {
         feed(value);
       }
     } catch (error) {
-      if (quiet.signal.aborted) throw new Problem("The server fell silent.");
+      if (quiet.signal.aborted) throw new Problem("The server stopped responding.");
       throw error;
     } finally {
       clearTimeout(alarm);

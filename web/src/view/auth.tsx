@@ -10,14 +10,14 @@ export function Auth() {
   if (problem.status === 403) {
     return (
       <main class="auth"><h1>Not allowed</h1><p>{problem.message}</p>
-        <p class="soft">The server refuses this name or credential: look at <code>falconer.gateway.allowed_hosts</code> and <code>tls</code>.</p>
+        <p class="soft">The server rejects this host name or certificate. Check <code>falconer.gateway.allowed_hosts</code> and <code>tls</code>.</p>
       </main>
     );
   }
   return (
     <main class="auth">
       <h1>A token is needed</h1>
-      <p>{hasToken.value ? "The server did not accept the token. " : ""}This server answers only with the token in the file that <code>falconer.gateway.token_file</code> names. Whoever runs it can tell you.</p>
+      <p>{hasToken.value ? "The server did not accept the token. " : ""}This server requires the token in the file of <code>falconer.gateway.token_file</code>. Ask its operator.</p>
       <form onSubmit={(event) => {
         event.preventDefault();
         signIn(value.trim());
@@ -26,7 +26,7 @@ export function Auth() {
         <input id="token" type="password" autocomplete="off" value={value} onInput={(event) => setValue(event.currentTarget.value)} required />
         <button type="submit" class="main">Continue</button>
       </form>
-      <p class="soft">It is kept in this tab until it is closed.</p>
+      <p class="soft">The token is stored until this tab is closed.</p>
     </main>
   );
 }

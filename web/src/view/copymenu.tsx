@@ -87,7 +87,7 @@ export function Exception({ item, close }: { item: Item; close: () => void }) {
   return (
     <dialog ref={dialog} class="wide" onClose={close} aria-labelledby="exception-title">
       <header><h2 id="exception-title">Falco rule exception</h2><button type="button" class="quiet" aria-label="Close" onClick={() => dialog.current?.close()}>✕</button></header>
-      <p>Tick what makes this harmless: who did it, what, and to what. All ticked fields must agree.</p>
+      <p>Select the fields that make this alert harmless. The exception applies if all of them match.</p>
       <div class="exception">
         <div class="ticks" role="group" aria-label="Fields of the exception" tabIndex={0}>
           {able.map((field) => (
@@ -100,7 +100,7 @@ export function Exception({ item, close }: { item: Item; close: () => void }) {
         </div>
         <div>
           <label class="name">Name of the exception <input value={name} onInput={(event) => setName(event.currentTarget.value)} /></label>
-          {fields.length === 0 ? <p class="notice">Without a field it would except every alert of the rule.</p>
+          {fields.length === 0 ? <p class="notice">Without a field, the exception would apply to every alert of the rule.</p>
             : <Snippet text={exceptionYaml(alert, fields, clean)} what="Exception" />}
         </div>
       </div>

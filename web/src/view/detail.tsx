@@ -41,8 +41,8 @@ export function useAlert(cursor: string): { item: Item | undefined; problem: Pro
 }
 
 export function NotThere({ problem }: { problem: Problem }) {
-  const text = problem.status === 410 ? "This alert is no longer kept by the server."
-    : problem.status === 404 ? "There is no such alert here. The server may have been restarted since."
+  const text = problem.status === 410 ? "The server no longer retains this alert."
+    : problem.status === 404 ? "The server has no such alert. It may have been restarted."
     : problem.message;
   const what = problem.status === 410 ? "Gone" : problem.status === 404 ? "Not found" : "Not loaded";
   return <p class="notice" role="alert"><b>{what}.</b> {text}</p>;
@@ -105,7 +105,7 @@ function Around({ alert, at }: { alert: Alert; at: number }) {
     page: "live" as const, filter: `hostname = ${quote(alert.hostname)}`,
     since: new Date(at - 30_000).toISOString(), until: new Date(at + 30_000).toISOString(),
   };
-  return <a class="button" href={href(change)} onClick={follow(change)} title="All alerts of this host, 30 s before and after, whatever the filter">Surrounding</a>;
+  return <a class="button" href={href(change)} onClick={follow(change)} title="All alerts of this host from 30 s before to 30 s after, without the filter">Surrounding</a>;
 }
 
 function Fields({ alert }: { alert: Alert }) {

@@ -25,7 +25,7 @@ export function Empty() {
   if (failure.value?.status === 400) {
     return (
       <div class="empty">
-        <h2>{failure.value.parameter === "filter" || failure.value.parameter === "" ? "The filter cannot be read" : "The range cannot be read"}</h2>
+        <h2>{failure.value.parameter === "filter" || failure.value.parameter === "" ? "Invalid filter" : "Invalid range"}</h2>
         <p>{failure.value.message}</p>
         <button type="button" onClick={() => go({ filter: "", since: "15m", until: "" })}>Clear filter and range</button>
       </div>
@@ -37,13 +37,13 @@ export function Empty() {
     <div class="empty">
       <h2>{filter.value === "" ? "No alert in this range" : "No alert matches"}</h2>
       <p>
-        {stats.value ? `The server keeps ${number(stats.value.retained)} alerts. ` : ""}
-        {olderFrom.value !== null ? "Not all of them were looked at yet. " : ""}
+        {stats.value ? `The server retains ${number(stats.value.retained)} alerts. ` : ""}
+        {olderFrom.value !== null ? "Not all of them were scanned yet. " : ""}
         {isLive.value ? toCome() : ""}
       </p>
       <div class="buttons">
         {filter.value !== "" && <button type="button" class="main" onClick={() => go({ filter: "" })}>Clear filter</button>}
-        {place.value.since !== "" && <button type="button" onClick={() => go({ since: "", until: "" })}>Look at all that is kept</button>}
+        {place.value.since !== "" && <button type="button" onClick={() => go({ since: "", until: "" })}>Show all retained alerts</button>}
       </div>
     </div>
   );
@@ -52,14 +52,14 @@ export function Empty() {
 function toCome(): string {
   const now = phase.value;
   const cut = now?.name === "waiting" || now?.name === "stopped" || (now?.name === "connecting" && now.attempt > 0);
-  return cut ? "Not connected: what comes now is not shown until it is." : "Those that match will appear here as they come.";
+  return cut ? "Not connected. New alerts are shown after the connection is back." : "Matching alerts appear here as they arrive.";
 }
 
 function Wiring() {
   return (
     <div class="empty wiring">
       <h2>No alert yet</h2>
-      <p>Falconer runs and waits for Falco. Wire it in one of three ways, or see that it works:</p>
+      <p>Falconer is waiting for Falco. Connect Falco in one of three ways, or send a test alert:</p>
       <div class="buttons"><button type="button" class="main" onClick={() => void sendTest()}>Send a test alert</button></div>
       <div class="cards">
         {wiring(ROOT, hasToken.value).map(({ title, text }) => (

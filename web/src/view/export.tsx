@@ -24,7 +24,7 @@ export function Export() {
                 }}>{name}</button>
               : <a key={format} href={outside(address("/api/v1/export", params))} download onClick={() => setOpen(false)}>{name}</a>;
           })}
-          <p class="soft">All alerts the server keeps that match the filter and range.</p>
+          <p class="soft">All retained alerts that match the filter and range.</p>
         </div>
       )}
     </div>

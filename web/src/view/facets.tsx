@@ -29,7 +29,7 @@ export function Facets({ done }: { done?: () => void }) {
       {done && <div class="drawer-head"><h2>Facets</h2><button type="button" onClick={done}>Done</button></div>}
       {problem && <p class="soft">{problem.message}{data && " What is shown may be old."}</p>}
       {data?.facets.map((facet) => <One key={facet.field} facet={facet} matched={data.matched} />)}
-      {data && <p class="soft foot">{number(data.matched)} {data.matched === 1 ? "alert matches" : "alerts match"}, of {number(data.scanned)} looked at.<br />Alt-click excludes.</p>}
+      {data && <p class="soft foot">{number(data.matched)} {data.matched === 1 ? "alert matches" : "alerts match"}, of {number(data.scanned)} scanned.<br />Alt-click excludes.</p>}
     </aside>
   );
 }

@@ -4,9 +4,9 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { helpOpen, singleKeys } from "../state";
 
 const KEYS: [string, string][] = [
-  ["/", "Write in the filter"], ["Space", "Pause and follow"], ["j k ↓ ↑", "Next and previous alert"], ["Enter", "Open the alert"],
-  ["Esc", "Close what is open"], ["x", "Select the alert (also Ctrl and click)"], ["c", "Copy as JSON (all selected)"], ["e", "Rule exception"],
-  ["[ ]", "Newer and older of the same rule"], ["g Home", "To the newest, follow"], ["End", "To the oldest held"],
+  ["/", "Edit the filter"], ["Space", "Pause and follow"], ["j k ↓ ↑", "Next and previous alert"], ["Enter", "Open the alert"],
+  ["Esc", "Close"], ["x", "Select the alert (also Ctrl and click)"], ["c", "Copy as JSON (all selected)"], ["e", "Rule exception"],
+  ["[ ]", "Newer and older of the same rule"], ["g Home", "Newest alert, and follow"], ["End", "Oldest loaded alert"],
   ["1 … 8", "Priority at least Emergency … Debug"], ["t", "Local time or UTC"], ["?", "This help"],
 ];
 

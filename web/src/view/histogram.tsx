@@ -39,7 +39,7 @@ export function Histogram() {
     <section class="histogram" aria-label="Alerts over time">
       <Plot data={data} height={height} />
       <button
-        type="button" class="small scale" aria-pressed={counts.value === "log"} title="Counts on a logarithmic scale: a few beside many"
+        type="button" class="small scale" aria-pressed={counts.value === "log"} title="Logarithmic scale, to show small counts beside large ones"
         onClick={() => (counts.value = counts.value === "log" ? "linear" : "log")}
       >log<span class="offscreen"> scale</span></button>
     </section>

@@ -63,8 +63,8 @@ function Bar({ rows }: { rows: number }) {
         ? <button type="button" class="small" onClick={() => (drawer.value = true)}>Facets</button>
         : <button type="button" class="small facets-switch" aria-pressed={facetsShown.value === "on"} onClick={() => (facetsShown.value = facetsShown.value === "on" ? "off" : "on")}>Facets</button>}
       {isLive.value && (held
-        ? <button type="button" class="small main" id="resume" onClick={toTop} title="Follow what comes (Space)">▶ Follow</button>
-        : <button type="button" class="small" id="pause" onClick={() => pause("key")} title="Hold the view (Space)">❚❚ Pause</button>)}
+        ? <button type="button" class="small main" id="resume" onClick={toTop} title="Follow new alerts (Space)">▶ Follow</button>
+        : <button type="button" class="small" id="pause" onClick={() => pause("key")} title="Pause (Space)">❚❚ Pause</button>)}
       <span class="count" aria-live="off">{shownOf()}</span>
       {held && news > 0 && <button type="button" class="new" onClick={toTop}>▲ {number(news)} new</button>}
       {lostSeen.value > 0 && <span class="lost some">▲ {number(lostSeen.value)} lost here</span>}

@@ -33,7 +33,7 @@ export function NodesPage() {
       <FilterBar />
       <h1>Nodes <small>{data && hosts ? `${atLeast(hosts.distinct, !hosts.capped)} ${hosts.distinct === 1 ? "host" : "hosts"}, ${number(data.matched)} alerts` : ""}{lost > 0 && <b class="bad"> · ▲ {number(lost)} lost by readers</b>}</small></h1>
       {problem && <p class="notice" role="alert">{problem.message}</p>}
-      {hosts && hosts.values.length === 0 && <p class="soft">{filter.value === "" ? "No host sent an alert in this range." : "No alert of this filter and range names a host."}</p>}
+      {hosts && hosts.values.length === 0 && <p class="soft">{filter.value === "" ? "No host sent an alert in this range." : "No matching alert has a host."}</p>}
       {hosts && hosts.values.length > 0 && (
         <div class="sheet" role="region" aria-label="Nodes" tabIndex={0}>
           <table>

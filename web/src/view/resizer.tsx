@@ -17,7 +17,7 @@ export function Resizer({ column }: { column: string }) {
     <span
       ref={edge} class="resizer" role="separator" tabIndex={0} aria-orientation="vertical" aria-label={`Width of ${column}`}
       aria-valuemin={NARROWEST} aria-valuemax={WIDEST} aria-valuenow={widths.value[column] ?? within(now() || 100)}
-      title="Drag, or arrow keys; double click for the usual width"
+      title="Drag, or use the arrow keys. Double-click to reset"
       onPointerDown={(event) => {
         if (event.button !== 0) return;
         event.currentTarget.setPointerCapture(event.pointerId);

@@ -18,7 +18,7 @@ export function Row({ row, index, columns, cards }: RowProps) {
   const kind = kindAt(row);
   if (kind !== ALERT) return <Mark {...attributes} kind={kind} text={textAt(row) ?? ""} columns={columns.length} />;
   const item = itemAt(row);
-  if (!item) return <div class="row gone" {...attributes}><span role="gridcell" aria-colspan={columns.length}>no longer kept in the browser</span></div>;
+  if (!item) return <div class="row gone" {...attributes}><span role="gridcell" aria-colspan={columns.length}>no longer in this page</span></div>;
   const { alert, cursor } = item;
   const open = place.value.event === cursor;
   const on = active.value === row;
@@ -86,7 +86,7 @@ function RestartText({ text }: { text: string }) {
   const { at = 0, count = 0 } = JSON.parse(text) as { at?: number; count?: number };
   return (
     <>
-      <b>▲ Server restarted</b> {short(at, zone.value, Date.now())}: what it kept before is gone{count > 0 && `, with it ${number(count)} alerts not seen here`}; what came while it was away may be missing.
+      <b>▲ Server restarted</b> {short(at, zone.value, Date.now())}: the alerts before that are gone{count > 0 && `, with ${number(count)} that were not shown here`}, and some may be missing.
     </>
   );
 }

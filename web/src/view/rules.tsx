@@ -21,7 +21,7 @@ export function RulesPage() {
       <FilterBar />
       <h1>Rules <small>{data ? `${atLeast(names.size, data.other === 0)} fired ${number(data.matched)} times` : ""}</small></h1>
       {problem && <p class="notice" role="alert">{problem.message}</p>}
-      {data && data.rules.length === 0 && <p class="soft">{filter.value === "" ? "No rule fired in this range." : "No alert of this filter and range."}</p>}
+      {data && data.rules.length === 0 && <p class="soft">{filter.value === "" ? "No rule fired in this range." : "No alert matches the filter and range."}</p>}
       {data && data.rules.length > 0 && (
         <div class="sheet" role="region" aria-label="Rules" tabIndex={0}>
           <table>

@@ -95,8 +95,8 @@ function End({ rows }: { rows: number }) {
       {loading.value ? "Loading older alerts…"
         : ring.full ? `The browser keeps ${number(KEPT_ROWS)} alerts. Narrow the range or export to see older ones.`
         : olderFrom.value !== null ? <button type="button" onClick={() => void loadOlder()}>Load older alerts</button>
-        : olderGone.value ? "What was older is gone: the server was restarted."
-        : "Nothing older in this range."}
+        : olderGone.value ? "Older alerts were lost at a restart of the server."
+        : "No older alerts in this range."}
     </p>
   );
 }

@@ -23,7 +23,7 @@ export function Text({ text, most = SHORT, lines = false }: { text: string; most
   return (
     <>
       {pieces(cut, most > SHORT ? DRAWN_LONG : DRAWN_SHORT, odd).map((piece) =>
-        piece.odd ? <span class="odd" title="A character that would not be seen">{piece.text}</span> : piece.text,
+        piece.odd ? <span class="odd" title="An invisible character">{piece.text}</span> : piece.text,
       )}
     </>
   );

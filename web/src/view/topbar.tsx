@@ -79,7 +79,7 @@ function Pill() {
     <div class="connection">
       <span class={`pill ${state}`} title={why || (state === "live" ? "A second: what the server takes in, whatever the filter" : "")} data-state={state}><span class="pill-text">{text}</span></span>
       {at?.name === "waiting" && <button type="button" class="small" onClick={reconnect}>Now</button>}
-      <span class={lost > 0 ? "lost some" : "lost"} title="Alerts dropped from the server before a reader had them">
+      <span class={lost > 0 ? "lost some" : "lost"} title="Alerts evicted before a reader read them">
         {lost > 0 ? "▲ " : ""}{number(lost)} lost
       </span>
       <span class="offscreen" role="status">{state === "live" ? "Live" : state === "cut" ? "Reconnecting" : text}</span>
