@@ -281,7 +281,7 @@ async fn what_cannot_be_answered_is_told_with_the_remedy() {
         ("/api/v1/events?fliter=x", 400, "fliter", "filter, since, until"),
         ("/api/v1/histogram?buckets=121", 400, "buckets", "between 1 and 120"),
         ("/api/v1/facets?fields=,", 400, "fields", "separated by commas"),
-        ("/api/v1/events/1.1", 404, "", "no alert with this cursor"),
+        ("/api/v1/events/1.1", 404, "", "No alert has this cursor"),
         ("/api/v1/events/x", 400, "cursor", "not a cursor"),
         ("/api/v1/events/stream?after=1.1", 410, "", "earlier run"),
         ("/api/v1/events/stream?filter=(", 400, "filter", "column 2"),

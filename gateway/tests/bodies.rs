@@ -97,7 +97,7 @@ async fn where_memory_is_short_the_slowest_body_loses_its_place_and_is_told() {
     for client in &mut slow {
         if let Ok(answer) = timeout(Duration::from_millis(500), client.answer(false)).await {
             let detail = answer.problem(503, "Service Unavailable");
-            assert!(detail.contains("came slowly") && detail.contains("Post again"), "{detail}");
+            assert!(detail.contains("arrived slowly") && detail.contains("Post again"), "{detail}");
             assert!(answer.header("retry-after").is_some());
             lost += 1;
         }

@@ -34,7 +34,7 @@ pub fn records(bytes: &[u8]) {
 fn value(script: &mut Script<'_>, depth: usize, text: &mut String) {
     let space = ["", "\n", " ", "\n  "][usize::from(script.byte() % 4)];
     let kind = script.byte();
-    if kind % 3 == 0 && depth < 3 {
+    if kind.is_multiple_of(3) && depth < 3 {
         *text += "[";
         for element in 0..script.byte() % 4 {
             *text += if element == 0 { space } else { "," };
