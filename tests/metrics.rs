@@ -36,8 +36,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// Every metric, by its documented name.
-const DOCUMENTED: [&str; 13] = [
+const DOCUMENTED: [&str; 14] = [
     "falconer_alerts_received_total",
+    "falconer_alerts_without_time_total",
     "falconer_alerts_lost_total",
     "falconer_retained_bytes",
     "falconer_retained_alerts",

@@ -126,6 +126,48 @@ async fn an_alert_is_of_the_machine_that_sent_it() {
     }
 }
 
+/// Where a time is from is said in JSON, in `Watch` and in the metrics.
+#[tokio::test]
+async fn a_time_that_is_not_the_alerts_own_is_marked() {
+    use falconer::proto::falconer::v1::{
+        TimeSource, WatchRequest, WatchResponse, watch_response::Response,
+    };
+    use prost::Message as _;
+    let gateway = Gateway::start(&[]);
+    let alert = r#"{"rule":"r","priority":"Error"}"#;
+    let lines = [
+        examples::line("r").trim().to_owned(),
+        alert.to_owned(),
+        format!("2026-01-30T10:00:00Z stdout F {alert}"),
+        alert.to_owned(),
+    ];
+    assert_eq!(post(&gateway, "/", &lines.join("\n")).await.status, 200);
+
+    let lines = gateway.get("/api/v1/export").await.text().await;
+    let mark = |line: &str| serde_json::from_str::<Value>(line).unwrap()["time_source"].clone();
+    let marks: Vec<_> = lines.lines().map(mark).collect();
+    assert_eq!(marks, [Value::Null, json!("arrival"), json!("envelope"), json!("arrival")]);
+
+    let client = Client::connect(&gateway.server.socket().unwrap()).await;
+    let request = framed(&WatchRequest::default().encode_to_vec());
+    let outcome = client.call(head("/falconer.v1.EventService/Watch"), [request]).await;
+    let source =
+        |message: &bytes::Bytes| match WatchResponse::decode(message.clone()).unwrap().response {
+            Some(Response::Alert(alert)) => alert.time_source(),
+            other => panic!("no alert: {other:?}"),
+        };
+    let sources: Vec<_> = outcome.messages.iter().map(source).collect();
+    use TimeSource::{Arrival, Envelope, Event};
+    assert_eq!(sources, [Event, Arrival, Envelope, Arrival]);
+
+    let metrics = gateway.get("/metrics").await.text().await;
+    for (source, count) in [("arrival", 2), ("envelope", 1)] {
+        let line =
+            format!("falconer_alerts_without_time_total{{time_source=\"{source}\"}} {count}\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+}
+
 fn ingest(gateway: &Gateway, input: &str) -> Output {
     let mut command = Command::new(binary());
     command.args(["ingest", &format!("--server=http://{}", gateway.address)]);

@@ -98,7 +98,7 @@ impl Sink for Taker<'_> {
     fn read(&mut self, record: &[u8]) -> Result<(), Reject> {
         let Self { envelopes, outcome, each } = self;
         let now = || -> ZonedDateTime { Timestamp::now().to_zoned_datetime(TimeZone::UTC) };
-        let read = envelopes.read(record, &now, |Record { event, line }, beside| {
+        let read = envelopes.read(record, &now, |Record { event, line, .. }, beside| {
             outcome.accept();
             let host = beside.hostname.as_deref().filter(|_| event.hostname.is_none());
             each(event::with_hostname(line, host.unwrap_or_default()).as_bytes());

@@ -26,7 +26,7 @@ mod times;
 
 use jiff::{Timestamp, ZonedDateTime};
 
-use crate::event::{self, Record, Reject, Time};
+use crate::event::{self, Record, Reject, Time, TimeSource};
 use header::Header;
 use join::{Joined, Joins, Share};
 use object::Object;
@@ -144,7 +144,13 @@ impl Envelopes {
         now: &dyn Fn() -> ZonedDateTime,
         mut take: impl FnMut(Record<'_>, &Beside) -> T,
     ) -> Result<Option<T>, Reject> {
-        let reject = match event::read(line, now, |record| take(record, &Beside::default())) {
+        let whole = |record: Record<'_>| {
+            // A shipper can merge the alert's keys with its own, such as `@timestamp`.
+            let late = record.time_source == TimeSource::Arrival;
+            let time = late.then(|| object::time(line)).flatten();
+            take(record.timed_by_envelope(time), &Beside::default())
+        };
+        let reject = match event::read(line, now, whole) {
             Ok(taken) => return Ok(Some(taken)),
             Err(reject @ (Reject::Empty | Reject::TooLarge)) => return Err(reject),
             Err(reject) => reject,
@@ -241,7 +247,10 @@ impl Envelopes {
         then: &mut Then<'_>,
     ) -> Opened {
         let at = || near(beside.time, (then.now)());
-        match event::read(inside, at, |record| (then.take)(record, beside)) {
+        let take = |record: Record<'_>| {
+            (then.take)(record.timed_by_envelope(beside.time), beside);
+        };
+        match event::read(inside, at, take) {
             Ok(()) => Opened::Alert,
             Err(Reject::Empty | Reject::TooLarge) => Opened::Unknown,
             Err(_) if depth >= DEEPEST => Opened::Unknown,
@@ -275,14 +284,6 @@ pub fn likely(line: &[u8]) -> Option<&'static str> {
     }
     let text = String::from_utf8_lossy(start.trim_ascii_end());
     Object::read(&text)?.hint()
-}
-
-/// Returns the values that a JSON record adds to an alert whose keys were merged into it. It is for
-/// alerts without a usable time, and has no caller yet.
-#[must_use]
-pub fn beside(record: &[u8]) -> Option<Beside> {
-    let text = String::from_utf8_lossy(record.trim_ascii());
-    Object::read(&text).map(|object| object.beside(&Beside::default()))
 }
 
 #[cfg(test)]

@@ -303,6 +303,11 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Returns the time that a JSON record has under a shipper's key.
+pub(super) fn time(record: &[u8]) -> Option<Time> {
+    Members::of(&String::from_utf8_lossy(record.trim_ascii()))?.time()
+}
+
 /// Returns a member of an object.
 fn inside<'a>(object: &'a str, name: &str) -> Option<Value<'a>> {
     let mut found = None;

@@ -130,11 +130,33 @@ fn hints_name_the_format_of_a_line() {
 }
 
 #[test]
-fn a_record_adds_time_and_host_to_a_merged_alert() {
-    let record = br#"{"rule":"x","priority":"Error","log":"","@timestamp":"2026-01-30T10:00:00Z","host":{"name":"a"}}"#;
-    let beside = beside(record).unwrap();
-    assert_eq!(beside.time.unwrap().to_string(), "2026-01-30T10:00:00.000000000Z");
-    assert_eq!(beside.hostname.as_deref(), Some("a"));
+fn an_alert_without_a_time_gets_that_of_its_envelope() {
+    let alert = r#"{"rule":"x","priority":"Error"}"#;
+    let wrapped = serde_json::json!({ "log": alert, "date": 1_769_767_200.5 }).to_string();
+    for (line, time, source) in [
+        (format!("2026-01-30T10:00:00Z stdout F {alert}"), "10:00:00.000000000", "envelope"),
+        (wrapped, "10:00:00.500000000", "envelope"),
+        // Its keys merged with the shipper's, or its time as a number.
+        (
+            alert.replace('}', r#","@timestamp":"2026-01-30T10:00:01Z"}"#),
+            "10:00:01.000000000",
+            "envelope",
+        ),
+        (alert.replace('}', r#","time":1769767202}"#), "10:00:02.000000000", "envelope"),
+        (alert.to_owned(), "12:00:00.000000000", "arrival"),
+        (alert.replace('}', r#","time":"2026-01-30T10:00:03Z"}"#), "10:00:03", "event"),
+    ] {
+        let read = Envelopes::default().read(line.as_bytes(), &now, |record, _| {
+            (record.event.time.to_string(), record.time_source.name(), record.line.into_owned())
+        });
+        let (seen, name, json) = read.unwrap().unwrap();
+        assert!(seen.starts_with(&format!("2026-01-30T{time}")), "{line}: {seen}");
+        assert_eq!(name, source, "{line}");
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert!(json["time"].as_str().unwrap().contains(time), "{json}");
+        let mark = (source != "event").then_some(source);
+        assert_eq!(json.get("time_source").and_then(|mark| mark.as_str()), mark, "{json}");
+    }
 }
 
 proptest! {
@@ -175,6 +197,6 @@ proptest! {
         line in r#"(<14>)?(1 |Jan 30 10:00:00 |2026-01-30T10:00:00Z |[0-9]{10}\.1 )?([a-z]{1,3}|stdout|-)( P| F|:| - - - - )?(\[[a-z="\\\]]{0,6}\] ?)?(\{"(log|MESSAGE|rule)":("x"|null|[1-3]|\{\}|\[1,2\])\})?"#,
     ) {
         crate::fuzzing::envelope(line.as_bytes());
-        let _ = (likely(line.as_bytes()), beside(line.as_bytes()));
+        let _ = likely(line.as_bytes());
     }
 }

@@ -36,6 +36,47 @@ pub struct Record<'a> {
     pub event: Event<'a>,
     /// The alert's JSON on one line: the record itself, or the JSON made from a text alert.
     pub line: Cow<'a, str>,
+    /// Where the time of the event is from.
+    pub time_source: TimeSource,
+}
+
+/// Where the time of an alert is from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimeSource {
+    /// The alert itself.
+    #[default]
+    Event,
+    /// What the alert was wrapped in.
+    Envelope,
+    /// The clock of this machine, when the alert arrived.
+    Arrival,
+}
+
+impl TimeSource {
+    /// Returns the name, as in JSON and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Envelope => "envelope",
+            Self::Arrival => "arrival",
+        }
+    }
+}
+
+impl Record<'_> {
+    /// Gives an alert without a time of its own the time of its envelope. Other alerts keep theirs.
+    #[must_use]
+    pub fn timed_by_envelope(mut self, time: Option<Time>) -> Self {
+        let (Some(time), TimeSource::Arrival) = (time, self.time_source) else { return self };
+        let arrival = repair::time_members(self.event.time, TimeSource::Arrival);
+        if let Some(rest) = self.line.strip_suffix(&*arrival) {
+            let line = format!("{rest}{}", repair::time_members(time, TimeSource::Envelope));
+            (self.line, self.event.time) = (line.into(), time);
+            self.time_source = TimeSource::Envelope;
+        }
+        self
+    }
 }
 
 /// Why a record is not an alert.
@@ -113,12 +154,13 @@ pub fn read<T>(
         None => Err(Reject::Empty),
         Some(b'{') => {
             let (event, repair) = decode(&line, now)?;
-            Ok(then(Record { event, line: repair.apply(one_line(&line)) }))
+            let time_source = repair.time_source();
+            Ok(then(Record { event, line: repair.apply(one_line(&line)), time_source }))
         }
         Some(_) => match text::decode(&line, now) {
             Some(event) => {
                 let line = text::as_json(&event).into();
-                Ok(then(Record { event, line }))
+                Ok(then(Record { event, line, time_source: TimeSource::Event }))
             }
             None => Err(no_object(&line)),
         },

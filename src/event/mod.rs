@@ -20,7 +20,7 @@ mod time;
 
 use std::borrow::Cow;
 
-pub use decode::{MAX_RECORD, Part, Record, Reject, is_text_alert, part, read};
+pub use decode::{MAX_RECORD, Part, Record, Reject, TimeSource, is_text_alert, part, read};
 pub use encode::{Origin, encode};
 pub use json::Value;
 pub use members::{members, octets};

@@ -9,14 +9,14 @@
 //!    ([`with_hostname`]).
 //!
 //! The JSON line gets the repair too, because scripts and the page read it. A time that is not the
-//! record's own is marked there: `"time_source":"arrival"`.
+//! record's own is marked there: `"time_source":"arrival"` or `"time_source":"envelope"`.
 
 use std::borrow::Cow;
 
 use jiff::{Timestamp, ZonedDateTime};
 
 use super::json::Value;
-use super::{Fields, Time, field};
+use super::{Fields, Time, TimeSource, field};
 
 /// Adds a hostname to the JSON line of an alert that has none.
 #[must_use]
@@ -70,7 +70,24 @@ impl Found {
     }
 }
 
+/// Returns the end of a JSON line with a time that is not the record's own.
+pub(super) fn time_members(time: Time, source: TimeSource) -> String {
+    let mark = match source {
+        TimeSource::Event => String::new(),
+        source => format!(",\"time_source\":\"{}\"", source.name()),
+    };
+    format!(",\"time\":\"{time}\"{mark}}}")
+}
+
 impl Repair {
+    /// Returns where the alert's time is from. An output field is part of the alert.
+    pub(super) fn time_source(&self) -> TimeSource {
+        match self.time {
+            Some(Found { arrival: true, .. }) => TimeSource::Arrival,
+            _ => TimeSource::Event,
+        }
+    }
+
     /// Repairs the JSON line of the alert, a whole object.
     pub(super) fn apply<'a>(&self, line: Cow<'a, str>) -> Cow<'a, str> {
         if *self == Self::default() {
@@ -82,13 +99,12 @@ impl Repair {
         {
             line.replace_range(key..key + RENAMED.len(), "\"output_fields\"");
         }
-        if let Some(Found { time, arrival }) = self.time
+        if let Some(Found { time, .. }) = self.time
             && line.ends_with('}')
         {
             line.pop();
-            let source = if arrival { ",\"time_source\":\"arrival\"" } else { "" };
             // An alert has other keys, so a comma is right. Of a repeated key the last one counts.
-            line += &format!(",\"time\":\"{time}\"{source}}}");
+            line += &time_members(time, self.time_source());
         }
         line.into()
     }

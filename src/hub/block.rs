@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::labels::{LabelSet, Labelling, Labels};
-use crate::event::{self, Event, Origin, Priority, Time};
+use crate::event::{self, Event, Origin, Priority, Time, TimeSource};
 
 /// The size in bytes of frames or of lines at which a block is closed, and up to which small blocks
 /// are merged. It is large enough for one write to carry many alerts, and small enough for a
@@ -30,6 +30,8 @@ pub struct Batch {
 
 #[derive(Debug, Default)]
 struct Open {
+    /// Where the time of the next alert is from.
+    time_source: TimeSource,
     frames: Vec<u8>,
     lines: Vec<u8>,
     index: Vec<Entry>,
@@ -62,6 +64,7 @@ struct Entry {
     /// The index of its labels in the block's labels.
     labels: u16,
     priority: Priority,
+    time_source: TimeSource,
 }
 
 /// Consecutive alerts of one block, shared with it.
@@ -80,6 +83,8 @@ pub struct Alert<'a> {
     pub time: Time,
     /// The severity.
     pub priority: Priority,
+    /// Where the time is from.
+    pub time_source: TimeSource,
     /// Rule, source, hostname and tags.
     pub labels: &'a Labels,
     /// The gRPC frame.
@@ -102,10 +107,16 @@ impl Batch {
             line_end: offset(self.open.lines.len()),
             labels: self.open.labels.of(event, &origin.hostname),
             priority: event.priority,
+            time_source: std::mem::take(&mut self.open.time_source),
         });
         if self.open.frames.len() >= BLOCK_BYTES || self.open.lines.len() >= BLOCK_BYTES {
             self.close();
         }
+    }
+
+    /// Notes where the time of the next alert is from, if it is not the alert's own.
+    pub fn time_is_from(&mut self, source: TimeSource) {
+        self.open.time_source = source;
     }
 
     /// Returns the number of alerts.
@@ -197,7 +208,7 @@ impl Block {
             frames: Vec::with_capacity(frames),
             lines: Vec::with_capacity(lines),
             index: Vec::with_capacity(total(Self::len)),
-            labels: Labelling::default(),
+            ..Open::default()
         };
         for block in blocks.clone() {
             let (frames, lines) = (offset(open.frames.len()), offset(open.lines.len()));
@@ -264,6 +275,7 @@ impl Block {
             sequence: self.first + position as u64,
             time: entry.time,
             priority: entry.priority,
+            time_source: entry.time_source,
             labels: self.labels.get(entry.labels)?,
             frame: self.frames.get(frame)?,
             line: self.lines.get(line)?,

@@ -15,7 +15,7 @@ use super::outcome::{Outcome, advice};
 use super::presence::Presence;
 use super::records::{self, Records, Sink};
 use crate::envelope::Envelopes;
-use crate::event::{self, Event, Origin, Record, Reject, Time};
+use crate::event::{self, Event, Origin, Record, Reject, Time, TimeSource};
 use crate::hub::{Batch, Hub};
 
 /// How many rejected records of a kind are logged. The rest are only counted.
@@ -39,6 +39,7 @@ pub struct Intake {
     origin: Origin,
     counts: Mutex<Counts>,
     latest: Mutex<BTreeMap<Input, Timestamp>>,
+    times: Mutex<BTreeMap<TimeSource, u64>>,
     presence: Presence,
     /// The files that followers read.
     pub(super) claims: Claims,
@@ -94,6 +95,7 @@ impl Intake {
             origin,
             counts: Mutex::default(),
             latest: Mutex::default(),
+            times: Mutex::default(),
             presence: Presence::default(),
             claims: Claims::default(),
             falco_version: Mutex::default(),
@@ -200,6 +202,17 @@ impl Intake {
         let count = counts.entry((input, status)).or_default();
         *count += records;
         *count
+    }
+
+    /// Returns the number of alerts without a time of their own, by where their time is from.
+    #[must_use]
+    pub fn times(&self) -> BTreeMap<TimeSource, u64> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count_time(&self, source: TimeSource) {
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        *times.entry(source).or_default() += 1;
     }
 
     fn learn(&self, event: &Event<'_>) {
@@ -321,7 +334,12 @@ impl Delivery<'_> {
 
     fn read(&mut self, record: &[u8]) -> Result<(), Reject> {
         let Self { intake, origin, outcome, batch, accepted, envelopes, .. } = self;
-        let read = envelopes.read(record, &ZonedDateTime::now, |Record { event, line }, beside| {
+        let read = envelopes.read(record, &ZonedDateTime::now, |record, beside| {
+            let Record { event, line, time_source } = record;
+            if time_source != TimeSource::Event {
+                intake.count_time(time_source);
+                batch.time_is_from(time_source);
+            }
             intake.learn(&event);
             *accepted += 1;
             outcome.accept();

@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 use super::fields::{Fields, masked};
 use super::subscribers::{Kind, Subscribed};
 use super::{Caller, Context, LOST_CAUSE};
-use crate::event::Time;
+use crate::event::{Time, TimeSource};
 use crate::grpc::{Code, Status, frame};
 use crate::hub::{Alert, Gap, Next, Slice};
-use crate::proto::falconer::v1::{Lost, Position, WatchResponse, watch_response};
+use crate::proto::falconer::v1::{self, Lost, Position, WatchResponse, watch_response};
 use crate::query::{Arrivals, Selection};
 
 /// The size of the log that is read before the task yields to others, in bytes.
@@ -71,6 +71,8 @@ struct EncodedAlert {
     cursor: String,
     #[prost(bytes = "bytes", tag = "2")]
     alert: Bytes,
+    #[prost(enumeration = "v1::TimeSource", tag = "3")]
+    time_source: i32,
 }
 
 impl Watch {
@@ -196,6 +198,12 @@ impl Watch {
             alert: Some(EncodedAlert {
                 cursor: self.context.hub.cursor(alert.sequence).to_string(),
                 alert: masked(Bytes::copy_from_slice(message), self.watching.fields),
+                time_source: match alert.time_source {
+                    TimeSource::Event => v1::TimeSource::Event,
+                    TimeSource::Envelope => v1::TimeSource::Envelope,
+                    TimeSource::Arrival => v1::TimeSource::Arrival,
+                }
+                .into(),
             }),
         };
         frames.put(frame::encode(&response));

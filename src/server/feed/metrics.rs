@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use super::exposition::{self, Escaped};
 use super::{BUILD, Feed};
+use crate::event::TimeSource;
 use crate::service::subscribers::Kind;
 
 type Labels = Vec<(&'static str, Escaped)>;
@@ -44,6 +45,15 @@ fn registry(feed: &Feed) -> Registry {
         received.get_or_create(&labels).inc_by(count);
     }
     registry.register("alerts_received", "Records received, by input and status", received);
+
+    let times = Family::<Labels, Counter>::default();
+    let known = feed.intake.times();
+    for source in [TimeSource::Envelope, TimeSource::Arrival] {
+        let count = known.get(&source).copied().unwrap_or_default();
+        times.get_or_create(&labels([("time_source", source.name())])).inc_by(count);
+    }
+    let help = "Alerts without a time of their own, by where their time is from";
+    registry.register("alerts_without_time", help, times);
 
     let lost = Family::<Labels, Counter>::default();
     lost.get_or_create(&labels([("cause", "evicted")])).inc_by(stats.lost);
