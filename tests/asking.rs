@@ -1,5 +1,5 @@
-//! What the commands that ask a server say when they get no answer: every mistake people make with
-//! addresses, TLS and tokens, against the real server, with what to do about it.
+//! Error messages of the client commands: each common error with addresses, TLS and tokens, against
+//! the real server, must say what to do about it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -22,7 +22,7 @@ use support::{PATIENCE, Transport};
 
 const TOKEN: &str = "a-token-that-is-long-enough";
 
-/// Asks for events; it must fail, and this is what it says.
+/// Runs `falconer events`, which must fail with one line, and returns that line.
 fn refused(url: &str, words: &[&str]) -> String {
     let mut command = Command::new(binary());
     let command = command.arg("events").arg(format!("--server={url}")).args(words);
@@ -38,6 +38,7 @@ fn refused(url: &str, words: &[&str]) -> String {
     stderr
 }
 
+/// Asserts that `told` contains all `parts`, and none of the errors that explain nothing.
 #[track_caller]
 fn says(told: &str, parts: &[&str]) {
     for part in parts {
@@ -48,7 +49,7 @@ fn says(told: &str, parts: &[&str]) {
     }
 }
 
-/// A gateway with TLS from a folder; `more` are settings.
+/// Starts a gateway with TLS on the certificates in `dir` and the settings `more`.
 fn secure(dir: &Path, more: &[&str]) -> Gateway {
     let at = |name: &str| dir.join(name).display().to_string();
     let settings = [
@@ -61,7 +62,7 @@ fn secure(dir: &Path, more: &[&str]) -> Gateway {
 }
 
 #[test]
-fn mistakes_with_tls_are_named() {
+fn tls_errors_name_their_cause() {
     let (ours, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     certs::write(ours.path());
     certs::write(other.path());
@@ -72,7 +73,7 @@ fn mistakes_with_tls_are_named() {
     let ca = option("ca", ours.path(), "ca.crt");
     let roots = format!("falconer.gateway.tls.root_certs={}", ours.path().join("ca.crt").display());
 
-    // Who signed the server's, and for which name.
+    // The server's certificate: its authority and its names.
     let gateway = secure(ours.path(), &[]);
     let url = format!("https://{}", gateway.address);
     says(
@@ -87,7 +88,7 @@ fn mistakes_with_tls_are_named() {
     says(&told, &["is for ", "localhost", "not for 127.0.0.2", "certs init --host"]);
     drop(named);
 
-    // The wrong protocol, both ways, and the wrong port.
+    // TLS against a plain gateway, plain text against TLS, and the port of gRPC.
     says(&refused(&format!("http://{}", gateway.address), &[]), &["https://", "--ca"]);
     let plain = Gateway::start(&[]);
     says(&refused(&format!("https://{}", plain.address), &[&ca]), &["not TLS", "http://"]);
@@ -99,7 +100,7 @@ fn mistakes_with_tls_are_named() {
     says(&refused(&port, &words.each_ref().map(String::as_str)), &["gRPC"]);
     says(&refused(&format!("http://{}", grpc.address()), &[]), &["https://"]);
 
-    // Client certificates: none, and one of a stranger's.
+    // Client certificates: none, and one of another authority.
     let asking = secure(ours.path(), &[&roots]);
     let url = format!("https://{}", asking.address);
     says(&refused(&url, &[&ca]), &["client certificate", "--cert FILE", "--key FILE"]);
@@ -109,7 +110,7 @@ fn mistakes_with_tls_are_named() {
 }
 
 #[test]
-fn who_is_not_let_in_is_told_how() {
+fn rejected_requests_name_the_fix() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = dir.path().join(name).display().to_string();
@@ -122,12 +123,12 @@ fn who_is_not_let_in_is_told_how() {
     says(&refused(&url, &[]), &["--token-file FILE", "falconer.gateway.token_file"]);
     let wrong = file("wrong", "another-token-that-is-long");
     says(&refused(&url, &[&format!("--token-file={wrong}")]), &["another token", &wrong]);
-    // A name that leads here, and that nobody listed.
+    // A name that resolves to the gateway but is not in its list of hosts.
     let name = format!("http://127.1:{}", gateway.address.port());
     says(&refused(&name, &[]), &["falconer.gateway.allowed_hosts", "localhost"]);
 }
 
-/// Answers every connection with these bytes, whatever it asks; without any, never.
+/// Starts a server that answers every connection with `answer`, or never if `answer` is empty.
 fn other_server(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -146,7 +147,7 @@ fn other_server(answer: &'static str) -> String {
 }
 
 #[test]
-fn nobody_and_others_are_told_apart() {
+fn a_missing_server_and_other_servers_are_distinguished() {
     says(
         &refused(&format!("http://127.0.0.1:{}", free_port()), &[]),
         &["connection refused", "serve"],
@@ -161,13 +162,13 @@ fn nobody_and_others_are_told_apart() {
         says(&refused(&other_server(answer), &["-f"]), &["no falconer gateway", part]);
     }
     says(&refused(&other_server("SSH-2.0-OpenSSH_9.2p1\r\n"), &[]), &["not HTTP"]);
-    // What a stranger takes is lost, and said.
+    // Alerts posted to another server are lost, and `ingest` says so.
     let mut ingest = piped(&other_server(page));
     ingest.feed(&examples::line("lost"));
     assert!(ingest.line().contains("no falconer gateway"));
 }
 
-/// `falconer ingest`, and what it says on standard error.
+/// A running `falconer ingest` and its lines on standard error.
 struct Ingest(std::process::Child, Receiver<String>);
 
 fn piped(url: &str) -> Ingest {
@@ -188,7 +189,7 @@ impl Ingest {
     }
 
     fn line(&self) -> String {
-        self.1.recv_timeout(PATIENCE).expect("it says something")
+        self.1.recv_timeout(PATIENCE).expect("a line on standard error")
     }
 }
 
@@ -200,14 +201,14 @@ impl Drop for Ingest {
 }
 
 #[test]
-fn alerts_that_nobody_takes_are_told_at_once_and_seldom() {
+fn failed_posts_are_reported_at_once_and_rate_limited() {
     let port = free_port();
     let mut ingest = piped(&format!("http://127.0.0.1:{port}"));
     ingest.feed(&examples::line("early"));
     let told = ingest.line();
     assert!(told.contains("cannot post the alerts; trying again"), "{told}");
     assert!(told.contains("connection refused"), "{told}");
-    // It is tried many times more, and not told again so soon.
+    // It retries many times, but reports the failure only once in this time.
     assert!(ingest.1.recv_timeout(Duration::from_secs(3)).is_err());
     let listen = format!("falconer.gateway.listen=127.0.0.1:{port}");
     let gateway = Gateway::start(&[&listen]);
@@ -220,15 +221,16 @@ fn alerts_that_nobody_takes_are_told_at_once_and_seldom() {
         if String::from_utf8(command.output().unwrap().stdout).unwrap().contains("early") {
             break;
         }
-        assert!(Instant::now() < deadline, "the alert arrives");
+        assert!(Instant::now() < deadline, "the alert does not arrive");
         thread::sleep(Duration::from_millis(20));
     }
     drop(gateway);
 }
 
-/// GNU `timeout` signals its child, and at once the whole group with the child in it.
+/// GNU `timeout` signals its child, and directly after that the child's whole process group. The
+/// server must not take the second signal for a demand to exit at once.
 #[test]
-fn one_wish_to_end_that_comes_as_two_signals_is_one() {
+fn a_signal_of_timeout_and_its_repetition_count_once() {
     let dir = tempfile::tempdir().unwrap();
     let run = |number: usize| {
         let socket = dir.path().join(format!("{number}.sock"));

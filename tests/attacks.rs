@@ -1,9 +1,8 @@
-//! Peers that mean harm, on a connection of their own, while a subscriber on another gets every
-//! alert in time.
-//!
-//! Each attack is bounded in time and talks to a server of its own. What passes: the connection is
-//! ended (or what it does is bounded, where that is no reason to end it), the server's memory grows
-//! by less than [`GROWTH`], and the subscriber is satisfied ([`Witness`]).
+//! Attacks on one connection, while a subscriber on another connection must get every alert in
+//! time.
+//! Each attack is bounded in time. A test passes if the server ends the attacking connection (or,
+//! if the attack is no reason to end it, bounds its effect), the server's memory grows by less than
+//! [`GROWTH`], and the subscriber is satisfied ([`Witness`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -25,13 +24,13 @@ use tokio::time::{sleep, timeout};
 
 const SUB: &str = "/falco.outputs.service/sub";
 
-/// An attack may cost this much memory, in bytes.
+/// The memory that an attack may cost, in bytes.
 const GROWTH: u64 = 16 << 20;
 
-/// How long an attack may go on.
+/// The longest duration of an attack.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Attacks `gateway` while a witness watches.
+/// Runs `attack` against `gateway` while a [`Witness`] subscribes to it.
 async fn witnessed<T>(gateway: &Gateway, attack: impl Future<Output = T>) -> T {
     let mut witness = Witness::beside(gateway).await;
     let outcome = attack.await;
@@ -39,8 +38,8 @@ async fn witnessed<T>(gateway: &Gateway, attack: impl Future<Output = T>) -> T {
     outcome
 }
 
-/// Opens a connection and sends what `turn` makes, again and again, `pause` apart, reading and
-/// forgetting what comes; whether the server ended the connection within `turns` and [`BOUND`].
+/// Opens a connection and sends the bytes of `turn` up to `turns` times, `pause` apart. It discards
+/// all answers. Returns whether the server ended the connection before that, within [`BOUND`].
 async fn is_ended(
     path: &Path,
     mut turn: impl FnMut(u32) -> Vec<u8>,
@@ -59,7 +58,7 @@ async fn is_ended(
                 None => tokio::task::yield_now().await,
             }
         }
-        // What was sent last may be what ends it.
+        // The server may end the connection because of the last bytes.
         sleep(Duration::from_millis(500)).await;
     };
     let ended = async {
@@ -87,23 +86,22 @@ async fn sum(gateway: &Gateway, names: Option<&[String; 2]>) -> u64 {
     sum
 }
 
-/// What the connection is ended for.
+/// What ends the connection.
 enum By {
-    /// A limit of ours, with this name in the metrics. On a machine that is busy with other things
-    /// more may be waiting for the server at once than h2 itself allows.
+    /// One of Falconer's limits, with this name in the metrics. On a busy machine h2 may end the
+    /// connection first, because more waits for the server than h2 itself allows.
     Limit(&'static str),
     /// h2 itself.
     Http2,
-    /// Nothing: it is bounded otherwise.
+    /// Nothing: the attack is bounded otherwise.
     Nothing,
 }
 
 struct Attack {
     name: &'static str,
-    /// What ends its connection.
     by: By,
     turns: u32,
-    /// Between two turns.
+    /// The time between two turns.
     pause: Option<Duration>,
     turn: Box<dyn FnMut(u32) -> Vec<u8>>,
 }
@@ -117,13 +115,13 @@ fn attack(
     Attack { name, by, turns, pause: None, turn: Box::new(turn) }
 }
 
-/// The same bytes, a hundred times in each of many turns.
+/// An attack of 3,000 turns that sends `bytes` a hundred times in each.
 fn flood(name: &'static str, by: By, bytes: &[u8]) -> Attack {
     let bytes = bytes.repeat(100);
     attack(name, by, 3_000, move |_| bytes.clone())
 }
 
-/// Turns on one call, which begins with the first.
+/// An attack on one call: the first turn starts it with `begun`, and every turn sends `bytes`.
 fn in_call(name: &'static str, by: By, turns: u32, begun: Vec<u8>, bytes: &[u8]) -> Attack {
     let bytes = bytes.to_vec();
     attack(name, by, turns, move |turn| match turn {
@@ -132,7 +130,7 @@ fn in_call(name: &'static str, by: By, turns: u32, begun: Vec<u8>, bytes: &[u8])
     })
 }
 
-/// The stream of a client's call number so and so.
+/// The HTTP/2 stream of a client's call, counted from 0.
 fn stream(number: u32) -> u32 {
     2 * number + 1
 }
@@ -141,12 +139,12 @@ fn begun_and_reset(number: u32) -> Vec<u8> {
     [wire::headers(stream(number), 0, SUB), wire::reset(stream(number))].concat()
 }
 
-/// A hundred of `each` a turn.
+/// A turn that sends `each` for a hundred calls.
 fn hundreds(mut each: impl FnMut(u32) -> Vec<u8>) -> impl FnMut(u32) -> Vec<u8> {
     move |turn| (0..100).flat_map(|call| each(100 * turn + call)).collect()
 }
 
-/// The table of HPACK is made to hold one field of 4 kB, each use of which is one byte.
+/// Headers that insert one field of 4 kB into the HPACK table, then refer to it with one byte each.
 fn unfolding(number: u32) -> Vec<u8> {
     let insert = [&b"\x40\x01x\x7f\x81\x1e"[..], &[b'y'; 4000]].concat();
     let block = if number == 0 { insert } else { vec![0xbe; 4000] };
@@ -181,10 +179,10 @@ fn attacks() -> Vec<Attack> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn floods_end_their_connection_and_nothing_else() {
+async fn a_flood_ends_only_its_own_connection() {
     let gateway = Gateway::start(&[]);
     let path = gateway.server.socket().unwrap();
-    // The first connections cost what is kept for all that follow.
+    // The first connections allocate memory that all later ones reuse.
     witnessed(&gateway, async {}).await;
     for Attack { name, by, turns, pause, turn } in attacks() {
         let counted = match by {
@@ -208,7 +206,7 @@ async fn floods_end_their_connection_and_nothing_else() {
             .await;
         }
     }
-    // Nobody is left but whoever watched last.
+    // Only the last witness may still have a call.
     let subscribers = "falconer_subscribers{kind=\"grpc\"}";
     eventually_async("calls of connections that ended are gone", async || {
         (metric(&gateway, subscribers).await == 0).then_some(())
@@ -220,7 +218,7 @@ async fn floods_end_their_connection_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_silent_connections_are_let_go_in_time() {
+async fn a_thousand_silent_connections_time_out() {
     let gateway = Gateway::start(&[]);
     let path = gateway.server.socket().unwrap();
     let attack = async {
@@ -230,7 +228,7 @@ async fn a_thousand_silent_connections_are_let_go_in_time() {
             let mut stream = UnixStream::connect(&path).await.unwrap();
             silent.spawn(async move {
                 let preface = wire::opening();
-                // Some say nothing at all, some stop in the middle of it.
+                // Some send nothing at all, some stop in the middle of the preface.
                 stream.write_all(&preface[..number % 24]).await.unwrap();
                 let mut rest = Vec::new();
                 let _ = stream.read_to_end(&mut rest).await;
@@ -239,12 +237,13 @@ async fn a_thousand_silent_connections_are_let_go_in_time() {
         while silent.join_next().await.is_some() {}
         begun.elapsed()
     };
-    let elapsed = witnessed(&gateway, timeout(BOUND, attack)).await.expect("all are let go");
-    assert!(elapsed > Duration::from_secs(9), "not before their time: {elapsed:?}");
+    let elapsed =
+        witnessed(&gateway, timeout(BOUND, attack)).await.expect("the server ends all of them");
+    assert!(elapsed > Duration::from_secs(9), "ended before their timeout: {elapsed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_file_descriptors_it_waits_and_goes_on() {
+async fn without_file_descriptors_accepting_pauses_and_resumes() {
     let gateway = Gateway::start(&[]);
     let path = gateway.server.socket().unwrap();
     let limit = format!("--nofile={0}:{0}", gateway.server.open_files() + 20);
@@ -260,19 +259,19 @@ async fn without_file_descriptors_it_waits_and_goes_on() {
         sleep(Duration::from_secs(3)).await;
         held
     };
-    // Who is in already is served as ever.
+    // The server still serves the connections that it has.
     let held = witnessed(&gateway, starving).await;
     let before = gateway.server.cpu();
     sleep(Duration::from_secs(2)).await;
     let spent = gateway.server.cpu() - before;
-    assert!(spent < Duration::from_millis(100), "it does not spin: {spent:?} in 2 s");
+    assert!(spent < Duration::from_millis(100), "the server spins: {spent:?} of CPU in 2 s");
     drop(held);
     let client = timeout(BOUND, Client::connect(&path)).await.unwrap();
     let (_requests, _replies) = client.begin(head(SUB)).await.replies().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_browsers_leave_the_others_alone() {
+async fn a_thousand_browsers_do_not_disturb_subscribers() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let gateway = Gateway::start(&[]);
@@ -291,7 +290,7 @@ async fn a_thousand_browsers_leave_the_others_alone() {
         sleep(Duration::from_secs(2)).await;
         browsers
     };
-    // None of them reads what it is sent.
+    // None of them reads its stream.
     let browsers = witnessed(&gateway, attack).await;
     let each = gateway.server.resident().saturating_sub(memory) / 1000;
     assert!(each < 128 << 10, "{each} bytes each");

@@ -1,5 +1,5 @@
-//! An `:authority` that is none, on TCP: Node's HTTP/2 writes IPv6 addresses without brackets, and is
-//! served. And what HTTP/2 resets by itself is counted and told.
+//! Invalid `:authority` values over TCP: Node's HTTP/2 writes IPv6 addresses without brackets, and
+//! the server serves it. Streams that HTTP/2 resets by itself are counted and logged.
 
 #![allow(
     clippy::unwrap_used,
@@ -45,14 +45,14 @@ fn node_is_served_at_an_ipv6_address() {
     assert_eq!(said, [json!({ "authority": bare, "status": 0 })], "{}", server.stderr());
 }
 
-/// A call that gRPC never sees: HTTP/2 allows no other `te` than `trailers`.
+/// A call that HTTP/2 resets before gRPC sees it: no `te` other than `trailers` is valid.
 fn invalid(stream: u32) -> Vec<u8> {
     let block = b"\x83\x86\x84\x01\x09localhost\x00\x02te\x04gzip";
     frame(HEADERS, END_HEADERS | END_STREAM, stream, block)
 }
 
 #[tokio::test]
-async fn what_http_2_resets_by_itself_is_counted_and_told_but_not_each_time() {
+async fn resets_by_http_2_are_counted_and_logged_with_a_rate_limit() {
     let gateway = Gateway::start(&[]);
     let socket = gateway.server.socket().unwrap();
     let mut peer = UnixStream::connect(&socket).await.unwrap();
@@ -72,7 +72,7 @@ async fn what_http_2_resets_by_itself_is_counted_and_told_but_not_each_time() {
         }
     };
     counted("falconer_streams_reset_total{code=\"PROTOCOL_ERROR\"} 30\n").await;
-    // And what ends a connection: a frame on a stream that was never opened.
+    // A frame on a stream that was never opened ends the connection.
     peer.write_all(&frame(wire::DATA, 0, 99, b"x")).await.unwrap();
     let mut rest = Vec::new();
     let _ = peer.read_to_end(&mut rest).await;
@@ -82,7 +82,7 @@ async fn what_http_2_resets_by_itself_is_counted_and_told_but_not_each_time() {
         assert!(Instant::now() < deadline, "{}", gateway.server.stderr());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The lines of calls are before it.
+    // The lines of the calls precede it.
     let log = gateway.server.stderr();
     assert_eq!(log.matches("HTTP/2 reset a call").count(), 10, "{log}");
     assert!(log.contains("code=\"PROTOCOL_ERROR\"") && log.contains("peer=unix:uid="), "{log}");
