@@ -1,5 +1,6 @@
 //! Attacks on one connection, while a subscriber on another connection must get every alert in
 //! time.
+//!
 //! Each attack is bounded in time. A test passes if the server ends the attacking connection (or,
 //! if the attack is no reason to end it, bounds its effect), the server's memory grows by less than
 //! [`GROWTH`], and the subscriber is satisfied ([`Witness`]).

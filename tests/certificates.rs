@@ -1,10 +1,11 @@
-//! The certificates Falco's users have, and those nobody may have.
+//! The certificates that Falco's users have, and certificates that must be rejected.
 //!
-//! 1. What the commands of Falco's documentation make is served, to OpenSSL in both versions of
-//!    TLS and to real clients; clients that never took it are told from those that do.
-//! 2. Every certificate with one mistake is refused, for that mistake, in both versions of TLS.
-//!    Those are made here byte by byte, since no tool makes them.
-//! 3. Revocation lists hold for version 1 as for version 3.
+//! 1. The server accepts the certificates that the commands of Falco's documentation make, with
+//!    OpenSSL in both versions of TLS and with real clients. The tests say which clients reject
+//!    them.
+//! 2. The server rejects each certificate with one fault, because of that fault, in both versions
+//!    of TLS. The tests encode these certificates themselves, because no tool makes them.
+//! 3. Revocation lists apply to X.509 version 1 as to version 3.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +32,7 @@ use support::site::{Site, VERSIONS};
 use support::{Transport, examples};
 use tempfile::TempDir;
 
-/// Falco's documentation up to 0.43, `-passout` and `-passin` in place of the prompts.
+/// The commands of Falco's documentation up to 0.43, with `-passout` and `-passin` for the prompts.
 const DOCUMENTED: [&str; 10] = [
     "genrsa -passout pass:1234 -des3 -out ca.key 4096",
     "req -passin pass:1234 -new -x509 -days 365 -key ca.key -out ca.crt \
@@ -50,7 +51,7 @@ const DOCUMENTED: [&str; 10] = [
     "rsa -passin pass:1234 -in client.key -out client.key",
 ];
 
-/// Made once: thousands of bits take their time.
+/// Made once, because 4096-bit RSA keys take seconds.
 static DOCUMENTED_FILES: LazyLock<TempDir> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     for command in DOCUMENTED {
@@ -69,7 +70,7 @@ fn openssl(dir: &Path, command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A server on the certificates of a folder; its own folder gets what clients need of them.
+/// Starts a server with the certificates of `dir` and copies those of clients to its own folder.
 fn serve(dir: &Path, settings: &[&str]) -> Server {
     let named =
         [("private_key", "server.key"), ("cert_chain", "server.crt"), ("root_certs", "ca.crt")]
@@ -84,7 +85,7 @@ fn serve(dir: &Path, settings: &[&str]) -> Server {
 }
 
 #[test]
-fn what_the_documentation_made_is_served() {
+fn documented_certificates_are_accepted() {
     let dir = DOCUMENTED_FILES.path();
     let mut server = serve(dir, &[]);
     for version in ["-tls1_2", "-tls1_3"] {
@@ -102,13 +103,13 @@ fn what_the_documentation_made_is_served() {
         let mut client = Library::GrpcioCurrent.start(&server, &["sub-silent", "0"]);
         assert_eq!(client.take(3)[0], serde_json::json!({ "open": true }));
     }
-    // The documented name is in the common name only, which Go gave up.
+    // The documented name is in the common name only, which Go no longer reads.
     if Library::ClientGo.is_installed() {
         let outcome = Library::ClientGo.run(&server, &["version"]);
         assert!(!outcome.status.success(), "{outcome:?}");
     }
     if openssl(dir, "x509 -in client.crt -noout -text").contains("Version: 1 ") {
-        // The clients' line comes after the start's.
+        // The line about clients follows the one of the start.
         server.wait_for_log("a client presented an X.509 version 1");
         let log = server.log_at_the_end();
         for expected in ["X.509 version 1", "falconer certs init DIR", "-extfile", "server.crt"] {
@@ -118,7 +119,7 @@ fn what_the_documentation_made_is_served() {
     }
 }
 
-/// What OpenSSL 3.2 and later make by the same commands: version 3 without names.
+/// OpenSSL 3.2 and later make version 3 without names with the same commands.
 #[test]
 fn version_3_without_names_is_served() {
     let dir = tempfile::tempdir().unwrap();
@@ -144,7 +145,7 @@ fn version_3_without_names_is_served() {
 }
 
 #[tokio::test]
-async fn version_1_is_refused_where_it_is_turned_off() {
+async fn version_1_is_rejected_if_turned_off() {
     let mut site = Site::new();
     let key = KeyPair::generate().unwrap();
     let v1 = Version1::new(&site.authority.name(), &key).signed_by(&site.authority.key);
@@ -168,7 +169,7 @@ async fn version_1_is_refused_where_it_is_turned_off() {
     assert!(error.contains("make it again with `-extfile`"), "{error}");
 }
 
-/// Whether OpenSSL's own client gets HTTP/2 from the server.
+/// Returns whether `openssl s_client` gets HTTP/2 from the server.
 fn s_client(server: &Server, version: &str) -> bool {
     let mut client = Command::new("openssl")
         .current_dir(server.certs().unwrap())
@@ -181,19 +182,19 @@ fn s_client(server: &Server, version: &str) -> bool {
         .spawn()
         .unwrap();
     let mut stdin = client.stdin.take().unwrap();
-    // The preface and empty settings; it may be refused before it can say so.
+    // The preface and empty settings. The server may close the connection before they are written.
     let _ = stdin.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
     let _ = stdin.flush();
     let mut head = [0; 9];
     let answered = client.stdout.take().unwrap().read_exact(&mut head).is_ok();
     let _ = client.kill();
     let _ = client.wait();
-    // The server's own settings.
+    // The server's SETTINGS frame.
     answered && head[3] == 4
 }
 
 #[tokio::test]
-async fn every_mistake_is_refused_and_named() {
+async fn every_fault_is_rejected_and_named() {
     let site = Site::new();
     let (authority, foreign) = (&site.authority, Authority::named("Another authority"));
     let twin = Authority::named("Falconer test authority");
@@ -337,7 +338,7 @@ async fn every_mistake_is_refused_and_named() {
     for version in VERSIONS {
         let error = site.meets(None, version).await.unwrap_err();
         assert!(tls::refusal(&error).unwrap().contains("presented no certificate"), "{error}");
-        // Right, but not the client's.
+        // A correct certificate with another key.
         let thief = KeyPair::generate().unwrap();
         let refusal = site.refusal(&signed(good()), &thief, version).await.unwrap();
         assert!(refusal.contains("the client's key does not match it"), "{refusal}");
@@ -345,7 +346,7 @@ async fn every_mistake_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn the_right_ones_get_in_and_say_who_they_are() {
+async fn correct_certificates_are_accepted_and_name_the_client() {
     let site = Site::new();
     let key = KeyPair::generate().unwrap();
     let mut loud = Version1::new(&site.authority.name(), &key);
@@ -381,7 +382,7 @@ async fn revocation_lists_hold_for_both_versions() {
     for (revoked, signed_by_twin, expected) in [
         (&[2, 3][..], false, None),
         (&[1, 9][..], false, Some("is revoked")),
-        // Nothing that the authority signed says so.
+        // The authority did not sign this list.
         (&[2][..], true, Some("falconer.tls.crls")),
     ] {
         let mut site = Site::new();
@@ -413,7 +414,7 @@ async fn revocation_lists_hold_for_both_versions() {
         let list = format!("falconer.tls.crls[]={}", site.files.crls[0].display());
         assert_eq!(s_client(&serve(site.dir.path(), &[&list]), "-tls1_3"), expected);
     }
-    // A list of somebody else does not cover it.
+    // The list of another authority does not cover the certificate.
     let mut site = Site::new();
     site.revoke(&Authority::named("Another authority"), &[], None);
     let chain = [client_of(&site).signed_by(&site.authority.key)];

@@ -1,5 +1,5 @@
-//! `falconer certs init`: what is in the files, what is never overwritten, and that every client
-//! gets in with them.
+//! `falconer certs init`: it writes the right files, never overwrites one, and the server accepts
+//! every client that uses them.
 
 #![allow(
     clippy::unwrap_used,
@@ -40,7 +40,7 @@ const FILES: [(&str, u32); 6] = [
     ("client.key", 0o600),
 ];
 
-/// Runs `certs init`: its code, what it gave, what it said.
+/// Runs `certs init` and returns its exit code, standard output and standard error.
 fn init(directory: &Path, hosts: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(binary());
     command.args(["certs", "init"]).arg(directory);
@@ -56,7 +56,7 @@ fn output(command: &mut Command) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-/// A folder `certs` that was made for these hosts, and what was said to do with it.
+/// Makes a folder `certs` for these hosts. Returns it and the instructions on standard output.
 fn made(hosts: &[&str]) -> (TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("a b/certs");
@@ -76,8 +76,8 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_files_are_there_and_private() {
-    // Whatever the umask is.
+fn it_writes_all_files_with_private_modes() {
+    // With every umask.
     for umask in ["000", "022", "077"] {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("certs");
@@ -102,9 +102,9 @@ fn the_files_are_there_and_private() {
 }
 
 #[test]
-fn the_certificates_say_what_they_are_for() {
+fn the_certificates_have_the_right_extensions() {
     let (_folder, directory, _) = made(&["Falco.example.org", "10.1.2.3", "localhost"]);
-    // On one line, and with what OpenSSL 3.2 left out left out.
+    // On one line, and without the spaces around `=` that OpenSSL 3.2 removed.
     let text = |name: &str| {
         let text = openssl(&directory, &["x509", "-in", name, "-noout", "-text"]).1;
         text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" = ", "=")
@@ -158,7 +158,7 @@ fn the_certificates_say_what_they_are_for() {
 }
 
 #[test]
-fn they_are_valid_long_enough_and_not_too_long() {
+fn the_certificates_have_the_right_lifetimes() {
     let (_folder, directory, _) = made(&[]);
     const DAY: u64 = 24 * 60 * 60;
     for (name, least, most) in
@@ -173,7 +173,7 @@ fn they_are_valid_long_enough_and_not_too_long() {
 }
 
 #[test]
-fn openssl_verifies_each_for_its_purpose_alone() {
+fn openssl_verifies_each_for_its_own_purpose_only() {
     let (_folder, directory, _) = made(&["falco.example.org"]);
     let verify = |purpose: &str, name: &str| {
         let arguments = ["verify", "-x509_strict", "-CAfile", "ca.crt", "-purpose", purpose, name];
@@ -202,9 +202,9 @@ fn nothing_is_overwritten() {
         assert!(said.contains(&format!("{there:?} already exists")), "{said}");
         assert_eq!(fs::read_to_string(&there).unwrap(), "precious");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing beside it");
-        assert_eq!(changed(), before, "not even for a moment");
+        assert_eq!(changed(), before, "the folder must not change at all");
     }
-    // A link to nothing is something, too.
+    // A dangling link counts as a file.
     let folder = tempfile::tempdir().unwrap();
     symlink(folder.path().join("elsewhere"), folder.path().join("client.key")).unwrap();
     let (code, _, said) = init(folder.path(), &[]);
@@ -218,7 +218,7 @@ fn nothing_is_overwritten() {
 }
 
 #[test]
-fn what_cannot_be_done_is_told() {
+fn failures_name_their_cause() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let (code, _, said) = init(&folder.path().join("file"), &[]);
@@ -235,7 +235,7 @@ fn what_cannot_be_done_is_told() {
         assert!(said.contains("expected a DNS name or an IP address"), "{said}");
         assert!(!directory.exists());
     }
-    // What cannot be told is a failure.
+    // It fails if it cannot write its instructions.
     let mut command = Command::new("sh");
     let script = "exec \"$0\" certs init \"$1\" >/dev/full";
     let directory = folder.path().join("untold");
@@ -243,7 +243,7 @@ fn what_cannot_be_done_is_told() {
     assert!(code == 1 && said.contains("No space left"), "{said}");
 }
 
-/// A server with the files of `directory`, and they for its clients.
+/// Starts a server with the files of `directory` and copies them for its clients.
 fn serve(directory: &Path) -> Server {
     let setting = |key: &str, name: &str| format!("grpc.{key}={}", directory.join(name).display());
     let settings = [
@@ -259,7 +259,7 @@ fn serve(directory: &Path) -> Server {
 }
 
 #[test]
-fn every_client_gets_in() {
+fn every_client_is_accepted() {
     let (_folder, directory, _) = made(&[]);
     let server = serve(&directory);
     for (library, arguments) in [
@@ -276,7 +276,8 @@ fn every_client_gets_in() {
     }
 }
 
-/// Whether a rustls client that knows the server by this name gets an answer.
+/// Returns whether a rustls client gets an answer if it expects `name` and shows the certificate
+/// `shown`.
 async fn answered(server: &Server, directory: &Path, name: &str, shown: &str) -> bool {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(directory.join("ca.crt")).unwrap()).unwrap();
@@ -302,7 +303,7 @@ async fn answered(server: &Server, directory: &Path, name: &str, shown: &str) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_server_is_known_by_every_name_it_was_made_for() {
+async fn clients_accept_each_name_of_the_server() {
     let (_folder, directory, _) = made(&["falco.example.org", "*.pods.example.org", "10.1.2.3"]);
     let server = serve(&directory);
     for (name, expected) in [
@@ -317,17 +318,17 @@ async fn the_server_is_known_by_every_name_it_was_made_for() {
     ] {
         assert_eq!(answered(&server, &directory, name, "client").await, expected, "{name}");
     }
-    // The server's certificate is for servers, the authority's for neither.
+    // A client may show neither the server's certificate nor the authority's.
     assert!(!answered(&server, &directory, "localhost", "server").await);
     assert!(!answered(&server, &directory, "localhost", "ca").await);
-    // And another authority's client is a stranger.
+    // The server rejects a client of another authority.
     let (_folder, other, _) = made(&[]);
     fs::copy(directory.join("ca.crt"), other.join("ca.crt")).unwrap();
     assert!(!answered(&server, &other, "localhost", "client").await);
 }
 
 #[test]
-fn what_is_printed_can_be_pasted() {
+fn the_printed_settings_can_be_pasted() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("it's $HOME/${HOME}/\"certs\"");
     let (code, text, said) = init(&directory, &[]);

@@ -1,4 +1,4 @@
-//! `falconer check`: what it says of settings, and that it disturbs nobody.
+//! `falconer check`: its findings about settings, and that it disturbs no running server.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use std::process::Command;
 use support::server::{Server, binary};
 use support::{Transport, certs};
 
-/// Its exit code and lines.
+/// Runs `falconer check` with `settings` and returns its exit code and lines.
 fn check(settings: &[String]) -> (Option<i32>, Vec<String>) {
     let mut command = Command::new(binary());
     command.arg("check");
@@ -35,7 +35,7 @@ fn at(path: &Path) -> String {
 }
 
 #[test]
-fn what_a_start_would_find_is_told_a_line_each() {
+fn each_finding_of_a_start_is_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a/falco.sock");
     let file = directory.path().join("alerts.json");
@@ -81,7 +81,7 @@ fn what_a_start_would_find_is_told_a_line_each() {
 }
 
 #[test]
-fn a_server_that_is_there_is_asked_who_it_is_and_goes_on() {
+fn a_running_server_is_identified_and_not_disturbed() {
     let server = Server::start_with(Transport::Unix, &["falconer.falco.version=0.43.1"]);
     let socket = server.socket().unwrap();
     for _ in 0..2 {
@@ -127,7 +127,7 @@ fn certificates_are_judged_as_clients_would() {
     ] {
         server(&names, purpose);
         let (code, lines) = told();
-        assert_eq!(code, Some(0), "a server can be made of it: {lines:?}");
+        assert_eq!(code, Some(0), "the server can still start: {lines:?}");
         for clients in ["Rust", "Go", "Python"] {
             let line = lines.iter().find(|line| line.contains(&format!("clients in {clients}")));
             let refuses = line.unwrap().starts_with("warning ");

@@ -1,13 +1,13 @@
 //! Real clients against the real server: each library in its own process, over a unix socket and
 //! over TCP with client certificates.
 //!
-//! `tests/clients/setup` installs the clients; `support/client.rs` says what happens without. One
-//! test is one client on one transport, with servers of its own:
+//! `tests/clients/setup` installs the clients; `support/client.rs` says what happens without them.
+//! One test is one client on one transport, with servers of its own:
 //!
-//! 1. `version` answers; `get` gives every example alert once, in order, to the last field.
-//! 2. A `sub` gets the backlog, then what comes, whether the client never sends a request, sends
-//!    one and closes its side, sends ten a second, or thousands at once.
-//! 3. When the server is told to end, a live `sub` ends with UNAVAILABLE.
+//! 1. `version` answers. `get` returns every example alert once, in order, with all fields.
+//! 2. A `sub` gets the backlog, then the new alerts, whether the client never sends a request,
+//!    sends one and half-closes, sends ten a second, or thousands at once.
+//! 3. When the server shuts down, a live `sub` ends with UNAVAILABLE.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -30,7 +30,7 @@ use support::{
     server::Server,
 };
 
-/// The status a live subscription ends with when the server does.
+/// The status of a live subscription when the server shuts down.
 const UNAVAILABLE: i32 = 14;
 
 macro_rules! conversations {
@@ -59,12 +59,12 @@ fn conversation(library: Library, transport: Transport) {
     if !library.is_installed() {
         return;
     }
-    asks(library, transport);
+    calls_version_and_get(library, transport);
     subscribes(library, transport);
-    hears_the_end(library, transport);
+    gets_unavailable_at_shutdown(library, transport);
 }
 
-fn asks(library: Library, transport: Transport) {
+fn calls_version_and_get(library: Library, transport: Transport) {
     let mut server = Server::start(transport);
     assert_version(&library.run(&server, &["version"]).values());
     assert_eq!(get(library, &server, 0), Vec::<Value>::new(), "nothing has happened yet");
@@ -83,7 +83,7 @@ fn subscribes(library: Library, transport: Transport) {
         let live = [format!("first to {kind}"), format!("second to {kind}")];
         let count = (backlog.len() + live.len()).to_string();
         let mut client = library.start(&server, &[kind, &count]);
-        // The headers come without an alert; what the client says of itself, in any order.
+        // The headers arrive before any alert. The client's own lines arrive in any order.
         let mut expected = Vec::new();
         if library != Library::FalcoPy {
             expected.push("open");
@@ -110,7 +110,7 @@ fn subscribes(library: Library, transport: Transport) {
     }
 }
 
-fn hears_the_end(library: Library, transport: Transport) {
+fn gets_unavailable_at_shutdown(library: Library, transport: Transport) {
     let mut server = Server::start(transport);
     let (kind, _) = kinds(library)[0];
     let mut client = subscribe(library, &server, &[kind, "0"]);
@@ -122,17 +122,17 @@ fn hears_the_end(library: Library, transport: Transport) {
     assert_eq!(outcome.status.code(), Some(3));
 }
 
-/// What a subscriber sends before the live alerts come.
+/// The requests that a subscriber sends before the live alerts arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Requests {
     None,
-    /// Some, and it says when all are sent.
+    /// Some; the client reports when it has sent all of them.
     Announced,
-    /// One every tenth of a second for as long as it lives.
+    /// One every tenth of a second until the client exits.
     TenASecond,
 }
 
-/// The subscriptions a client's program offers.
+/// The kinds of subscription that a client's program has.
 fn kinds(library: Library) -> &'static [(&'static str, Requests)] {
     match library {
         Library::FalcoPy => &[("sub", Requests::TenASecond)],
@@ -151,8 +151,8 @@ fn kinds(library: Library) -> &'static [(&'static str, Requests)] {
     }
 }
 
-/// Starts a subscriber and waits for the response headers, which come at once, without an alert.
-/// Falco's Python client does not show them.
+/// Starts a subscriber and waits for the response headers, which the server sends before any alert.
+/// Falco's Python client does not report them.
 fn subscribe(library: Library, server: &Server, args: &[&str]) -> Client {
     let mut client = library.start(server, args);
     if library != Library::FalcoPy {
@@ -165,8 +165,8 @@ fn get(library: Library, server: &Server, count: usize) -> Vec<Value> {
     gather(count, || library.run(server, &["get"]).values())
 }
 
-/// What `get` gives, asked again until there are `count`: the server may still be reading its
-/// input when the first call comes.
+/// Calls `get` until it has returned `count` alerts: the server may still be reading its input
+/// during the first call.
 fn gather(count: usize, get: impl Fn() -> Vec<Value>) -> Vec<Value> {
     let deadline = Instant::now() + PATIENCE;
     let mut alerts = get();
@@ -176,7 +176,7 @@ fn gather(count: usize, get: impl Fn() -> Vec<Value>) -> Vec<Value> {
     alerts
 }
 
-/// The example lines this client can read, and the alerts it sees in them.
+/// The example lines that this client can read, and the alerts it should report for them.
 fn readable_examples(library: Library) -> (Vec<&'static str>, Vec<Value>) {
     examples::lines()
         .into_iter()
@@ -186,11 +186,11 @@ fn readable_examples(library: Library) -> (Vec<&'static str>, Vec<Value>) {
         .unzip()
 }
 
-/// The source number that Falco's Python client does not know.
+/// The number of the source that Falco's Python client does not know.
 const PLUGIN: i32 = 3;
 
-/// An alert as this client shows it: Falco's Python client keeps neither the source's name nor the
-/// exact time.
+/// An alert as this client reports it: Falco's Python client drops the source's name and the
+/// fraction of the second.
 fn seen_by(library: Library, mut alert: Value) -> Value {
     if library == Library::FalcoPy {
         alert.as_object_mut().unwrap().remove("source");
@@ -200,7 +200,7 @@ fn seen_by(library: Library, mut alert: Value) -> Value {
     alert
 }
 
-/// The same alerts in the same order; shows the first that differs and not all of them.
+/// Asserts the same alerts in the same order. Reports only the first difference.
 fn assert_alerts(said: &[Value], expected: &[Value]) {
     for (number, (said, expected)) in said.iter().zip(expected).enumerate() {
         assert_eq!(said, expected, "alert {}", number + 1);
@@ -208,7 +208,7 @@ fn assert_alerts(said: &[Value], expected: &[Value]) {
     assert_eq!(said.len(), expected.len());
 }
 
-/// A version is that of a Falco, or says plainly that it is not known and who answers.
+/// Asserts that the version is Falco's, or "unknown" with Falconer's build.
 fn assert_version(said: &[Value]) {
     assert_eq!(said.len(), 1, "{said:?}");
     let version = said[0]["version"].as_str().unwrap();
@@ -229,7 +229,7 @@ fn falco_py_knows_no_plugin_over_tls() {
     falco_py_knows_no_plugin(Transport::Tls);
 }
 
-/// A limit of that client, not of the server: its table of sources ends before PLUGIN.
+/// A limit of Falco's Python client, not of the server: its table of sources ends before PLUGIN.
 fn falco_py_knows_no_plugin(transport: Transport) {
     if !Library::FalcoPy.is_installed() {
         return;
@@ -256,7 +256,7 @@ fn reflection_and_health_over_tls() {
     reflection_and_health(Transport::Tls);
 }
 
-/// Reflection v1alpha and health, by grpcio's own client parts.
+/// Reflection v1alpha and health, with grpcio's own client packages.
 fn reflection_and_health(transport: Transport) {
     for library in [Library::GrpcioCurrent, Library::Grpcio156] {
         if !library.is_installed() {
@@ -301,7 +301,7 @@ fn descriptors_are_client_gos_over_tls() {
     descriptors_are_client_gos(Transport::Tls);
 }
 
-/// Reflection v1; what must be equal is said in `tests/clients/go/descriptors.go`.
+/// Reflection v1. `tests/clients/go/descriptors.go` says what must be equal.
 fn descriptors_are_client_gos(transport: Transport) {
     if !Library::ClientGo.is_installed() {
         return;
@@ -321,7 +321,7 @@ fn an_exporter_counts_over_tls() {
     an_exporter_counts(Transport::Tls);
 }
 
-/// What falco-exporter did with client-go, though not falco-exporter itself.
+/// A program that uses client-go as falco-exporter did. It is not falco-exporter itself.
 fn an_exporter_counts(transport: Transport) {
     if !Library::ClientGo.is_installed() {
         return;
@@ -386,7 +386,7 @@ fn grpcurl(transport: Transport) {
     assert_alerts(&said.iter().map(from_protobuf_json).collect::<Vec<_>>(), &alerts);
     assert_eq!(library.run(&server, &[GET]).values(), Vec::<Value>::new());
 
-    // One request and a closed side; none and an open one.
+    // One request and a half-close, then no request and no half-close.
     for data in ["{}", "@"] {
         let mut server = Server::start(transport);
         server.feed(examples::lines().concat());
@@ -409,7 +409,7 @@ const GET: &str = "falco.outputs.service/get";
 const SUB: &str = "falco.outputs.service/sub";
 const VERSION: &str = "falco.version.service/version";
 
-/// An alert in protobuf's JSON, as the examples have it.
+/// Converts an alert in protobuf's JSON to the form of the examples.
 fn from_protobuf_json(said: &Value) -> Value {
     let number = |field: &str, names: &[&str]| match said.get(field) {
         None => 0,
@@ -454,7 +454,7 @@ fn a_killed_subscriber_costs_the_other_nothing_over_tls() {
     two_subscribers(Transport::Tls, 100);
 }
 
-/// Thousands of alerts to two subscribers of different make; the second is killed after
+/// Sends thousands of alerts to two subscribers with different libraries. Kills the second after
 /// `lifetime` alerts, in the middle of the stream.
 fn two_subscribers(transport: Transport, lifetime: usize) {
     const HALF: usize = 2000;
@@ -497,8 +497,8 @@ fn a_paused_server_keeps_its_polling_client_over_tls() {
     a_paused_server_keeps_its_polling_client(Transport::Tls);
 }
 
-/// A client that polls ten times a second goes on while the server's machine is suspended: after
-/// some minutes thousands of requests are there at once, and they are no attack.
+/// A client polls ten times a second while the server's machine is suspended. After some minutes
+/// the server gets thousands of requests at once and must not take them for an attack.
 fn a_paused_server_keeps_its_polling_client(transport: Transport) {
     let library = Library::GrpcJs;
     if !library.is_installed() {

@@ -1,5 +1,5 @@
-//! A wall clock that jumps: a day on, two days back. What has to end in a while keeps to the time that
-//! passes, and readers get their alerts as ever.
+//! A wall clock that jumps a day forward, then two days back. Deadlines follow the monotonic clock,
+//! and readers still get their alerts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -16,21 +16,21 @@ use support::witness::Witness;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// Calls that end at the same time, and on how many connections.
+/// The number of calls with the same deadline, on [`CONNECTIONS`] connections.
 const CALLS: usize = 1_000;
 const CONNECTIONS: usize = 10;
 
-/// When they end.
+/// The deadline of these calls.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_jump_of_the_clock_ends_nothing_before_its_time() {
+async fn a_jump_of_the_clock_changes_no_deadline() {
     if !client::is_installed("faketime") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     let offset = dir.path().join("offset");
-    // What is read is a whole line, even while it is being changed.
+    // Replaces the file at once, so that a reader never sees half a line.
     let set = |to: &str| {
         let new = dir.path().join("new");
         fs::write(&new, format!("{to}\n")).unwrap();
@@ -60,7 +60,7 @@ async fn a_jump_of_the_clock_ends_nothing_before_its_time() {
                 let begun = Instant::now();
                 let timeout = format!("{}S", DEADLINE.as_secs());
                 let sub = head("/falco.outputs.service/sub").header("grpc-timeout", timeout);
-                // Nothing passes: all this machine's time is for the clock.
+                // The filter matches no alert, so that the calls use almost no CPU.
                 let call = client.begin(sub.header("falconer-filter", "rule = none")).await;
                 let outcome = call.outcome().await;
                 (outcome.code(), begun.elapsed())

@@ -1,4 +1,4 @@
-//! The commands that ask a running server, as a user types them.
+//! The commands that are clients of a running server, as a user types them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -19,7 +19,7 @@ use support::http::Gateway;
 use support::server::binary;
 use support::wait::eventually;
 
-/// `falconer` with these words, and where the server is.
+/// `falconer` with these arguments and the address of `gateway`.
 fn falconer(words: &[&str], gateway: &Gateway) -> Command {
     let mut command = Command::new(binary());
     command.args(words).arg(format!("--server=http://{}", gateway.address));
@@ -42,7 +42,7 @@ fn filled() -> Gateway {
 }
 
 #[test]
-fn kept_alerts_are_shown_chosen_and_counted() {
+fn retained_alerts_are_printed_filtered_and_counted() {
     let gateway = filled();
     let events = |words: &[&str]| told(falconer(&[&["events"], words].concat(), &gateway));
     let (code, text, _) = events(&["--last", "2"]);
@@ -53,7 +53,7 @@ fn kept_alerts_are_shown_chosen_and_counted() {
     let (_, table, _) = events(&["-o", "table", "--last=1"]);
     assert!(table.starts_with("TIME ") && table.contains("rule 49"), "{table}");
     assert_eq!(events(&["--since", "2100-01-01T00:00:00Z"]).1, "");
-    // What is wrong is usage, and nobody is asked.
+    // Wrong options are usage errors, before any request.
     let (code, _, error) = events(&["--filter", "priorty = error"]);
     assert_eq!(code, 2);
     assert!(error.contains("column 1") && error.contains("did you mean `priority`"), "{error}");
@@ -82,7 +82,7 @@ fn a_file_is_read_like_a_server() {
     assert!(error.contains("/none: No such file"), "{error}");
 }
 
-/// A command that runs on, and the lines it says.
+/// A command in the background and its lines on standard output.
 struct Running(Child, Receiver<String>);
 
 impl Running {
@@ -102,7 +102,7 @@ impl Running {
     }
 
     fn line(&mut self) -> String {
-        self.1.recv_timeout(PATIENCE).expect("it says something more")
+        self.1.recv_timeout(PATIENCE).expect("another line on standard output")
     }
 }
 
@@ -114,13 +114,13 @@ impl Drop for Running {
 }
 
 #[test]
-fn alerts_are_followed_and_waited_for() {
+fn new_alerts_are_followed_and_awaited() {
     let mut gateway = filled();
     let mut follower = Running::start(falconer(&["events", "-f", "--last=1"], &gateway));
     assert!(follower.line().contains("rule 49"));
     let words = ["wait", "--filter", "rule = awaited", "--count=2", "--timeout=20s"];
     let mut waiting = Running::start(falconer(&words, &gateway));
-    // It counts from when it is there.
+    // `wait` counts only alerts that arrive after it has subscribed.
     let status = format!("http://{}/api/v1/status", gateway.address);
     eventually("both are there", || {
         let output = Command::new("curl").args(["-sS", "--noproxy", "*", &status]).output();
@@ -135,13 +135,13 @@ fn alerts_are_followed_and_waited_for() {
     let (code, _, error) = told(falconer(&words, &gateway));
     assert_eq!(code, 1);
     assert!(error.contains("0 of 1 alerts within 1s"), "{error}");
-    // Whose server ends is told so.
+    // `events -f` fails when its server shuts down.
     gateway.server.terminate();
     assert_eq!(follower.0.wait().unwrap().code(), Some(1));
 }
 
 #[test]
-fn what_is_piped_in_is_posted_also_to_a_server_that_comes_later() {
+fn piped_alerts_reach_a_server_that_answers_later() {
     let gateway = Gateway::start(&[]);
     gateway.server.pause();
     let mut ingest = Running::start(falconer(&["ingest"], &gateway));
@@ -149,7 +149,7 @@ fn what_is_piped_in_is_posted_also_to_a_server_that_comes_later() {
     for number in 0..100 {
         stdin.write_all(examples::line(&format!("piped {number}")).as_bytes()).unwrap();
     }
-    // The last line has no end.
+    // The last line has no newline.
     stdin.write_all(examples::line("the end").trim_end().as_bytes()).unwrap();
     drop(stdin);
     gateway.server.resume();
@@ -162,7 +162,7 @@ fn what_is_piped_in_is_posted_also_to_a_server_that_comes_later() {
 }
 
 #[test]
-fn servers_are_asked_over_tls_with_what_they_want() {
+fn requests_use_tls_with_a_token_or_a_certificate() {
     let dir = tempfile::tempdir().unwrap();
     certs::write(dir.path());
     let at = |name: &str| dir.path().join(name).display().to_string();
@@ -204,12 +204,12 @@ fn a_file_is_followed_like_a_server() {
         command.args(["events", "-f"]).args(words).arg(&path);
         Running::start(command)
     };
-    // It need not be there yet.
+    // The file need not exist yet.
     let mut early = follow(&["--last=100"]);
     append(&(0..40).map(|n| examples::line(&format!("rule {n}."))).collect::<String>());
     assert!(early.line().contains("rule 0."));
     append("this is no alert\n");
-    // Of what is there, so many are looked at, and those that pass are shown.
+    // `--last` counts alerts before the filter.
     let mut last = follow(&["--last=2", "-o", "json"]);
     assert_eq!(last.line(), examples::line("rule 38."), "byte for byte");
     assert_eq!(last.line(), examples::line("rule 39."));
@@ -218,7 +218,7 @@ fn a_file_is_followed_like_a_server() {
     let mut since = follow(&["--since=2026-01-01T00:00:00Z"]);
     (0..40).for_each(|n| assert!(since.line().contains(&format!("rule {n}."))));
     let mut future = follow(&["--since=2100-01-01T00:00:00Z"]);
-    // What comes, in two pieces, and in the next file.
+    // New alerts, one of them in two pieces and one in the next file.
     let (one, two) = (examples::line("new"), examples::line("rotated"));
     append(one.get(..50).unwrap());
     append(one.get(50..).unwrap());
@@ -233,9 +233,9 @@ fn a_file_is_followed_like_a_server() {
     assert_eq!(future.1.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
 }
 
-/// Every command and every option, and nothing that is not there.
+/// The manual page has every command and every option, and no other.
 #[test]
-fn the_manual_page_is_whole() {
+fn the_manual_page_is_complete() {
     let ran = |words: &[&str]| {
         let mut command = Command::new(binary());
         command.args(words);
@@ -253,7 +253,7 @@ fn the_manual_page_is_whole() {
         String::from_utf8(output.stdout).unwrap()
     };
     let faults = mandoc(&["-Tlint", "-Wwarning"]);
-    // There is no date, and a list of values is set apart twice.
+    // The page has no date, and lists values after a single blank line.
     let known = ["missing date", "skipping paragraph macro"];
     let found = faults.lines().find(|line| !known.iter().any(|part| line.contains(part)));
     assert_eq!(found, None, "{faults}");
@@ -276,7 +276,7 @@ fn the_manual_page_is_whole() {
     assert!(text.contains("78 wrong configuration"), "{text}");
 }
 
-/// Text without the backspaces that make bold and underlined of it.
+/// Removes the backspaces that make text bold or underlined.
 fn strip_overstrikes(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
@@ -292,7 +292,7 @@ fn strip_overstrikes(text: &str) -> String {
 }
 
 #[test]
-fn shells_and_man_are_served() {
+fn completions_and_the_manual_page_work() {
     let ran = |words: &[&str]| {
         told({
             let mut command = Command::new(binary());
