@@ -1,14 +1,14 @@
-//! Falco's configuration, row by row: what each key, form of an address, option, included file and
-//! variable meant in Falco 0.43, and that it means the same here.
+//! Falco's configuration, row by row: each key, form of an address, option, included file and
+//! variable must mean the same here as in Falco 0.43.
 //!
-//! 1. A [`Row`] is one statement about Falco, a text and options that show it, and what must come
-//!    of them. The files of a row that has some lie in a folder, `@` in its text.
-//! 2. Where something else comes of it here, the row names the line of `docs/differences-from-falco.md`, "Differences
-//!    from Falco's configuration"; the table there and the rows here must have the same lines.
-//! 3. What only a socket shows is shown by the program itself: which clients reach an address,
-//!    what becomes of the socket's file.
+//! 1. A [`Row`] is one statement about Falco, a configuration and options that show it, and the
+//!    expected result. `@` in its text is the folder with the row's files.
+//! 2. If Falconer differs, the row names the line of "Differences from Falco's configuration" in
+//!    `docs/differences-from-falco.md`. The table there and the rows here must have the same lines.
+//! 3. The tests run the program for facts that only a socket shows: which clients reach an address,
+//!    and what happens to the socket's file.
 //!
-//! Not here: reloading.
+//! These tests do not cover reloading.
 
 #![allow(
     clippy::unwrap_used,
@@ -99,7 +99,7 @@ fn check(rows: &[Row]) {
     }
 }
 
-/// The environment of every row.
+/// Returns a variable of the environment that all rows share.
 fn variable(name: &str) -> Option<String> {
     let value = match name {
         "YES" => "true",
@@ -144,7 +144,7 @@ fn holds(expected: &Expected, loaded: &Result<Loaded, String>) -> bool {
 }
 
 #[test]
-fn what_differs_is_documented_and_here() {
+fn differences_are_documented_and_tested() {
     let page = include_str!("../docs/differences-from-falco.md");
     let section = page.split("## Differences from Falco's configuration\n").nth(1).unwrap();
     let table = section.split("\n#").next().unwrap();

@@ -1,8 +1,8 @@
-//! Every seed of `tests/corpora/` through the oracle of its fuzz target: a folder a target, a file a
-//! seed.
+//! Runs every seed of `tests/corpora/` through the oracle of its fuzz target. Each target has a
+//! folder, and each seed a file.
 //!
-//! What a fuzz target needs to be of any use in a minute is here, and what it has found. A panic
-//! that the server catches counts too.
+//! The seeds are those that make a fuzz target useful within a minute, and the inputs that failed
+//! once. A panic that the server catches fails the test, too.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,11 +20,11 @@ use falconer::fuzzing;
 use fluke_hpack::Decoder;
 
 thread_local! {
-    /// Runtimes here have one thread, which is their test's.
+    /// Per thread, because each runtime here runs on the thread of its test.
     static PANICS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Checks each seed of `target`; there must be some.
+/// Checks each seed of `target`. Fails if there is none.
 fn replay(target: &str, check: impl Fn(&[u8])) {
     static COUNTING: Once = Once::new();
     COUNTING.call_once(|| {
@@ -40,7 +40,7 @@ fn replay(target: &str, check: impl Fn(&[u8])) {
     seeds.sort();
     assert!(!seeds.is_empty());
     for seed in seeds {
-        // Shown when it fails.
+        // The test prints this line if it fails.
         println!("{}", seed.display());
         let before = PANICS.get();
         check(&fs::read(&seed).unwrap());
@@ -48,7 +48,7 @@ fn replay(target: &str, check: impl Fn(&[u8])) {
     }
 }
 
-/// The same for those that need a clock.
+/// Like [`replay`], for targets that need a clock.
 fn replay_paused<F: Future<Output = ()>>(target: &str, check: impl Fn(Vec<u8>) -> F) {
     replay(target, |seed| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -128,7 +128,7 @@ fn sse_encode() {
     replay_paused("sse_encode", |seed| async move { fuzzing::sse_encode(&seed).await });
 }
 
-/// The same for those that are only ever given text.
+/// Like [`replay`], for targets whose input is always text.
 fn replay_text(target: &str, check: impl Fn(&str)) {
     replay(target, |seed| check(std::str::from_utf8(seed).unwrap()));
 }
@@ -153,7 +153,7 @@ fn authority_repair() {
     replay("authority_repair", fuzzing::authority_repair);
 }
 
-/// Only what nobody has changed lets anybody in.
+/// The server accepts only certificates that nobody has changed.
 #[test]
 fn legacy_certificate() {
     let legacy = fuzzing::Legacy::default();

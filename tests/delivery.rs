@@ -1,5 +1,5 @@
-//! Who gets which alerts, and who is told what it missed: `get` and `sub` as Falco's clients use
-//! them, with and without metadata, over a real socket.
+//! Which subscriber gets which alerts and announcements of lost alerts: `get` and `sub` as Falco's
+//! clients use them, with and without metadata, over a real socket.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 const GET: &str = "/falco.outputs.service/get";
 const SUB: &str = "/falco.outputs.service/sub";
 
-/// Long enough to see that nothing comes.
+/// The time without an alert after which a subscription counts as quiet.
 const QUIET: Duration = Duration::from_millis(100);
 
 struct Falconer {
@@ -64,7 +64,7 @@ impl Falconer {
         Self::start(64 << 20, Config::default())
     }
 
-    /// Alerts with these rules, in one batch.
+    /// Appends alerts with these rules in one batch.
     fn alert(&self, rules: impl IntoIterator<Item = u64>) {
         let mut delivery = self.intake.begin(Input::Http);
         for rule in rules {
@@ -118,7 +118,7 @@ impl Subscription {
     }
 
     async fn quiet(&mut self) {
-        assert!(self.replies.quiet_for(QUIET).await, "an alert nobody expected");
+        assert!(self.replies.quiet_for(QUIET).await, "an unexpected alert");
     }
 }
 
@@ -136,7 +136,7 @@ fn rule(message: &Bytes) -> u64 {
 }
 
 #[tokio::test]
-async fn get_gives_what_was_not_read_and_ends() {
+async fn get_returns_the_unread_alerts_and_ends() {
     let falconer = Falconer::simple();
     assert_eq!(falconer.get(&[]).await, Vec::<u64>::new());
     falconer.alert(1..=3);
@@ -147,7 +147,7 @@ async fn get_gives_what_was_not_read_and_ends() {
 }
 
 #[tokio::test]
-async fn a_late_subscriber_gets_the_backlog_then_what_comes() {
+async fn a_late_subscriber_gets_the_backlog_then_new_alerts() {
     let falconer = Falconer::simple();
     falconer.alert(1..=500);
     let mut late = falconer.sub(&[]).await;
@@ -158,11 +158,11 @@ async fn a_late_subscriber_gets_the_backlog_then_what_comes() {
     drop(late);
     falconer.subscribers(0).await;
     falconer.alert([502]);
-    assert_eq!(falconer.get(&[]).await, [502], "the mark is where the subscription was");
+    assert_eq!(falconer.get(&[]).await, [502], "the position is where the subscription ended");
 }
 
 #[tokio::test]
-async fn every_subscriber_gets_every_alert_and_one_that_is_killed_costs_the_others_nothing() {
+async fn every_subscriber_gets_every_alert_even_if_another_is_killed() {
     let falconer = Falconer::simple();
     let mut first = falconer.sub(&[]).await;
     let mut second = falconer.sub(&[]).await;
@@ -181,7 +181,7 @@ async fn every_subscriber_gets_every_alert_and_one_that_is_killed_costs_the_othe
 }
 
 #[tokio::test]
-async fn requests_need_not_be_sent_may_be_sent_and_do_not_end_anything() {
+async fn requests_are_optional_and_end_no_call() {
     let falconer = Falconer::simple();
     let mut silent = falconer.sub(&[]).await;
     let mut half_closed = falconer.sub(&[]).await;
@@ -215,7 +215,7 @@ async fn requests_are_read_from_a_client_that_does_not_read() {
 }
 
 #[tokio::test]
-async fn a_wrong_request_ends_the_subscription_with_its_status() {
+async fn an_invalid_request_ends_the_subscription_with_its_status() {
     let falconer = Falconer::simple();
     let mut sub = falconer.sub(&[]).await;
     sub.requests.send_data(Bytes::from_static(&[7, 0, 0, 0, 0]), false).unwrap();
@@ -238,11 +238,11 @@ async fn a_cancelled_subscription_is_gone_at_once() {
 }
 
 #[tokio::test]
-async fn a_live_subscription_ends_with_unavailable_and_the_server_ends() {
+async fn a_live_subscription_ends_with_unavailable_at_shutdown() {
     let falconer = Falconer::simple();
     let waiting = falconer.sub(&[]).await;
     falconer.alert(1..=5_000);
-    // This one has not read what was sent to it.
+    // This subscriber has not read the alerts that the server sent to it.
     let stalled = falconer.sub(&[("falconer-last", "5000")]).await;
     falconer.served.stop.cancel();
     let outcome = waiting.replies.outcome().await;
@@ -255,7 +255,7 @@ async fn a_live_subscription_ends_with_unavailable_and_the_server_ends() {
 }
 
 #[tokio::test]
-async fn a_reader_that_fell_behind_is_told_how_many_and_which() {
+async fn a_slow_reader_learns_which_alerts_it_lost() {
     let falconer = Falconer::start(1 << 20, Config::default());
     let mut slow = falconer.sub(&[]).await;
     falconer.alert([1]);
@@ -288,12 +288,12 @@ async fn a_reader_that_fell_behind_is_told_how_many_and_which() {
             next += 1;
         }
     }
-    assert!(lost > 0, "the reader was slow");
+    assert!(lost > 0, "the slow reader lost no alert");
     assert_eq!(falconer.context.hub.stats().lost, lost);
 }
 
 #[tokio::test]
-async fn losses_before_the_first_reader_are_told_to_it_or_only_counted() {
+async fn alerts_lost_before_the_first_reader_are_announced_or_only_counted() {
     for lost_events in [LostEvents::Announce, LostEvents::Count] {
         let config = Config { lost_events, ..Config::default() };
         let falconer = Falconer::start(100_000, config);
@@ -314,14 +314,14 @@ async fn losses_before_the_first_reader_are_told_to_it_or_only_counted() {
 }
 
 #[tokio::test]
-async fn groups_read_on_their_own_and_positions_move_no_mark() {
+async fn groups_are_independent_and_explicit_cursors_move_no_position() {
     let falconer = Falconer::simple();
     falconer.alert(1..=10);
     assert_eq!(falconer.get(&[("falconer-group", "siem")]).await, (1..=10).collect::<Vec<_>>());
     assert_eq!(falconer.get(&[("falconer-last", "2")]).await, [9, 10]);
     assert_eq!(falconer.get(&[("falconer-after", "abc.8")]).await, [9, 10]);
     assert_eq!(falconer.get(&[("falconer-since", "2026-01-01T00:00:00Z")]).await.len(), 10);
-    assert_eq!(falconer.get(&[]).await, (1..=10).collect::<Vec<_>>(), "the default mark stood");
+    assert_eq!(falconer.get(&[]).await, (1..=10).collect::<Vec<_>>(), "the default position moved");
     falconer.alert([11]);
     assert_eq!(falconer.get(&[("falconer-group", "siem")]).await, [11]);
     let named = [("falconer-group", "new"), ("falconer-last", "1")];
@@ -333,7 +333,7 @@ async fn groups_read_on_their_own_and_positions_move_no_mark() {
 }
 
 #[tokio::test]
-async fn a_filter_passes_what_it_says_and_moves_no_mark() {
+async fn a_filter_passes_its_matches_and_moves_no_position() {
     let falconer = Falconer::simple();
     falconer.alert(1..=100_000);
     let filter = ("falconer-filter", "rule glob *7 and hostname = node-a");
@@ -342,16 +342,16 @@ async fn a_filter_passes_what_it_says_and_moves_no_mark() {
     };
     let mut live = falconer.sub(&[filter, ("falconer-last", "1000")]).await;
     assert_eq!(live.take(100).await, passing(99_001..=100_000));
-    // A reader that nothing passes for is none that hears nothing for ever.
+    // A subscription whose filter matches no alert stays silent.
     let mut none = falconer.sub(&[("falconer-filter", "rule = none")]).await;
     none.quiet().await;
     falconer.alert(100_001..=100_020);
     assert_eq!(live.take(2).await, passing(100_001..=100_020));
     live.quiet().await;
     assert_eq!(falconer.get(&[filter]).await, passing(1..=100_020));
-    assert_eq!(falconer.get(&[]).await.len(), 100_020, "the default mark stood");
+    assert_eq!(falconer.get(&[]).await.len(), 100_020, "the default position moved");
 
-    // With a group its mark follows, past what did not pass too.
+    // With a group its position follows, also past alerts that the filter rejects.
     let group = ("falconer-group", "siem");
     assert_eq!(falconer.get(&[filter, group]).await, passing(1..=100_020));
     assert_eq!(falconer.get(&[group]).await, Vec::<u64>::new());
@@ -389,7 +389,7 @@ async fn shared_delivery_hands_each_alert_to_exactly_one_stream() {
 }
 
 #[tokio::test]
-async fn without_the_grpc_output_get_is_empty_and_sub_is_silent() {
+async fn without_the_grpc_output_get_and_sub_have_no_alerts() {
     let falconer = Falconer::start(64 << 20, Config { grpc_output: false, ..Config::default() });
     falconer.alert(1..=3);
     assert_eq!(falconer.get(&[]).await, Vec::<u64>::new());
@@ -400,7 +400,7 @@ async fn without_the_grpc_output_get_is_empty_and_sub_is_silent() {
 }
 
 #[tokio::test]
-async fn the_old_method_is_told_its_successor() {
+async fn the_old_method_names_its_successor() {
     let falconer = Falconer::simple();
     let outcome = falconer.call("/falco.output.service/subscribe", &[]).await;
     assert_eq!(outcome.code(), Some(12));

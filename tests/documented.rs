@@ -1,10 +1,10 @@
-//! What README.md and `docs/` show is run: commands by a shell against a real server, configurations by
-//! `falconer check`, proxy settings by the proxies.
+//! Runs the examples of README.md and `docs/`: commands with a shell against a real server,
+//! configurations with `falconer check`, proxy settings with the proxies.
 //!
-//! 1. A block stands for itself, or a comment before it says what it is: `<!-- not run: REASON -->`,
-//!    `<!-- config -->` (settings of Falconer), `<!-- output -->`.
-//! 2. Nothing is replaced but addresses and folders. The block's lines run one after the other, in the
-//!    order of the pages. One that goes on for ever is ended once it has had time to show something.
+//! 1. A block runs as it stands, unless a comment before it says otherwise:
+//!    `<!-- not run: REASON -->`, `<!-- config -->` (settings of Falconer), `<!-- output -->`.
+//! 2. The test replaces only addresses and folders. It runs the lines of a block one after the
+//!    other, in the order of the pages. It ends a command that runs for ever after some seconds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -24,10 +24,10 @@ use support::client::{home, is_installed};
 use support::http::Gateway;
 use support::server::{binary, free_port};
 
-/// How long a command may show something, in seconds.
+/// The longest time that a command may run, in seconds.
 const LOOK: &str = "3";
 
-/// What GNU `timeout` exits with when it ends a command.
+/// The exit code of GNU `timeout` if it ends the command.
 const ENDED: i32 = 124;
 
 /// A fenced block.
@@ -39,7 +39,7 @@ struct Block {
     text: String,
 }
 
-/// README.md first, then the pages by name.
+/// Returns the name and text of README.md, then of the pages by name.
 fn pages() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages: Vec<PathBuf> = fs::read_dir(root.join("docs"))
@@ -71,7 +71,7 @@ fn blocks() -> Vec<Block> {
             }
             before = line;
         }
-        assert!(open.is_none(), "{page}: a block has no end");
+        assert!(open.is_none(), "{page}: a block without its closing fence");
     }
     blocks
 }
@@ -98,7 +98,7 @@ fn the_readme_is_short() {
 }
 
 #[test]
-fn files_that_pages_name_are_there() {
+fn files_that_pages_name_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut named = 0;
     for (page, text) in pages() {
@@ -118,10 +118,10 @@ fn files_that_pages_name_are_there() {
             }
         }
     }
-    assert!(named > 30, "files are named: {named}");
+    assert!(named > 30, "pages name only {named} files");
 }
 
-/// A server on addresses of its own, and the folders that pages speak of.
+/// A server on its own addresses, and the folders that pages name.
 struct Place {
     dir: tempfile::TempDir,
     gateway: Gateway,
@@ -136,7 +136,7 @@ impl Place {
         }
         let gateway = Gateway::start(&[]);
         let programs = [
-            // Commands that ask a server are told where it is.
+            // Adds the server's address to client commands.
             (
                 "falconer",
                 format!(
@@ -164,7 +164,7 @@ impl Place {
         Self { dir, gateway }
     }
 
-    /// An alert that everything documented selects.
+    /// An alert that every documented filter matches.
     fn alert() -> String {
         let now = jiff::Timestamp::now();
         let alert = serde_json::json!({
@@ -180,7 +180,7 @@ impl Place {
         format!("{alert}\n")
     }
 
-    /// A text with this server's addresses and folders in place of those that are documented.
+    /// Replaces the documented addresses and folders by those of this server.
     fn here(&self, text: &str) -> String {
         let at = |name: &str| self.dir.path().join(name).display().to_string();
         let socket = self.gateway.server.socket().unwrap().display().to_string();
@@ -202,7 +202,7 @@ impl Place {
     }
 }
 
-/// A new alert every moment, for what waits for one.
+/// Posts alerts all the time, for the commands that wait for one.
 struct Feed {
     stop: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
@@ -218,7 +218,7 @@ impl Feed {
             let posted = Command::new("curl").args(curl).output().unwrap();
             assert!(posted.status.success(), "{posted:?}");
         };
-        // There is one from the beginning.
+        // The first alert exists before any command runs.
         post();
         let thread = thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
@@ -235,7 +235,7 @@ impl Drop for Feed {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
-            assert!(ended.is_ok() || thread::panicking(), "alerts could be posted");
+            assert!(ended.is_ok() || thread::panicking(), "cannot post alerts");
         }
     }
 }
@@ -254,7 +254,7 @@ fn commands_and_configurations_work() {
             let output = place.run(&place.here(line));
             let status = output.status.code();
             assert!(matches!(status, Some(0 | ENDED)), "{}: {line}: {output:?}", block.page);
-            // What asks for alerts shows some; nothing that goes on for ever shows nothing.
+            // A command that reads alerts, or that runs for ever, must print something.
             let asks = ["grpcurl ", "falconer events", "curl "];
             let asks = asks.iter().any(|program| line.starts_with(program))
                 && !line.contains(" -O ")
@@ -269,7 +269,7 @@ fn commands_and_configurations_work() {
     for program in ["grpcurl", "curl", "falconer", "openssl"] {
         assert!(seen.contains(program), "{seen:?}");
     }
-    // The files that settings name are there by now.
+    // The commands have made the files that settings name.
     fs::write(place.dir.path().join("etc/certs/ca.crl"), "").unwrap();
     for block in blocks.iter().filter(|block| block.marker.as_deref() == Some("config")) {
         let file = place.dir.path().join("sample.yaml");
@@ -277,7 +277,7 @@ fn commands_and_configurations_work() {
         let output = Command::new(binary()).arg("check").arg("-c").arg(&file).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8(said).unwrap();
-        // 78 is a mistake in the settings; 1, that a start would find a port taken.
+        // 78 is an error in the settings, 1 means that a port is in use.
         assert!(matches!(output.status.code(), Some(0 | 1)), "{}: {said}", block.text);
         let mistaken = said.lines().any(|line| {
             line.contains("sample.yaml:")
@@ -288,7 +288,7 @@ fn commands_and_configurations_work() {
 }
 
 #[test]
-fn proxies_take_their_settings() {
+fn proxies_accept_their_settings() {
     let place = Place::new();
     let certs = place.dir.path().join("etc/certs");
     fs::create_dir(&certs).unwrap();

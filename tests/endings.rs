@@ -1,6 +1,6 @@
-//! The end of a server, as Python clients see it that lose what comes in one read with a reset
-//! (grpclib, betterproto2) or with a PING behind a GOAWAY (Python's h2): every one has every alert, and
-//! is told why its call ended.
+//! The shutdown of a server as Python clients see it. grpclib and betterproto2 lose the data that
+//! they read together with a reset. Python's h2 loses the data that it reads together with a PING
+//! behind a GOAWAY. Every client must get every alert and the status of its call.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -15,7 +15,7 @@ use support::client::{Client, home, is_installed, sources};
 use support::server::Server;
 use support::{Transport, examples};
 
-/// Connections of each library, all of one process: the busier that is, the more comes in one read.
+/// Connections of each library, all in one process: the busier it is, the more it reads at once.
 const CONNECTIONS: usize = 7;
 
 /// gRPC's number for UNAVAILABLE.
@@ -57,18 +57,18 @@ fn at_the_end(transport: Transport, libraries: &[(&str, &str)]) {
 }
 
 #[test]
-fn at_the_end_python_clients_have_every_alert_and_the_status_over_unix() {
+fn at_shutdown_python_clients_get_every_alert_and_the_status_over_unix() {
     at_the_end(Transport::Unix, &[("grpclib", "grpclib"), ("betterproto2", "grpclib")]);
 }
 
 #[test]
-fn at_the_end_python_clients_have_every_alert_and_the_status_over_tls() {
+fn at_shutdown_python_clients_get_every_alert_and_the_status_over_tls() {
     let libraries = [("grpclib", "grpclib"), ("betterproto2", "grpclib"), ("purerpc", "purerpc")];
     at_the_end(Transport::Tls, &libraries);
 }
 
 #[test]
-fn a_mistake_is_told_to_python_clients() {
+fn python_clients_get_the_status_of_an_error() {
     if !is_installed("grpclib") {
         return;
     }

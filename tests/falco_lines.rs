@@ -1,9 +1,8 @@
-//! Falco's example lines, one by one: the exact protobuf each becomes.
+//! Falco's example lines and the exact protobuf message of each.
 //!
-//! `tests/data/falco-example-lines.jsonl` has a line of every layout Falco ever wrote;
-//! `falco-example-alerts.jsonl` states beside it, line for line, the fields of the
-//! `falco.outputs.response` that a client must see; its `null` hostnames stand for the machine's,
-//! here `this-host`.
+//! `tests/data/falco-example-lines.jsonl` has a line of every layout that Falco ever wrote.
+//! `falco-example-alerts.jsonl` has, line for line, the fields of the `falco.outputs.response` that
+//! a client must see. A `null` hostname there stands for the machine's, here `this-host`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -85,7 +84,7 @@ fn the_native_line_is_kept_byte_for_byte() {
     }
 }
 
-/// A rule's alert with these output fields, as JSON.
+/// A JSON alert with this source and these output fields.
 fn with_fields(source: &str, fields: &str) -> String {
     format!(
         r#"{{"rule":"r","priority":"info","source":"{source}","time":"2026-01-30T10:00:00Z","output_fields":{fields}}}"#
@@ -135,7 +134,7 @@ fn long_lists_are_cut_at_a_character_as_falco_cut_them() {
 }
 
 #[test]
-fn no_record_becomes_a_message_that_clients_refuse() {
+fn no_message_exceeds_the_limit_of_clients() {
     const CLIENTS_TAKE: usize = 4 << 20;
     let widest = |unit: &str, count: usize| vec![unit; count].join(",");
     for fields in [
@@ -186,7 +185,7 @@ fn sources_and_their_old_numbers() {
 }
 
 #[test]
-fn bad_bytes_are_repaired_and_line_breaks_between_tokens_taken_out() {
+fn invalid_bytes_are_repaired_and_line_breaks_between_tokens_removed() {
     let mut line = with_fields("syscall", "{}").into_bytes();
     line.splice(9..10, *b"\xff\xc3\x28");
     let repaired = response(&line).unwrap();
@@ -201,7 +200,7 @@ fn bad_bytes_are_repaired_and_line_breaks_between_tokens_taken_out() {
 }
 
 #[test]
-fn what_is_no_alert_says_why() {
+fn rejected_records_say_why() {
     let oversized = format!("{{\"rule\":\"{}\"}}", "x".repeat(event::MAX_RECORD));
     for (record, kind) in [
         ("", "empty"),
@@ -230,14 +229,14 @@ fn what_is_no_alert_says_why() {
     }
 }
 
-/// What Falco 0.43.1 wrote, and what its own gRPC server gave for the same alert.
+/// The line that Falco 0.43.1 wrote, and the message of its gRPC server for the same alert.
 const PAIRS: &str = include_str!("data/falco-0.43.1-pairs.jsonl");
 
-/// What the JSON does not tell: the name of the case, and the field or key.
+/// The facts that are not in the JSON: the name of the case, and the field or key.
 const UNKNOWN: [(&str, &str); 2] = [
-    // A lone `evt.time` is the prefix's, unless the text has it twice.
+    // A single `evt.time` belongs to the prefix, unless the text has it twice.
     ("append_output: extra text, raw and formatted extra fields, extra field evt.time", "evt.time"),
-    // Switched off in the JSON alone.
+    // Switched off in the JSON only.
     ("no tags in JSON, tags over gRPC (cannot be known from JSON)", "tags"),
 ];
 
@@ -262,7 +261,7 @@ struct Given {
 
 #[test]
 #[allow(deprecated, reason = "old clients read source_deprecated")]
-fn alerts_of_a_real_falco_are_what_its_own_server_gave() {
+fn alerts_of_a_real_falco_equal_those_of_its_own_server() {
     let mut unknown = Vec::new();
     for line in PAIRS.lines() {
         let Pair { case, json, grpc: mut given } = serde_json::from_str(line).unwrap();
@@ -281,7 +280,7 @@ fn alerts_of_a_real_falco_are_what_its_own_server_gave() {
             priority: given.prio,
             source_deprecated: given.src,
             rule: given.rule,
-            // Falco gave the whole JSON line here; ours is the text.
+            // Falco sent the whole JSON line here, Falconer the text.
             output: got.output.clone(),
             output_fields: given.fields.into_iter().collect(),
             hostname: given.host,
@@ -316,20 +315,20 @@ fn times_are_shown_in_the_zone_of_falco() {
     let nanos = "1785405600000000007";
     let (clock, iso) = (format!("\"evt.time\":{nanos}"), format!("\"evt.time.iso8601\":{nanos}"));
     let date = format!("\"evt.datetime\":{nanos}");
-    // The zone of the prefix counts, and not the one that is configured.
+    // The zone of the prefix takes precedence over the configured one.
     for (prefix, expected) in [
         ("12:00:00.000000007: Error x", "2026-07-30 12:00:00.000000007"),
         ("05:30:00.000000007: Error x", "2026-07-30 05:30:00.000000007"),
         ("23:45:00.000000007: Error x", "2026-07-30 23:45:00.000000007"),
         ("2026-07-30T03:00:00.000000007-0700: Error x", "2026-07-30 03:00:00.000000007"),
-        // Another clock's time says nothing.
+        // A time of another clock does not determine the zone.
         ("12:00:00.000000008: Error x", "2026-07-30 06:00:00.000000007"),
         ("no time", "2026-07-30 06:00:00.000000007"),
     ] {
         let got: BTreeMap<String, String> = shown(prefix, &date, "America/New_York");
         assert_eq!(got, fields(&[("evt.datetime", expected)]), "{prefix}");
     }
-    // The prefix's own field is left out, unless the text has it once more.
+    // The prefix's own field is omitted, unless the text has it once more.
     let both = format!("{clock},{iso}");
     let at = "12:00:00.000000007";
     for (output, given, expected) in [
@@ -359,7 +358,7 @@ fn times_are_shown_in_the_zone_of_falco() {
 }
 
 #[test]
-fn what_a_producer_left_out_or_renamed_is_repaired_in_the_line_too() {
+fn fields_that_a_producer_omitted_or_renamed_are_repaired_in_the_line() {
     let read = |record: &str| {
         event::read(record.as_bytes(), now, |record| {
             let fields: Vec<_> = record.event.fields.iter().map(|(name, _)| name.clone()).collect();
@@ -387,7 +386,7 @@ fn what_a_producer_left_out_or_renamed_is_repaired_in_the_line_too() {
             "a",
             false,
         ),
-        // Without an offset it is UTC.
+        // A time without an offset is UTC.
         (r#""time":"2026-01-30T10:00:00.00000000712""#.to_owned(), event, "", false),
     ] {
         let record = format!(r#"{{"rule":"r","priority":"Error",{rest}}}"#);
@@ -401,7 +400,7 @@ fn what_a_producer_left_out_or_renamed_is_repaired_in_the_line_too() {
             rest.contains("put_fields") || rest.contains("putFields"),
             "{line}"
         );
-        // The line alone gives the same alert, and needs no repair.
+        // Decoding the repaired line yields the same alert without a repair.
         assert_eq!(read(&line), (got, names, line));
     }
 }

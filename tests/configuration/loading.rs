@@ -1,4 +1,4 @@
-//! Rows about how settings are put together: options, included files, variables.
+//! Rows about how Falconer combines settings: options, included files, variables.
 
 use super::keys::FALCOS_FILES;
 use super::row::Expected::{Clean, Error, Note, Off, Served, Threads, Warning};
@@ -18,7 +18,7 @@ pub(crate) const OPTIONS: &[Row] = &[
         &[Error("option -o \"grpc.enabled\": there is")],
     ),
     same(
-        "names and dots; missing maps are made",
+        "names with dots; missing maps are created",
         "grpc:",
         &["grpc.enabled=true"],
         &[Served("0.0.0.0:5060")],
@@ -43,7 +43,7 @@ pub(crate) const OPTIONS: &[Row] = &[
     same("a name must be there", "", &["grpc..x=1"], &[Error("at character 6 of the key")]),
     same("an index is a number", "", &["grpc[x]=1"], &[Error("found \"x\" at character 6")]),
     same(
-        "a dot at the end is let pass",
+        "a trailing dot is ignored",
         "grpc: {}",
         &["grpc.enabled.=true"],
         &[Served("0.0.0.0:5060")],
@@ -90,7 +90,7 @@ pub(crate) const OPTIONS: &[Row] = &[
         &[Served("0.0.0.0:5060"), Threads(3)],
     ),
     same(
-        "all else is text: no list",
+        "every other value is text, a list too",
         "",
         &["falconer.inputs.files=[/a, /b]"],
         &[Error("falconer.inputs.files is \"[/a, /b]\"; expected a list")],
@@ -114,7 +114,7 @@ pub(crate) const OPTIONS: &[Row] = &[
     ),
 ];
 
-/// What lies in the folder of [`INCLUDES`].
+/// The files in the folder of [`INCLUDES`].
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("on", "grpc: {enabled: true}"),
     ("a", "grpc: {enabled: true, bind_address: 'unix:///a'}"),
@@ -141,7 +141,7 @@ pub(crate) const INCLUDES: &[Row] = &[
     ),
     differs(
         NOT_THERE,
-        "what is not there is skipped",
+        "a missing file is skipped",
         "config_files: [@/x, @/a]",
         &[],
         &[Served("unix:///a"), Note("/x\" does not exist and is skipped")],
@@ -163,7 +163,7 @@ pub(crate) const INCLUDES: &[Row] = &[
         &[Error("there is no config_files[0].path")],
     ),
     same(
-        "a map in place of the list is nothing",
+        "a map in place of the list is ignored",
         "config_files: {path: @/a}",
         &[],
         &[
@@ -178,13 +178,13 @@ pub(crate) const INCLUDES: &[Row] = &[
         &[Error("list:1:1: \"grpc\" is a list")],
     ),
     same(
-        "the main file is refused",
+        "the main file as an include is an error",
         "config_files: [@/f.yaml]",
         &[],
         &[Error("the main file itself")],
     ),
     same(
-        "so is an include of an include",
+        "an include of an include is an error",
         "config_files: [@/nested]",
         &[],
         &[Error("nested:1:1: config_files is set in an included file")],
@@ -203,7 +203,7 @@ pub(crate) const INCLUDES: &[Row] = &[
     ),
     same("a directory: links are followed", "config_files: [@/links]", &[], &[Served("unix:///b")]),
     same(
-        "append replaces what is no list",
+        "append replaces values other than lists",
         "config_files: [@/a, @/b]",
         &[],
         &[Served("unix:///b")],
@@ -215,7 +215,7 @@ pub(crate) const INCLUDES: &[Row] = &[
         &[Served("unix:///b")],
     ),
     same(
-        "add-only adds what is absent",
+        "add-only adds missing keys",
         "config_files: [@/a, {path: @/b, strategy: add-only}]",
         &[],
         &[Served("unix:///a")],
@@ -286,7 +286,7 @@ pub(crate) const VARIABLES: &[Row] = &[
         &[Served("unix:///xy")],
     ),
     same(
-        "a value is read again",
+        "a value is expanded again",
         "grpc: {enabled: true, bind_address: 'unix:///${NESTED}'}",
         &[],
         &[Served("unix:///x-y")],
@@ -310,7 +310,7 @@ pub(crate) const VARIABLES: &[Row] = &[
         &[Served("unix:///$YES")],
     ),
     same(
-        "an open ${ ends it",
+        "a ${ without its end stops the expansion",
         "grpc: {enabled: true, bind_address: 'unix:///${YES'}",
         &[],
         &[Served("unix:///${YES")],
@@ -323,7 +323,7 @@ pub(crate) const VARIABLES: &[Row] = &[
     ),
     differs(
         DOLLAR,
-        "a lone $ ends it",
+        "a lone $ stops the expansion",
         "grpc: {enabled: true, bind_address: 'unix:///5$-${YES}'}",
         &[],
         &[Served("unix:///5$-true")],

@@ -1,4 +1,4 @@
-//! What only a socket, a file or a whole start shows, shown by the program itself.
+//! Tests that run the program, for facts that only a socket, a file or a whole start shows.
 
 use std::fs;
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use super::support::certs;
 use super::support::server::{binary, free_port};
 use super::support::wait::{Log, eventually};
 
-/// The program, with a folder for what it makes and needs.
+/// The running program and its working directory.
 struct Program {
     process: Child,
     log: Log,
@@ -21,7 +21,7 @@ struct Program {
 }
 
 impl Program {
-    /// Starts it in its folder, which may be prepared; `@` in options is the folder.
+    /// Starts the program in a new folder after `prepare`. `@` in options stands for the folder.
     fn start(prepare: impl FnOnce(&Path), arguments: &[&str], options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
@@ -50,7 +50,7 @@ impl Program {
         self.log.text()
     }
 
-    /// Waits until it says that it serves.
+    /// Waits until the program logs that it serves.
     fn serving(mut self) -> Self {
         eventually("it serves", || {
             let ended = self.process.try_wait().unwrap();
@@ -60,7 +60,7 @@ impl Program {
         self
     }
 
-    /// Waits until it has ended by itself; its code and what it said.
+    /// Waits until the program exits by itself. Returns its exit code and standard error.
     fn ended(mut self) -> (i32, String) {
         let status = eventually("it ends", || self.process.try_wait().unwrap());
         (status.code().unwrap(), self.stderr())
@@ -81,11 +81,11 @@ impl Drop for Program {
     }
 }
 
-/// The options of mutual TLS with the folder's files.
+/// Options for mutual TLS with the folder's files.
 const TLS: [&str; 3] =
     ["grpc.private_key=@/server.key", "grpc.cert_chain=@/server.crt", "grpc.root_certs=@/ca.crt"];
 
-/// A server on a free port of `host`.
+/// Starts a server on a free port of `host`.
 fn listening_on(host: &str) -> (Program, u16) {
     let port = free_port();
     let address = format!("grpc.bind_address={host}:{port}");
@@ -93,7 +93,7 @@ fn listening_on(host: &str) -> (Program, u16) {
 }
 
 #[test]
-fn wildcards_take_both_families_and_one_address_takes_itself() {
+fn wildcards_accept_both_families_and_an_address_only_its_own() {
     let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     if !ipv6 {
         eprintln!("SKIP: no IPv6 on this machine; its half of the rows is not shown");
@@ -116,7 +116,7 @@ fn wildcards_take_both_families_and_one_address_takes_itself() {
 }
 
 #[test]
-fn a_name_is_resolved_and_every_address_bound() {
+fn all_addresses_of_a_name_are_bound() {
     use std::net::ToSocketAddrs as _;
     let (_server, port) = listening_on("localhost");
     for address in ("localhost", port).to_socket_addrs().unwrap() {
@@ -126,9 +126,9 @@ fn a_name_is_resolved_and_every_address_bound() {
     }
 }
 
-/// Documented: the API cannot start; a TCP port that another server has.
+/// Documented: the API cannot start; another server uses the TCP port.
 #[test]
-fn an_address_that_cannot_be_had_ends_the_start() {
+fn an_unusable_address_fails_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("grpc.bind_address={}", taken.local_addr().unwrap());
     let (_server, port) = listening_on("127.0.0.1");
@@ -145,7 +145,7 @@ fn an_address_that_cannot_be_had_ends_the_start() {
     }
 }
 
-/// Documented: the socket's mode; a unix socket that another server has.
+/// Documented: the socket's mode; another server uses the unix socket.
 #[test]
 fn the_sockets_directory_and_file() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -155,7 +155,7 @@ fn the_sockets_directory_and_file() {
     let socket = directory.join("falco.sock");
     let made = tempfile::tempdir().unwrap();
     fs::create_dir(made.path().join("a")).unwrap();
-    assert_eq!(mode(&directory), mode(&made.path().join("a")), "as the umask has it");
+    assert_eq!(mode(&directory), mode(&made.path().join("a")), "the mode follows the umask");
     assert_eq!(mode(&socket), 0o660);
     UnixStream::connect(&socket).unwrap();
 
@@ -182,7 +182,7 @@ fn the_sockets_directory_and_file() {
 }
 
 #[test]
-fn a_relative_include_is_taken_from_the_working_directory() {
+fn a_relative_include_starts_at_the_working_directory() {
     let files = |folder: &Path| {
         fs::create_dir_all(folder.join("etc")).unwrap();
         fs::write(folder.join("etc/f.yaml"), "config_files: [here.yaml, etc/./deeper]").unwrap();
@@ -196,9 +196,9 @@ fn a_relative_include_is_taken_from_the_working_directory() {
     assert!(lines[1].starts_with("etc/./deeper:1:12: unknown key \"x\" in falconer"), "{said}");
 }
 
-/// Documented: no `-c`; and that a file which cannot be opened is fatal, as in Falco.
+/// Documented: no `-c`. A file that cannot be opened is fatal, as in Falco.
 #[test]
-fn a_file_is_read_only_when_it_is_named() {
+fn a_file_is_read_only_if_it_is_named() {
     let server = Program::serve(&["grpc.bind_address=unix://@/s"]).serving();
     assert!(server.folder.path().join("s").exists());
     let (code, said) = Program::start(|_| (), &["-c", "no-such.yaml"], &[]).ended();
@@ -206,17 +206,17 @@ fn a_file_is_read_only_when_it_is_named() {
     assert!(said.contains("no-such.yaml: the file cannot be read: No such file"), "{said}");
 }
 
-/// Documented: an included directory that may not be read. The tests may run as root, whom nothing is
-/// kept from, so the system's answer is given here.
+/// Documented: an included directory without read permission. The tests may run as root, who can
+/// read everything, so a stub returns the system's error.
 #[test]
-fn a_directory_that_may_not_be_read_is_an_error() {
+fn an_unreadable_directory_is_an_error() {
     let open = |_: &Path| Err(std::io::ErrorKind::PermissionDenied.into());
     let errors = config::read(Some("config_files: d"), &Options::default(), &|_| None, &open);
     let errors = errors.unwrap_err().to_string();
     assert!(errors.starts_with("d: cannot be read: permission denied"), "{errors}");
 }
 
-/// Documented: includes without limit; and a pipe, which Falco skipped, holds nothing up.
+/// Documented: includes without limit. A pipe, which Falco skipped, does not block the start.
 #[test]
 fn includes_are_bounded() {
     let many = |folder: &Path| {

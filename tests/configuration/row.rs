@@ -1,36 +1,36 @@
-//! What a row is, and the lines of the documented differences that rows name.
+//! The type of a row, and the lines of the documented differences that rows name.
 
-/// One statement about Falco, and what shows that it holds here.
+/// One statement about Falco, and the configuration that tests it here.
 pub(crate) struct Row {
     /// The statement.
     pub(crate) falco: &'static str,
     pub(crate) text: &'static str,
     pub(crate) options: &'static [&'static str],
     pub(crate) expected: &'static [Expected],
-    /// The line of `docs/differences-from-falco.md` that says what is different here.
+    /// The line of `docs/differences-from-falco.md` about the difference, if there is one.
     pub(crate) differs: Option<&'static str>,
 }
 
-/// What must come of a row.
+/// An expected result of a row.
 #[derive(Debug)]
 pub(crate) enum Expected {
-    /// The API is served there.
+    /// The API is served at this address.
     Served(&'static str),
     /// The API is not served.
     Off,
-    /// With these files: private key, certificates, roots.
+    /// The private key, the certificates and the roots are these files.
     Files([&'static str; 3]),
-    /// On so many threads.
+    /// The number of threads.
     Threads(usize),
-    /// With alerts, or without any.
+    /// Whether the API has alerts.
     Alerts(bool),
-    /// Nothing is found wrong with it.
+    /// There is neither a warning nor a note.
     Clean,
-    /// A warning with this in it.
+    /// A warning contains this text.
     Warning(&'static str),
-    /// A note with this in it.
+    /// A note contains this text.
     Note(&'static str),
-    /// No configuration, for a reason with this in it.
+    /// Loading fails, and the error contains this text.
     Error(&'static str),
 }
 
@@ -76,6 +76,6 @@ pub(crate) const LIMITS: &str = "includes without limit";
 pub(crate) const DOLLAR: &str = "a `$` that begins no variable ends the expansion";
 pub(crate) const CIRCLE: &str = "variables that refer to each other in a circle: for ever";
 
-/// Differences that rows of the program itself show.
+/// The differences that the tests of the program cover.
 pub(crate) const SHOWN_BY_THE_PROGRAM: [&str; 7] =
     [NO_FILE, RUNS_ON, SHARED_PORT, TAKEN_OVER, UMASK, LIMITS, UNREADABLE];
