@@ -1,7 +1,7 @@
 //! The filter language on Falco's example lines: expressions and the lines that match.
 //!
-//! `tests/data/filter-table.txt` has one a line, as `numbers | expression`. Each expression must
-//! match those lines of `falco-example-lines.jsonl` and no others; what it prints must too.
+//! `tests/data/filter-table.txt` has one expression a line, as `numbers | expression`. Each must
+//! match exactly those lines of `falco-example-lines.jsonl`, and so must its printed form.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -50,7 +50,7 @@ fn expressions_match_the_lines_they_should() {
 }
 
 #[test]
-fn what_labels_decide_is_what_the_whole_alert_would() {
+fn labels_alone_decide_like_the_whole_alert() {
     let mut decided = 0;
     for (_, expression) in rows() {
         let filter: Filter = expression.parse().unwrap();
@@ -67,11 +67,11 @@ fn what_labels_decide_is_what_the_whole_alert_would() {
 }
 
 #[test]
-fn an_alert_of_the_log_passes_as_it_would_whole() {
+fn a_retained_alert_is_selected_like_the_whole_alert() {
     let hub = Hub::new(Config::default(), Epoch::new(1));
     let mut batch = Batch::default();
     let odd = [
-        // Keys twice, fields twice, and what is not what it should be.
+        // Duplicate keys, duplicate fields, and values of the wrong type.
         r#"{"output_fields":{"proc.name":"cat"},"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output":"a","message":"m","output":"b","output_fields":{"proc.name":"bash","proc.name":"sh"}}"#,
         r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","message":"shell","output_fields":null}"#,
         r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","output":7,"output_fields":{"proc.n\u0061me":null}}"#,
@@ -99,7 +99,7 @@ fn an_alert_of_the_log_passes_as_it_would_whole() {
 }
 
 #[test]
-fn the_whole_alert_is_read_only_where_labels_do_not_decide() {
+fn the_whole_alert_is_decoded_only_if_labels_do_not_decide() {
     let line = r#"{"rule":"r","priority":"Error","time":"2026-01-30T10:00:00Z","tags":["t"]}"#;
     for (expression, decided) in [
         ("priority >= warning and rule contains r and not (source = y or hostname exists)", true),

@@ -1,5 +1,5 @@
-//! Filters that are made to cost as much as they may, and many that cost little: nobody else
-//! notices, and what they took is given back.
+//! A few filters that cost as much as the limits allow, and many cheap ones: other clients must not
+//! be disturbed, and the server must free the memory of the filters.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -18,17 +18,17 @@ use tokio::time::{sleep, timeout};
 
 const SUB: &str = "/falco.outputs.service/sub";
 
-/// How long a probe may take beside all this, in a build that is not optimized and on a machine that
-/// has other things to do. `benches/README.md` has the figure.
+/// The longest time that a probe may take meanwhile, in a debug build on a busy machine.
+/// `benches/README.md` has the measured value.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// A filter that is accepted, and nearly as slow as one can be: text of `a` and `b` has the engine
-/// look at all of the pattern for every byte. All are different, so that none shares another's work.
+/// A valid filter that is nearly as slow as possible: text of `a` and `b` makes the engine look at
+/// the whole pattern for every byte. Each number gives another filter, so that they share no work.
 fn worst(number: usize) -> String {
     format!(r"output regex '.*[ab](?:[abx]{{0,12}}.?){{0,12}}[^c]{{0,9}}{number}'")
 }
 
-/// An alert with so much text that no automaton gets used to.
+/// An alert with a long text in which no cache of the regex engine helps.
 fn noisy(number: usize) -> String {
     let letter = |at: usize| if (at * at + at / 7 + number).is_multiple_of(3) { 'a' } else { 'b' };
     let output: String = (0..1000).map(letter).collect();
@@ -44,7 +44,7 @@ async fn subscribe(client: &Client, filter: &str) -> Call {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_worst_filters_hold_nobody_up() {
+async fn the_slowest_filters_delay_no_other_client() {
     let mut gateway = Gateway::start(&[]);
     let client = Client::connect(&gateway.server.socket().unwrap()).await;
     let mut readers = Vec::new();
@@ -58,7 +58,7 @@ async fn the_worst_filters_hold_nobody_up() {
         assert_eq!(answer.status, 200, "{}", worst(number));
         streams.push(answer);
     }
-    // Some minutes of work for those 50.
+    // Some minutes of work for those 50 filters.
     gateway.server.feed((0..200).map(noisy).collect::<String>());
 
     let mut witness = Witness::beside(&gateway).await;
@@ -72,12 +72,13 @@ async fn the_worst_filters_hold_nobody_up() {
     }
     witness.satisfied().await;
     assert!(slowest < PROBE, "{slowest:?}");
-    // It is still at it, and hears a signal all the same.
+    // The server still evaluates filters, and still handles a signal.
     gateway.server.terminate();
     assert!(gateway.server.wait(PATIENCE).is_some());
 }
 
-/// The CPU time that 300 alerts take, one by one; the last is the one that `replies` waits for.
+/// Feeds 300 alerts one by one, then the one that `replies` waits for, and returns the CPU time of
+/// the server.
 async fn cost(gateway: &mut Gateway, replies: &mut Replies) -> Duration {
     let before = gateway.server.cpu();
     for number in 0..300 {
@@ -85,16 +86,16 @@ async fn cost(gateway: &mut Gateway, replies: &mut Replies) -> Duration {
         sleep(Duration::from_millis(4)).await;
     }
     gateway.server.feed(support::examples::line("last"));
-    replies.next().await.expect("who waits for it gets it");
+    replies.next().await.expect("the alert that it waits for");
     gateway.server.cpu() - before
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_whose_filters_pass_nothing_cost_an_alert_little() {
+async fn readers_without_matches_cost_little_per_alert() {
     let mut gateway = Gateway::start(&[]);
     let client = Client::connect(&gateway.server.socket().unwrap()).await;
     let (_requests, mut replies) = subscribe(&client, "rule = last").await.replies().await;
-    // A build that is not optimized packs the page's files first.
+    // A debug build compresses the dashboard's files at the first request.
     gateway.get("/").await;
     let alone = cost(&mut gateway, &mut replies).await;
     let mut readers = Vec::new();
@@ -106,9 +107,10 @@ async fn readers_whose_filters_pass_nothing_cost_an_alert_little() {
         }
     }
     let beside = cost(&mut gateway, &mut replies).await;
-    // Ten filters are asked instead of one; waking 2,000 readers took twenty times as much.
+    // The server evaluates ten filters instead of one. Waking 2,000 readers took twenty times as
+    // much CPU.
     assert!(beside < 4 * alone + Duration::from_millis(200), "{beside:?}, alone {alone:?}");
-    // They have read everything there was.
+    // They have no lag.
     let metrics = gateway.get("/metrics").await.text().await;
     let lag = metrics
         .lines()
@@ -117,7 +119,7 @@ async fn readers_whose_filters_pass_nothing_cost_an_alert_little() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_of_many_words_take_little_memory_and_give_it_back() {
+async fn filters_of_many_words_use_little_memory_and_free_it() {
     let gateway = Gateway::start(&[]);
     let client = Client::connect(&gateway.server.socket().unwrap()).await;
     let words = |call: usize| {
@@ -134,7 +136,7 @@ async fn filters_of_many_words_take_little_memory_and_give_it_back() {
     assert!(taken < 64 << 20, "{} MiB for 200 filters", taken >> 20);
     drop(readers);
     drop(client);
-    // A bound on filters in use is one on what is kept of them afterwards.
+    // The limit on filters in use also limits the memory that remains afterwards.
     for round in 0..5 {
         let client = Client::connect(&gateway.server.socket().unwrap()).await;
         for call in 0..40 {
@@ -146,7 +148,7 @@ async fn filters_of_many_words_take_little_memory_and_give_it_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_room_for_filters_and_more_are_refused_with_the_numbers() {
+async fn filters_have_a_memory_budget_and_its_error_has_the_numbers() {
     let gateway = Gateway::start(&[]);
     let client = Client::connect(&gateway.server.socket().unwrap()).await;
     let large = |number: usize| format!(r"output regex '\w\s\w\s\w{number}'");
@@ -159,13 +161,13 @@ async fn there_is_room_for_filters_and_more_are_refused_with_the_numbers() {
             break replies.outcome().await;
         }
         kept.push((more, requests, replies));
-        assert!(kept.len() < 1000, "there is a bound");
+        assert!(kept.len() < 1000, "no limit after 1,000 filters");
     };
     assert_eq!(refused.code(), Some(8), "{}", refused.message());
     assert!(refused.message().contains("bytes"), "{}", refused.message());
     let grown = gateway.server.resident().saturating_sub(before);
     assert!(grown < 128 << 20, "{} MiB", grown >> 20);
-    // Others are served: over HTTP with the same words.
+    // HTTP reports the same limit. A small filter still fits.
     let query = serde_urlencoded::to_string([("filter", large(1001))]).unwrap();
     let answer = gateway.ask(Request::get(format!("/api/v1/events?{query}")), b"").await;
     assert_eq!(answer.status, 503);
@@ -178,5 +180,5 @@ async fn there_is_room_for_filters_and_more_are_refused_with_the_numbers() {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, again).await.expect("their room is given back");
+    timeout(PATIENCE, again).await.expect("the budget is free again");
 }

@@ -1,5 +1,6 @@
-//! Alerts as log shippers and people lay them out: several in an array, without a separator, over
-//! several lines, among other text. Each layout comes in through standard input, a file and a post.
+//! The layouts of alerts that log shippers and people send: several in an array, without a
+//! separator, over several lines, among other text. Each arrives through standard input, a file and
+//! a post.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +20,7 @@ use support::examples;
 use support::http::Gateway;
 use support::wait::eventually_async;
 
-/// What some layouts are made of: alerts with these rules, on one line and pretty-printed.
+/// The alerts of a layout, each on one line and pretty-printed.
 struct Alerts {
     lines: Vec<String>,
     pretty: Vec<String>,
@@ -37,7 +38,7 @@ impl Alerts {
     }
 }
 
-/// A layout of three alerts, with its source; how many of them must arrive.
+/// A layout of three alerts: its name, the function that writes it, and how many must arrive.
 type Layout = (&'static str, fn(&Alerts) -> String, usize);
 
 const LAYOUTS: [Layout; 12] = [
@@ -90,7 +91,7 @@ async fn every_layout_arrives_through_every_input() {
     for (number, (layout, write, expected)) in LAYOUTS.into_iter().enumerate() {
         for input in ["stdin", "file", "http"] {
             let prefix = format!("{input} {number} ");
-            // A line end, so that what is left open ends with the next layout.
+            // The newline ends an unfinished record before the next layout.
             let text = write(&Alerts::new(&prefix)) + "\n";
             match input {
                 "stdin" => gateway.server.feed(text),

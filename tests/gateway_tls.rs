@@ -1,4 +1,5 @@
-//! The gateway behind TLS: who gets in, over which HTTP, and what a reload changes.
+//! The gateway with TLS: which clients it accepts, over which HTTP version, and what a reload
+//! changes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -32,7 +33,7 @@ const STATUS: &str = "/api/v1/status";
 const STREAM: &str = "/api/v1/events/stream?last=0";
 const ALERT: &str = r#"{"output":"o","priority":"Error","rule":"r","source":"syscall","time":"2026-01-30T10:00:00.000000000Z"}"#;
 
-/// A gateway with certificates in a folder: `roots` asks clients for one, `token` for a token.
+/// A gateway with its certificates in a folder. `roots` sets `root_certs`, `token` a token file.
 struct Site {
     dir: TempDir,
     gateway: Gateway,
@@ -69,7 +70,7 @@ impl Site {
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
-    /// The answer to one request; an error where none comes.
+    /// Sends one request and returns its answer, or an error if there is none.
     async fn ask(&self, config: ClientConfig, asked: &Asked<'_>) -> Outcome {
         let stream = self.connect(config).await?;
         let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -96,7 +97,7 @@ impl Site {
         Ok(response)
     }
 
-    /// The status of the status document; `None` when there is no answer.
+    /// The HTTP status of `/api/v1/status`; `None` without an answer.
     async fn status(&self, config: ClientConfig, token: Option<&str>) -> Option<StatusCode> {
         let asked = Asked { token, ..Asked::get(STATUS) };
         self.ask(config, &asked).await.ok().map(|response| response.status())
@@ -119,7 +120,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Another authority's client.
+/// The certificate of a client of another authority.
 fn stranger() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     certs::write(dir.path());
@@ -127,7 +128,7 @@ fn stranger() -> TempDir {
 }
 
 #[tokio::test]
-async fn without_roots_clients_are_asked_for_nothing() {
+async fn without_roots_clients_need_no_certificate() {
     let site = Site::start(false, false);
     for versions in [[&TLS12], [&TLS13]] as [[&'static SupportedProtocolVersion; 1]; 2] {
         for alpn in [&["h2", "http/1.1"][..], &["http/1.1"], &[]] {
@@ -135,7 +136,7 @@ async fn without_roots_clients_are_asked_for_nothing() {
             assert_eq!(site.status(config, None).await, Some(StatusCode::OK), "{alpn:?}");
         }
     }
-    // Who speaks no TLS gets no answer.
+    // A client without TLS gets no answer.
     let stream = TcpStream::connect(site.gateway.address).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -146,7 +147,7 @@ async fn without_roots_clients_are_asked_for_nothing() {
 }
 
 #[tokio::test]
-async fn with_roots_alone_nobody_gets_in_without_a_certificate() {
+async fn with_roots_alone_clients_need_a_certificate() {
     let (site, stranger) = (Site::start(true, false), stranger());
     for alpn in [&["h2"][..], &["http/1.1"]] {
         let own = site.client(Some(site.dir.path()), alpn);
@@ -159,7 +160,7 @@ async fn with_roots_alone_nobody_gets_in_without_a_certificate() {
 }
 
 #[tokio::test]
-async fn with_roots_and_a_token_either_will_do() {
+async fn with_roots_and_a_token_clients_need_one_of_them() {
     let (site, stranger) = (Site::start(true, true), stranger());
     for alpn in [&["h2"][..], &["http/1.1"]] {
         let own = || site.client(Some(site.dir.path()), alpn);
@@ -171,7 +172,7 @@ async fn with_roots_and_a_token_either_will_do() {
         assert_eq!(site.status(none(), wrong).await, Some(StatusCode::UNAUTHORIZED));
         let foreign = site.client(Some(stranger.path()), alpn);
         assert_eq!(site.status(foreign, Some(TOKEN)).await, None);
-        // Probes need neither.
+        // Probes need neither a certificate nor a token.
         let probe = site.ask(none(), &Asked::get("/livez")).await.unwrap();
         assert_eq!(probe.status(), StatusCode::OK);
     }
@@ -189,20 +190,20 @@ async fn a_certificate_is_replaced_under_an_open_stream() {
     let server = leaf("server", &["localhost".to_owned()], Some(certs::SERVER));
     authority.write_leaf(site.dir.path(), "server", &server);
     fs::write(site.dir.path().join("ca.crt"), &authority.pem).unwrap();
-    eventually_async("the new certificate is shown", async || {
+    eventually_async("the gateway uses the new certificate", async || {
         site.status(site.client(None, both), None).await
     })
     .await;
     assert_eq!(site.status(before, None).await, None, "the old authority did not sign the new one");
 
-    // A broken one changes nothing.
+    // A broken certificate changes nothing.
     fs::write(site.dir.path().join("server.crt"), "no certificate").unwrap();
     site.gateway.server.wait_for_log("falconer.gateway.tls.cert_chain");
     let asked = Asked { method: "POST", path: "/api/v1/events", token: None, body: ALERT };
     let posted = site.ask(site.client(None, both), &asked).await.unwrap();
     assert_eq!(posted.status(), StatusCode::OK);
 
-    // The stream that was open before all this has the alert.
+    // The stream from before the reloads gets the alert.
     let mut seen = String::new();
     while !seen.contains("2026-01-30T10:00:00") {
         let frame = timeout(PATIENCE, stream.frame()).await.unwrap().unwrap().unwrap();

@@ -1,6 +1,6 @@
-//! Every way in: the example lines through each input come out of `get` in order, to the last
-//! field; files are followed across rotation, a Falco that ends is started again, and what is no
-//! alert stops nothing. Each test is the program as a user starts it.
+//! Every input: `get` returns the example lines in order, with all fields. Falconer follows files
+//! across rotation, restarts a Falco that exits, and goes on after records that are not alerts.
+//! Each test runs the program as a user starts it.
 
 #![allow(
     clippy::indexing_slicing,
@@ -26,7 +26,7 @@ use support::server::Server;
 use support::wait::eventually;
 use support::{PATIENCE, Transport, examples};
 
-/// Asks `get` until `count` alerts have come, or none comes any more.
+/// Calls `get` until it has returned `count` alerts, or too long none.
 fn get(server: &Server, count: usize) -> Vec<Value> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -78,7 +78,7 @@ fn standard_input_that_is_a_file() {
 }
 
 #[test]
-fn standard_input_with_everything_else_falco_prints() {
+fn standard_input_with_the_other_output_of_falco() {
     let mut server = Server::start(Transport::Unix);
     let between = [
         "\u{1b}[31mred\u{7}\n",
@@ -90,7 +90,7 @@ fn standard_input_with_everything_else_falco_prints() {
     ];
     server.feed(format!("{{\"rule\":\"{}\"}}\n", "x".repeat(1 << 20)));
     for (line, noise) in examples::lines().into_iter().zip(between.iter().cycle()) {
-        // A line that comes in two pieces is one line.
+        // A line in two pieces is one line.
         let (start, end) = line.split_at(line.floor_char_boundary(line.len() / 2));
         server.feed(*noise);
         server.feed(start);
@@ -112,7 +112,7 @@ fn standard_input_with_everything_else_falco_prints() {
 }
 
 #[test]
-fn a_file_that_is_there_is_read_from_its_beginning_and_followed() {
+fn an_existing_file_is_read_from_its_beginning_and_followed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events.json");
     let lines = examples::lines();
@@ -135,7 +135,8 @@ fn a_file_is_followed_across_rename_reopening_and_truncation() {
 
     append(&path, &examples::line("before"));
     assert_eq!(rules(&get(&server, 1)), ["before"]);
-    // logrotate renames; Falco writes on into the same file until SIGUSR1 makes it open a new one.
+    // logrotate renames the file. Falco writes to the renamed file until SIGUSR1 makes it open a
+    // new one.
     fs::rename(&path, &rotated).unwrap();
     append(&rotated, &examples::line("into the old one"));
     assert_eq!(rules(&get(&server, 1)), ["into the old one"]);
@@ -156,7 +157,7 @@ fn follow(paths: &[&Path]) -> Server {
     Server::start_with(Transport::Unix, &settings.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// An executable in `directory` that stands in for Falco.
+/// Writes an executable to `directory` that stands in for Falco.
 fn falco(directory: &Path, script: &str) -> String {
     let path = directory.join("falco");
     fs::write(&path, format!("#!/bin/sh\n{script}")).unwrap();
@@ -171,7 +172,7 @@ fn run(command: &[&str]) -> Server {
 }
 
 #[test]
-fn a_falco_of_our_own_is_read_asked_and_ended() {
+fn a_falco_that_falconer_runs_is_read_identified_and_stopped() {
     let directory = tempfile::tempdir().unwrap();
     let lines = directory.path().join("lines");
     fs::write(&lines, examples::lines().concat()).unwrap();
@@ -187,16 +188,16 @@ fn a_falco_of_our_own_is_read_asked_and_ended() {
     );
     let server = run(&[&falco(directory.path(), &script), "-U"]);
     assert_examples(&get(&server, 22));
-    // Standard error passes through.
+    // The log has Falco's standard error.
     server.wait_for_log("a log line of Falco");
     assert_eq!(version(&server), "0.43.1");
     assert!(server.stop().success());
-    assert!(ended.exists(), "Falco was asked to end");
+    assert!(ended.exists(), "Falco got SIGTERM");
 }
 
-/// Falco can be updated while we run.
+/// Falco can be updated while Falconer runs.
 #[test]
-fn falcos_version_is_that_of_the_falco_that_runs() {
+fn the_version_is_that_of_the_running_falco() {
     let directory = tempfile::tempdir().unwrap();
     let (version_file, end) = (directory.path().join("version"), directory.path().join("end"));
     fs::write(&version_file, "0.43.1").unwrap();
@@ -241,7 +242,7 @@ fn version(server: &Server) -> String {
 }
 
 #[test]
-fn a_falco_that_will_not_end_does_not_outlive_us() {
+fn a_falco_that_ignores_sigterm_does_not_outlive_falconer() {
     let directory = tempfile::tempdir().unwrap();
     let pid = directory.path().join("pid");
     let script =
@@ -255,7 +256,7 @@ fn a_falco_that_will_not_end_does_not_outlive_us() {
     assert_eq!(version(&server), "unknown", "SIGHUP does not end it");
     server.terminate();
     server.wait_for_log("stopping");
-    // Any sooner it would be the first one again.
+    // An earlier signal would count as a repetition of the first.
     std::thread::sleep(Duration::from_millis(600));
     let stopping = Instant::now();
     assert_eq!(server.stop().code(), Some(1), "the second signal does not wait");
@@ -264,7 +265,7 @@ fn a_falco_that_will_not_end_does_not_outlive_us() {
 }
 
 #[test]
-fn a_falco_that_ends_is_started_again() {
+fn a_falco_that_exits_is_restarted() {
     let directory = tempfile::tempdir().unwrap();
     let line = directory.path().join("line");
     fs::write(&line, examples::line("once more")).unwrap();
@@ -274,7 +275,7 @@ fn a_falco_that_ends_is_started_again() {
     server.wait_for_log("exit status: 3");
 }
 
-/// Posts as Falco's `http_output` does, on one connection; gives the raw answers.
+/// Posts as Falco's `http_output` does, on one connection, and returns the raw answers.
 struct Poster(TcpStream);
 
 impl Poster {
@@ -301,7 +302,7 @@ impl Poster {
 }
 
 #[test]
-fn what_falco_posts() {
+fn posts_of_falcos_http_output() {
     let Gateway { server, address } = Gateway::start(&[]);
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -316,7 +317,7 @@ fn what_falco_posts() {
         assert_eq!(empty, path == "/", "{answer}");
     }
     assert_examples(&get(&server, 22));
-    // All at once, one a line; what is no alert is an error, which Falco ignores.
+    // All in one post, one a line. A body without an alert is an error, which Falco ignores.
     poster.post("/", "application/x-ndjson", &examples::lines().concat());
     let texts = "10:00:00.000000001: Notice one\n10:00:00.000000002: Notice two";
     poster.post("/", "text/plain", &format!("{texts}\n{}", examples::line("three")));

@@ -1,6 +1,6 @@
-//! An input that was asked for and gives nothing is down everywhere: `/readyz`, gRPC health, status
-//! and metrics, with since when and why; and up again by itself. Each test is the program as a
-//! user starts it, with files and programs that are really so.
+//! A configured input that cannot deliver is down everywhere: `/readyz`, gRPC health, status and
+//! metrics, with since and cause. It is up again without a restart. Each test runs the program as a
+//! user starts it, with real files and programs.
 
 #![allow(
     clippy::indexing_slicing,
@@ -31,7 +31,7 @@ use support::server::Server;
 use support::{PATIENCE, Transport, examples};
 use tempfile::TempDir;
 
-/// Asks `question` again until it gives something.
+/// Repeats `question` until it returns a value.
 async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -43,7 +43,7 @@ async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Option<T>) -> T
     }
 }
 
-/// Waits until `/readyz` says that an input is down and why.
+/// Waits until `/readyz` reports an input as down, with a cause that contains `why`.
 async fn down(gateway: &Gateway, why: &str) {
     let mut said = String::new();
     let deadline = Instant::now() + PATIENCE;
@@ -60,13 +60,13 @@ async fn down(gateway: &Gateway, why: &str) {
     }
 }
 
-/// Waits until `/readyz` has nothing to say.
+/// Waits until `/readyz` reports no input as down.
 async fn up(gateway: &Gateway) {
     let ready = async || (gateway.get("/readyz").await.status == StatusCode::OK).then_some(());
     until("ready", ready).await;
 }
 
-/// What gRPC health says of a service: 1 is SERVING, 2 NOT_SERVING.
+/// The answer of gRPC health about a service: 1 is SERVING, 2 NOT_SERVING.
 async fn health(gateway: &Gateway, service: &str) -> Bytes {
     let client = Client::connect(&gateway.server.socket().unwrap()).await;
     let asked = framed(&service.to_owned().encode_to_vec());
@@ -80,21 +80,21 @@ async fn input(gateway: &Gateway, name: &str) -> Value {
     inputs.iter().find(|input| input["name"] == name).unwrap_or(&Value::Null).clone()
 }
 
-/// The gauge of a file.
+/// The value of a file's gauge in the metrics.
 async fn gauge(gateway: &Gateway, path: &Path) -> Option<String> {
     let metrics = gateway.get("/metrics").await.text().await;
     let name = format!("falconer_input_up{{input=\"file\",path=\"{}\"}} ", path.display());
     metrics.lines().find_map(|line| line.strip_prefix(&name)).map(str::to_owned)
 }
 
-/// A server that follows these files.
+/// Starts a server that follows these files.
 fn follow(paths: &[&Path]) -> Gateway {
     let settings: Vec<_> =
         paths.iter().map(|path| format!("falconer.inputs.files[]={}", path.display())).collect();
     Gateway::start(&settings.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A server that runs `script`.
+/// Starts a server that runs `script` as its Falco.
 fn run(dir: &TempDir, script: &str) -> Gateway {
     let path = dir.path().join("program");
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -102,7 +102,7 @@ fn run(dir: &TempDir, script: &str) -> Gateway {
     Gateway::start(&[&format!("falconer.inputs.command[]={}", path.display())])
 }
 
-/// The process that a script wrote down.
+/// Waits for the process id that a script wrote to `file`.
 async fn process(file: &Path) -> Pid {
     let read = async || fs::read_to_string(file).ok()?.trim().parse().ok();
     Pid::from_raw(until("the program runs", read).await)
@@ -120,7 +120,10 @@ async fn a_file_that_cannot_be_opened_is_down_everywhere() {
     let gateway = follow(&[&good, &looped]);
     down(&gateway, "input file: cannot be opened").await;
     let said = gateway.get("/readyz").await.text().await;
-    assert!(!said.contains("loop\""), "probes need no token, and are told no path: {said}");
+    assert!(
+        !said.contains("loop\""),
+        "probes need no token, so that they must not see a path: {said}"
+    );
     until("health", async || (health(&gateway, "").await == NOT_SERVING).then_some(())).await;
     assert_eq!(health(&gateway, "falco.outputs.service").await, NOT_SERVING);
     assert_eq!(health(&gateway, "falco.version.service").await, SERVING);
@@ -140,7 +143,7 @@ async fn a_file_that_cannot_be_opened_is_down_everywhere() {
     let [told] = status.down.as_slice() else { panic!("{:?}", status.down) };
     assert_eq!((told.name.as_str(), &told.path), ("file", &path));
     assert!(told.why.contains("symbolic links") && told.since.is_some(), "{told:?}");
-    // The others that were asked for are told too, though they have given nothing.
+    // The status has the other configured inputs, too, although they have received nothing.
     assert_eq!(input(&gateway, "stdin").await["error"], Value::Null);
     assert_eq!(input(&gateway, "http").await["received"], 0);
 
@@ -154,7 +157,7 @@ async fn a_file_that_cannot_be_opened_is_down_everywhere() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_file_is_said_and_passes() {
+async fn each_fault_of_a_file_is_reported_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let path = at("alerts");
@@ -168,7 +171,7 @@ async fn whatever_is_wrong_with_a_file_is_said_and_passes() {
     let said = async |path: &Path, text: &str| {
         until(text, async || why(path).await.filter(|why| why.contains(text))).await
     };
-    // Never there.
+    // Files that never existed.
     said(&path, "does not exist yet; Falco creates it with its first alert").await;
     said(&at("folder/alerts"), "neither does its directory").await;
     down(&gateway, "does not exist yet").await;
@@ -177,14 +180,14 @@ async fn whatever_is_wrong_with_a_file_is_said_and_passes() {
     fs::write(at("folder/alerts"), "").unwrap();
     symlink(at("nowhere"), &path).unwrap();
     said(&path, "a link to a missing file").await;
-    // Before any was followed a directory is no reason to end, once it runs.
+    // A running server does not exit because of a directory, even before it has followed a file.
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     said(&path, "is a directory").await;
     fs::remove_dir(&path).unwrap();
     fs::write(&path, "").unwrap();
     up(&gateway).await;
-    // What happens to one that is followed.
+    // Faults of a file that Falconer follows.
     type Wrong = fn(&Path);
     let wrong: [(&str, Wrong); 3] = [
         ("symbolic links", |path| symlink(path, path).unwrap()),
@@ -217,7 +220,7 @@ async fn a_pattern_is_down_until_a_file_matches_it() {
     let at = |name: &str| dir.path().join(name);
     let gateway = follow(&[&at("*.log")]);
     down(&gateway, "no file matches the pattern yet").await;
-    // As in Kubernetes: a link to a link to the file, which is rotated by renaming.
+    // As in Kubernetes: a link to a link to the file. Rotation renames the file.
     for folder in ["containers", "pods"] {
         fs::create_dir(at(folder)).unwrap();
     }
@@ -241,7 +244,7 @@ async fn a_pattern_is_down_until_a_file_matches_it() {
     fs::rename(&log, at("containers/0.log.20260101-000000")).unwrap();
     fs::write(&log, examples::line("rotated")).unwrap();
     assert_eq!(rules(2).await, ["first", "rotated"]);
-    // Another container comes. A directory that matches is skipped.
+    // Another container starts. A directory that matches is skipped.
     fs::create_dir(at("folder.log")).unwrap();
     fs::write(at("falco-2.log"), examples::line("second")).unwrap();
     assert_eq!(rules(3).await, ["first", "rotated", "second"]);
@@ -252,7 +255,8 @@ async fn a_pattern_is_down_until_a_file_matches_it() {
         assert!(paths.contains(&at(name).to_str().unwrap()), "{paths:?}");
     }
     assert!(!paths.iter().any(|path| path.ends_with("folder.log")), "{paths:?}");
-    // A file that is gone is left after a minute. Then a new one of its name is a new file.
+    // Falconer stops following a missing file after a minute. After that, a file of the same name
+    // is a new file.
     fs::remove_file(at("falco-2.log")).unwrap();
     gateway.server.wait_for_log("no longer following a file, which is gone");
     fs::write(at("falco-2.log"), examples::line("again")).unwrap();
@@ -261,7 +265,7 @@ async fn a_pattern_is_down_until_a_file_matches_it() {
 }
 
 #[tokio::test]
-async fn two_names_of_one_file_give_its_alerts_once() {
+async fn two_names_of_one_file_deliver_each_alert_once() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     fs::write(at("alerts"), "").unwrap();
@@ -279,7 +283,7 @@ async fn two_names_of_one_file_give_its_alerts_once() {
     let received = async || input(&gateway, "file").await["received"].as_u64().unwrap();
     let comes_to = async |count: u64| {
         until("they come", async || (received().await >= count).then_some(())).await;
-        // A second reader would have had its turn by then: it looks every second.
+        // A second reader would have read the file by then: it looks every second.
         let end = Instant::now() + Duration::from_secs(4);
         while Instant::now() < end {
             assert_eq!(received().await, count, "each once");
@@ -301,7 +305,7 @@ async fn a_program_that_closed_its_output_is_down() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_stopped_is_down_until_it_goes_on() {
+async fn a_stopped_program_is_down_until_it_continues() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pid");
     let gateway =
@@ -318,7 +322,7 @@ async fn a_program_that_is_stopped_is_down_until_it_goes_on() {
 async fn a_program_does_not_outlive_a_server_that_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pid");
-    // One that would not end by itself, nor when it is asked to.
+    // It neither exits by itself nor at a signal.
     let script =
         format!("trap '' TERM HUP\necho $$ > {}\nwhile true; do sleep 0.1; done", file.display());
     let gateway = run(&dir, &script);
@@ -327,14 +331,14 @@ async fn a_program_does_not_outlive_a_server_that_is_killed() {
     kill(Pid::from_raw(i32::try_from(gateway.server.id()).unwrap()), Signal::SIGKILL).unwrap();
     let ended = async || {
         let state = fs::read_to_string(format!("/proc/{program}/stat")).ok();
-        // Nobody may be there to take note of its end.
+        // It may stay a zombie, because its parent is gone.
         state.is_none_or(|state| state.contains(") Z ")).then_some(())
     };
-    until("Falco ends with us", ended).await;
+    until("Falco ends with the server", ended).await;
 }
 
 #[test]
-fn a_program_that_cannot_be_started_is_told_by_its_reason() {
+fn a_program_that_cannot_start_names_its_cause() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("script");
     fs::write(&script, "#!/nowhere/sh\n").unwrap();

@@ -1,4 +1,4 @@
-//! A server's life: settings that change under it, systemd, and its end.
+//! The life of a server: reloads, systemd, and shutdown.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +32,7 @@ use tempfile::TempDir;
 const SUB: &str = "/falco.outputs.service/sub";
 const GET: &str = "/falco.outputs.service/get";
 
-/// A server with a file of settings that may be written again.
+/// A server whose settings file a test can replace.
 struct Configured {
     process: Child,
     stdin: Option<ChildStdin>,
@@ -41,7 +41,7 @@ struct Configured {
 }
 
 impl Configured {
-    /// Starts it on `settings`, in which `DIR` stands for its folder.
+    /// Starts the server with `settings`, in which `DIR` stands for its folder.
     fn start(settings: &str) -> Self {
         Self::start_as(settings, |_, _| {})
     }
@@ -73,7 +73,7 @@ impl Configured {
         kill(Pid::from_raw(i32::try_from(self.process.id()).unwrap()), signal).unwrap();
     }
 
-    /// Sends SIGHUP and waits until the log has `expected` once more.
+    /// Sends SIGHUP and waits until the log has one more line with `expected`.
     fn reload(&self, expected: &str) {
         let before = self.log.count(expected);
         self.signal(Signal::SIGHUP);
@@ -88,7 +88,7 @@ impl Configured {
         self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// How many alerts `get` has.
+    /// The number of alerts that `get` returns.
     async fn get(&self) -> usize {
         let client = Client::connect(&self.at("falco.sock")).await;
         let outcome = client.call(head(GET), [framed(b"")]).await;
@@ -128,7 +128,7 @@ fn lines() -> String {
 }
 
 #[tokio::test]
-async fn settings_are_read_again_and_wrong_ones_change_nothing() {
+async fn settings_reload_and_invalid_ones_change_nothing() {
     let mut server = Configured::start(SETTINGS);
     let count = examples::lines().len();
     server.feed(&lines());
@@ -145,17 +145,17 @@ async fn settings_are_read_again_and_wrong_ones_change_nothing() {
     server.settings(&more);
     server.reload(IN_FORCE);
     for _ in 0..count {
-        open.next().await.expect("the file's alerts");
+        open.next().await.expect("the alerts of the file");
     }
     server.feed(&lines());
     for _ in 0..count {
-        open.next().await.expect("standard input's");
+        open.next().await.expect("the alerts of standard input");
     }
-    // The same again starts nothing again.
+    // A reload of the same settings restarts no input.
     server.reload(IN_FORCE);
     assert!(open.quiet_for(Duration::from_millis(300)).await);
 
-    // Wrong ones.
+    // Invalid settings.
     server.settings(&more.replace("http:", "htpp:"));
     server.reload("the old ones stay in force");
     server.log.wait_for("unknown key \"htpp\"");
@@ -163,14 +163,14 @@ async fn settings_are_read_again_and_wrong_ones_change_nothing() {
     for _ in 0..count {
         open.next().await.expect("as before");
     }
-    // Nothing at all is no settings.
+    // An empty file is not valid.
     fs::write(server.at("falconer.yaml"), "").unwrap();
     server.reload("the old ones stay in force");
     server.feed(&lines());
     for _ in 0..count {
         open.next().await.expect("as before");
     }
-    // What takes a restart is said.
+    // The log names settings that need a restart.
     server.settings(&SETTINGS.replace("falco.sock", "other.sock"));
     server.reload(IN_FORCE);
     server.log.wait_for("change only at a restart");
@@ -179,7 +179,7 @@ async fn settings_are_read_again_and_wrong_ones_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_noticed_and_the_gateway_moves() {
+async fn a_changed_file_is_reloaded_and_the_gateway_moves() {
     let gateway = "enabled: true, listen: '127.0.0.1:PORT'";
     let on = |port: u16| {
         let gateway = gateway.replace("PORT", &port.to_string());
@@ -187,7 +187,7 @@ async fn a_changed_file_is_noticed_and_the_gateway_moves() {
     };
     let mut server = Configured::start(SETTINGS);
     let (first, second) = (support::server::free_port(), support::server::free_port());
-    // The status a posted alert is answered with; none when nobody listens.
+    // The HTTP status of a posted alert; `None` if nothing listens.
     let posted = |port: u16| {
         let line = examples::lines().remove(0);
         let request = format!(
@@ -204,24 +204,24 @@ async fn a_changed_file_is_noticed_and_the_gateway_moves() {
     let ok = Some("200".to_owned());
     server.settings(&on(first));
     server.log.wait_for(IN_FORCE);
-    server.until("it is noticed", || posted(first) == ok);
+    server.until("the gateway starts", || posted(first) == ok);
     server.settings(&on(second));
-    server.until("it moves", || posted(second) == ok);
-    server.until("from where it was", || posted(first).is_none());
-    // Only what it answers changes; the port is not given up in between.
+    server.until("the gateway moves to the second port", || posted(second) == ok);
+    server.until("the first port is closed", || posted(first).is_none());
+    // Only the answer changes. The port stays open meanwhile.
     server.settings(&on(second).replace("http: true", "http: false"));
     server.until("posts are refused", || {
-        let status = posted(second).expect("somebody always listens");
+        let status = posted(second).expect("the port is always open");
         status == "403" || status == "404" || status == "405"
     });
     server.settings(SETTINGS);
-    server.until("it is gone", || TcpStream::connect(("127.0.0.1", second)).is_err());
+    server.until("the gateway stops", || TcpStream::connect(("127.0.0.1", second)).is_err());
     assert!(server.get().await >= 2);
     assert_eq!(server.end(), Some(0));
 }
 
 #[test]
-fn it_is_ready_while_its_inputs_are() {
+fn the_server_is_ready_while_its_inputs_are_up() {
     let ready = |port: u16| {
         let mut answer = String::new();
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -236,7 +236,7 @@ fn it_is_ready_while_its_inputs_are() {
         .replace("enabled: false", &format!("enabled: true, listen: '127.0.0.1:{port}'"))
         .replace("http: false", "http: false, command: [sh, -c, 'cat; sleep 1']");
     let mut server = Configured::start(&settings);
-    // The program ends after a second, and is started again after another.
+    // The program exits after a second, and Falconer restarts it a second later.
     for (status, why) in [("200", "ok"), ("503", "Falco has exited"), ("200", "ok")] {
         server.until(status, || {
             let answer = ready(port);
@@ -248,9 +248,9 @@ fn it_is_ready_while_its_inputs_are() {
     assert_eq!(server.end(), Some(0));
 }
 
-/// A file is read again from its beginning: whenever it was killed, the next run has everything.
+/// Each start reads the file from its beginning, so that a killed server loses no alert.
 #[tokio::test]
-async fn nothing_that_a_file_has_is_lost_over_kills() {
+async fn no_alert_of_a_file_is_lost_if_the_server_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let (file, socket) = (dir.path().join("alerts.json"), dir.path().join("falco.sock"));
     let mut written = 0;
@@ -266,7 +266,7 @@ async fn nothing_that_a_file_has_is_lost_over_kills() {
         let mut writer = fs::OpenOptions::new().create(true).append(true).open(&file).unwrap();
         let text = lines();
         for _ in 0..20 {
-            // Cut anywhere, and killed while half a line is there.
+            // Split in the middle of a line, so that the server may be killed after half of one.
             writer.write_all(&text.as_bytes()[..text.len() / 3]).unwrap();
             std::thread::sleep(Duration::from_millis(2));
             writer.write_all(&text.as_bytes()[text.len() / 3..]).unwrap();
@@ -288,14 +288,14 @@ async fn nothing_that_a_file_has_is_lost_over_kills() {
 }
 
 #[test]
-fn an_input_that_was_not_there_is_tried_again_and_programs_do_not_overlap() {
+fn a_missing_input_is_retried_and_programs_do_not_overlap() {
     let with = |command: &str| {
         SETTINGS.replace("http: false", &format!("http: false, command: [{command}]"))
     };
     let mut server = Configured::start(SETTINGS);
     server.settings(&with("DIR/falco"));
     server.reload("an input of the new settings failed");
-    // The program leaves a mark while it runs, and is slow to end.
+    // The program keeps a file while it runs, and exits a second after SIGTERM.
     let program = "#!/bin/sh\n\
          [ -e \"$1/runs\" ] && touch \"$1/two\"\n\
          touch \"$1/runs\" \"$1/begun-$#\"\n\
@@ -306,7 +306,7 @@ fn an_input_that_was_not_there_is_tried_again_and_programs_do_not_overlap() {
     fs::set_permissions(server.at("falco"), executable).unwrap();
     server.settings(&with("DIR/falco, DIR"));
     server.reload(IN_FORCE);
-    server.until("it runs", || server.at("begun-1").exists());
+    server.until("the first runs", || server.at("begun-1").exists());
     server.settings(SETTINGS);
     server.reload(IN_FORCE);
     server.settings(&with("DIR/falco, DIR, again"));
@@ -317,10 +317,10 @@ fn an_input_that_was_not_there_is_tried_again_and_programs_do_not_overlap() {
 }
 
 #[test]
-fn a_reload_that_hangs_does_not_keep_it_from_ending() {
+fn a_blocked_reload_does_not_prevent_shutdown() {
     let settings = format!("config_files: [DIR/more]\n{SETTINGS}");
     let mut server = Configured::start(&settings);
-    // Reading a pipe that nobody writes to takes for ever.
+    // Reading a pipe without a writer would block for ever.
     fs::remove_file(server.at("falconer.yaml")).unwrap();
     nix::unistd::mkfifo(&server.at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     std::os::unix::fs::symlink(server.at("pipe"), server.at("falconer.yaml")).unwrap();
@@ -329,7 +329,7 @@ fn a_reload_that_hangs_does_not_keep_it_from_ending() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_stream_gets_a_status_at_the_end() {
+async fn every_stream_gets_a_status_at_shutdown() {
     let mut server = Server::start(Transport::Unix);
     let path = server.socket().unwrap();
     let mut streams = Vec::new();
@@ -339,7 +339,7 @@ async fn every_stream_gets_a_status_at_the_end() {
             streams.push((client.clone(), client.begin(head(SUB)).await.replies().await));
         }
     }
-    // Far more than the windows of those that do not read: they stall in the middle of it.
+    // Far more than the flow-control windows of the streams that do not read, so that they stall.
     let count = 2_000;
     server.feed(lines().repeat(count / examples::lines().len() + 1));
     let mut stalled = streams.split_off(150);
@@ -347,20 +347,20 @@ async fn every_stream_gets_a_status_at_the_end() {
     for (client, (requests, mut replies)) in streams {
         reading.spawn(async move {
             for _ in 0..count {
-                replies.next().await.expect("it goes on");
+                replies.next().await.expect("another alert");
             }
             (client, requests, replies)
         });
     }
-    // However busy the machine is: what is left for the grace is what those that stalled lack.
+    // After this only the stalled streams need the grace period, however busy the machine is.
     let mut live = Vec::new();
     while let Some(stream) = reading.join_next().await {
         live.push(stream.unwrap());
     }
     let begun = Instant::now();
     server.terminate();
-    // Those that stalled and wake up in time get theirs too; the others see their connection end,
-    // which every client takes for UNAVAILABLE.
+    // Stalled streams that read again in time get their status, too. The others see their
+    // connection end, which every client reports as UNAVAILABLE.
     let asleep = stalled.split_off(20);
     let mut awake = tokio::task::JoinSet::new();
     for (client, (requests, replies)) in stalled {
@@ -386,7 +386,7 @@ async fn every_stream_gets_a_status_at_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_written_before_the_end_is_delivered() {
+async fn alerts_written_before_shutdown_are_delivered() {
     for _ in 0..5 {
         let mut server = Server::start(Transport::Unix);
         let client = Client::connect(&server.socket().unwrap()).await;
@@ -403,7 +403,7 @@ async fn what_was_written_before_the_end_is_delivered() {
 }
 
 #[tokio::test]
-async fn killed_a_hundred_times_it_starts_again() {
+async fn a_server_starts_after_each_of_a_hundred_kills() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("falco.sock");
     for round in 0..100 {
@@ -428,7 +428,7 @@ async fn killed_a_hundred_times_it_starts_again() {
 }
 
 #[tokio::test]
-async fn systemd_is_told_and_may_hand_over_the_socket() {
+async fn systemd_is_notified_and_may_pass_the_socket() {
     let notified = tempfile::tempdir().unwrap();
     let path = notified.path().join("notify.sock");
     let systemd = UnixDatagram::bind(&path).unwrap();
@@ -463,5 +463,5 @@ async fn systemd_is_told_and_may_hand_over_the_socket() {
     drop(client);
     assert_eq!(server.end(), Some(0));
     told("STOPPING=1");
-    assert!(server.at("handed.sock").exists(), "it is not ours to remove");
+    assert!(server.at("handed.sock").exists(), "Falconer must not remove a socket of systemd");
 }

@@ -1,6 +1,6 @@
-//! The log, where standard error takes nothing: a full disk, a pipe that nobody has open, a pipe
-//! that nobody reads. The server starts, answers at once, reads its settings again, and ends; and
-//! what was not written is counted, and told when it can be.
+//! The log if standard error accepts no bytes: a full disk, a closed pipe, a pipe that nobody
+//! reads. The server still starts, answers at once, reloads and shuts down. It counts the lost
+//! lines and reports them when it can write again.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +28,7 @@ use support::server::{binary, free_port};
 use support::{PATIENCE, examples};
 use tempfile::TempDir;
 
-/// A server whose standard error is not to be had.
+/// A server whose standard error accepts no bytes.
 struct Mute {
     process: Child,
     address: SocketAddr,
@@ -42,7 +42,7 @@ impl Mute {
         Self::start_as(command).await
     }
 
-    /// Starts what `command` does with the server's arguments; it logs everything.
+    /// Runs `command` with the server's arguments, at the most verbose log level.
     async fn start_as(mut command: Command) -> Self {
         let dir = tempfile::Builder::new().prefix("falconer-").tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -87,19 +87,19 @@ impl Mute {
         line.map(|number| number.parse().unwrap())
     }
 
-    /// Everything of which a line is logged.
+    /// Does everything that makes the server log a line.
     async fn works(&self) {
         // A bad line and good ones.
         self.post(b"no alert\n", StatusCode::BAD_REQUEST).await;
         self.post((examples::lines().join("\n") + "\n").as_bytes(), StatusCode::OK).await;
-        // More than is kept, so that whoever has not read it has missed some.
+        // More than the server retains, so that the next reader has lost some.
         let many = examples::line("one of many").repeat(5000);
         self.post(many.as_bytes(), StatusCode::OK).await;
         let client = Client::connect(&self.dir.path().join("falco.sock")).await;
         let outcome = client.call(head("/falco.outputs.service/get"), [framed(b"")]).await;
         assert_eq!(outcome.code(), Some(0), "{}", outcome.message());
         let lost = self.metric(r#"falconer_alerts_lost_total{cause="evicted"}"#).await;
-        assert!(lost.is_some_and(|lost| lost > 0), "the reader missed some");
+        assert!(lost.is_some_and(|lost| lost > 0), "the reader lost no alert");
         self.signal(Signal::SIGHUP);
         let begun = Instant::now();
         self.post(examples::line("one more").as_bytes(), StatusCode::OK).await;
@@ -109,7 +109,7 @@ impl Mute {
     async fn works_until_lines_are_lost(&self) {
         let deadline = Instant::now() + 2 * PATIENCE;
         while self.metric("falconer_log_lines_lost_total").await == Some(0) {
-            assert!(Instant::now() < deadline, "so many lines have room");
+            assert!(Instant::now() < deadline, "no line is lost");
             self.works().await;
         }
         self.works().await;
@@ -143,9 +143,9 @@ async fn a_full_disk_stops_nothing() {
     assert_eq!(server.end().await, Some(0));
 }
 
-/// A disk that is full, and then is not.
+/// A disk that is full, and later has space again.
 #[tokio::test]
-async fn what_a_full_disk_cost_is_told_when_there_is_room_again() {
+async fn lines_lost_to_a_full_disk_are_reported_later() {
     if !nix::unistd::geteuid().is_root() {
         support::client::skipped("only root can make a small disk");
         return;
@@ -158,14 +158,14 @@ async fn what_a_full_disk_cost_is_told_when_there_is_room_again() {
     command.stderr(Stdio::null());
     let server = Mute::start_as(command).await;
     server.works_until_lines_are_lost().await;
-    // Where it is mounted, only the server sees it.
+    // Only the server's mount namespace has the disk.
     let inside = disk.path().strip_prefix("/").unwrap();
     let seen = Path::new("/proc").join(server.process.id().to_string()).join("root").join(inside);
-    assert_eq!(fs::read_to_string(seen.join("stderr")).unwrap(), "", "there was no room");
+    assert_eq!(fs::read_to_string(seen.join("stderr")).unwrap(), "", "the disk was not full");
     fs::remove_file(seen.join("filler")).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while !fs::read_to_string(seen.join("stderr")).unwrap().contains("\nfalconer ") {
-        assert!(Instant::now() < deadline, "it does not write what it kept");
+        assert!(Instant::now() < deadline, "the server does not write its pending lines");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     server.works().await;
@@ -182,11 +182,11 @@ async fn a_closed_pipe_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_pipe_that_nobody_reads_stops_nothing_and_what_it_cost_is_told() {
+async fn a_pipe_that_nobody_reads_stops_nothing_and_lost_lines_are_reported() {
     let (reader, writer) = pipe().unwrap();
     let server = Mute::start(writer.into()).await;
     server.works_until_lines_are_lost().await;
-    // Somebody reads again.
+    // A reader starts.
     let reading = tokio::task::spawn_blocking(|| until(reader, "log lines were lost"));
     let (text, reader) = reading.await.unwrap();
     let told = text.lines().find_map(|line| line.split_once(" lost=")).unwrap().1;
@@ -196,7 +196,7 @@ async fn a_pipe_that_nobody_reads_stops_nothing_and_what_it_cost_is_told() {
     rest.await.unwrap();
 }
 
-/// Reads until a line has `wanted`; gives all that was read.
+/// Reads until a line has `wanted`, and returns all text that it has read.
 fn until(mut reader: PipeReader, wanted: &str) -> (String, PipeReader) {
     let (mut text, mut piece) = (String::new(), [0; 4096]);
     while !text.contains(wanted) || !text.ends_with('\n') {
@@ -207,9 +207,9 @@ fn until(mut reader: PipeReader, wanted: &str) -> (String, PipeReader) {
     (text, reader)
 }
 
-/// Messages of commands, and of a start that fails.
+/// The messages of commands, and of a start that fails.
 #[test]
-fn messages_that_cannot_be_said_change_no_exit_code() {
+fn messages_that_cannot_be_written_change_no_exit_code() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
     for (arguments, code) in [
         (&["serve", "-o", "falconer.nonsense=1"][..], 78),

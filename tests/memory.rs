@@ -1,7 +1,7 @@
-//! What the bytes of a call can make gRPC's framing allocate, counted by the allocator: no length that
-//! is only claimed, and of what is unpacked no more than the limit.
+//! The memory that gRPC's framing allocates for the bytes of a call, as counted by the allocator. A
+//! claimed length allocates nothing, and decompression never more than the limit.
 //!
-//! One test, since the allocator counts for the whole process.
+//! There is only one test, because the allocator counts for the whole process.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -16,18 +16,18 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
 
-/// What unpacking needs for itself: its window of 32 KiB and its tables.
+/// The bytes that decompression itself needs: its window of 32 KiB and its tables.
 const UNPACKING: usize = 64 << 10;
 
-/// What it takes to share a buffer.
+/// The bytes that sharing a buffer needs.
 const SHARING: usize = 1 << 10;
 
-/// A message as it is announced, and what follows.
+/// A gRPC message with this flag and claimed length, then `bytes`.
 fn message(flag: u8, claimed: u32, bytes: &[u8]) -> Vec<u8> {
     [&[flag][..], &claimed.to_be_bytes(), bytes].concat()
 }
 
-/// The most that is allocated while `body` is decoded as it comes, `cut` bytes at a time.
+/// The peak of allocated bytes while the decoder gets `body` in chunks of `cut` bytes.
 fn peak(body: &[u8], cut: usize, encoding: Encoding, limit: usize) -> usize {
     let before = ALLOCATED.current_usage();
     ALLOCATED.reset_peak_usage();
@@ -47,7 +47,7 @@ fn peak(body: &[u8], cut: usize, encoding: Encoding, limit: usize) -> usize {
 }
 
 #[test]
-fn bytes_cost_what_they_are_and_not_what_they_say() {
+fn a_claimed_length_allocates_nothing_and_the_limit_holds() {
     let zeros = vec![0; 16 << 20];
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&zeros).unwrap();
@@ -69,8 +69,8 @@ fn bytes_cost_what_they_are_and_not_what_they_say() {
         for limit in [0, 1 << 10, 64 << 10, 1 << 20] {
             for cut in [1 << 10, 16 << 10, 256 << 10] {
                 let peak = peak(body, cut, *encoding, limit);
-                // What has come of a message, in a buffer that is being left for one of twice its
-                // size; what comes of it.
+                // The received part of a message, while its buffer is copied to one of twice the
+                // size. Then the decompressed message.
                 let held = 3 * (PREFIX + limit.min(body.len()) + cut) + SHARING;
                 let unpacked =
                     if *encoding == Encoding::Identity { 0 } else { 3 * limit + UNPACKING };

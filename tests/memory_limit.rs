@@ -1,5 +1,5 @@
-//! A `retain` that the process may not have is told before it is ended for it: under a `ulimit`,
-//! and in a cgroup where this user may make one.
+//! Falconer warns of a `retain` above the process's memory limit before the system kills it: with a
+//! `ulimit`, and in a cgroup if the user can create one.
 
 #![allow(
     clippy::indexing_slicing,
@@ -21,7 +21,7 @@ use support::server::binary;
 
 const GATEWAY_OFF: &str = "falconer.gateway.enabled=false";
 
-/// What `check` says when it is started by `starter`, which runs its arguments.
+/// The output of `check`, run by the command `starter`.
 fn check(starter: &[&str], dir: &Path, settings: &[&str]) -> String {
     let mut command = Command::new(starter[0]);
     command.args(&starter[1..]).arg(binary()).arg("check");
@@ -38,7 +38,7 @@ fn check(starter: &[&str], dir: &Path, settings: &[&str]) -> String {
 }
 
 #[test]
-fn a_limit_of_the_process_is_told_with_its_numbers() {
+fn a_limit_of_the_process_is_reported_with_its_numbers() {
     let dir = tempfile::tempdir().unwrap();
     let two = "falconer.outputs.retain=2GiB";
     for (limit, named) in [("--as=1073741824", "ulimit -v"), ("--data=1073741824", "ulimit -d")] {
@@ -53,12 +53,12 @@ fn a_limit_of_the_process_is_told_with_its_numbers() {
 }
 
 #[test]
-fn what_nobody_chose_is_a_quarter_of_the_limit() {
+fn the_default_is_a_quarter_of_the_limit() {
     let dir = tempfile::tempdir().unwrap();
     let told = check(&["prlimit", "--data=134217728"], dir.path(), &[]);
     let note = "ulimit -d is 128MiB, so falconer.outputs.retain is a quarter of it, 32MiB";
     assert!(told.contains(note) && !told.contains("warning "), "{told}");
-    // A start says the same, and more than that is warned of.
+    // A start logs the same note, and warns if `retain` exceeds the limit.
     for (settings, expected) in
         [(&[][..], note), (&["falconer.outputs.retain=1GiB"], "falconer.outputs.retain is 1GiB")]
     {
@@ -82,14 +82,15 @@ fn what_nobody_chose_is_a_quarter_of_the_limit() {
     }
 }
 
-/// A cgroup below our own, and one below that. Dropping it takes them away.
+/// A cgroup below the test's own, and one below that. Dropping it removes both.
 struct Group {
     outer: PathBuf,
     inner: PathBuf,
 }
 
 impl Group {
-    /// One that may have so many bytes, the inner one twice as many; or why there is none.
+    /// Creates the groups: the outer one limited to `bytes`, the inner one to twice as many.
+    /// Returns the reason if it cannot.
     fn new(bytes: u64) -> Result<Self, String> {
         let told = |what: &str, error| format!("{what}: {error}");
         let groups = fs::read_to_string("/proc/self/cgroup").map_err(|e| told("cgroup", e))?;
@@ -127,7 +128,7 @@ impl Drop for Group {
 }
 
 #[test]
-fn a_limit_of_the_cgroup_above_is_told() {
+fn a_limit_of_the_parent_cgroup_is_reported() {
     let group = match Group::new(256 << 20) {
         Ok(group) => group,
         Err(reason) => return eprintln!("skipped: {reason}; the pure tests have made-up groups"),

@@ -1,9 +1,9 @@
-//! `/metrics`, as Prometheus has it: each format it asks for is one that it reads, whatever is in the
-//! labels, and every metric is found by the name that is documented.
+//! `/metrics` as Prometheus reads it: it can parse each format that it negotiates, whatever the
+//! labels contain, and every metric has its documented name.
 //!
-//! 1. A Prometheus of its own scrapes the server, negotiates as it does, and is asked for each metric.
-//! 2. `promtool check metrics` finds nothing to say, its advice about names included.
-//! 3. Prometheus 3's own reader takes both formats and finds the same samples in them.
+//! 1. A Prometheus scrapes the server and is queried for each metric.
+//! 2. `promtool check metrics` reports nothing, not even advice about names.
+//! 3. The parser of Prometheus 3 reads both formats and finds the same samples in them.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Every metric, by its documented name.
+/// The documented name of every metric.
 const DOCUMENTED: [&str; 14] = [
     "falconer_alerts_received_total",
     "falconer_alerts_without_time_total",
@@ -53,7 +53,7 @@ const DOCUMENTED: [&str; 14] = [
     "falconer_log_lines_lost_total",
 ];
 
-/// Those that have no series before what they count has happened.
+/// The metrics that have no series before their first event.
 const LATER: [&str; 3] = [
     "falconer_connections_cut_total",
     "falconer_streams_reset_total",
@@ -63,7 +63,7 @@ const LATER: [&str; 3] = [
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What labels must not break on: in a path of a file, in a client's name, in a method.
+/// Characters that must not break labels: in a file's path, a client's name, a method.
 const FILE: &str = "se\"rv\\er.crt";
 const NAME: &str = "O'Brien \"\\\u{1b}\n";
 const METHOD: &str = "/falco.none/x\"y{z}";
@@ -116,7 +116,7 @@ impl Measured {
     }
 }
 
-/// Runs it with this at its standard input.
+/// Runs `command` with `text` at its standard input.
 fn fed(command: &mut Command, text: &str) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
@@ -173,7 +173,7 @@ impl Prometheus {
             .take()
     }
 
-    /// The series of this name, as they are now.
+    /// The current series of this name.
     async fn series(&self, name: &str) -> Vec<Value> {
         let found = self.api(&format!("query?query={name}")).await;
         found["result"].as_array().cloned().unwrap_or_default()
@@ -206,7 +206,7 @@ async fn a_prometheus_scrapes_every_metric_by_its_documented_name() {
     }
     let measured = Measured::start().await;
     let prometheus = Prometheus::scraping(measured.address).await;
-    eventually_async("it is up", async || {
+    eventually_async("the target is up", async || {
         let up = prometheus.series("up").await;
         let targets = prometheus.api("targets").await;
         let target = &targets["activeTargets"][0];
@@ -218,7 +218,7 @@ async fn a_prometheus_scrapes_every_metric_by_its_documented_name() {
     for name in DOCUMENTED {
         eventually_async(name, async || prometheus.series(name).await.pop()).await;
     }
-    // Every label is what it was.
+    // Every label arrives unchanged.
     let calls = prometheus.series("falconer_rpcs_total").await;
     let methods: Vec<_> = calls.iter().map(|call| &call["metric"]["method"]).collect();
     assert!(methods.contains(&&Value::from(METHOD.trim_start_matches('/'))), "{methods:?}");
@@ -227,13 +227,13 @@ async fn a_prometheus_scrapes_every_metric_by_its_documented_name() {
     assert!(file.ends_with(FILE), "{file}");
     let peer = calls[0]["metric"]["peer"].as_str().unwrap();
     assert_eq!(peer, NAME.escape_debug().to_string(), "as in the log");
-    // It asked for OpenMetrics, in which the name of a counter's family has no suffix.
+    // Prometheus negotiated OpenMetrics, in which the name of a counter's family has no suffix.
     let metadata = prometheus.api("targets/metadata?metric=falconer_alerts_received").await;
     assert_eq!(metadata[0]["type"], "counter", "{metadata}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn promtool_has_nothing_to_say() {
+async fn promtool_reports_no_problem() {
     if !is_installed("promtool") {
         return;
     }

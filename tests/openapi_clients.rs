@@ -1,8 +1,8 @@
-//! Clients made of the HTTP API's description, as their users have them made: each is generated from
-//! the description that a server has, posts an alert, and reads it back, a page, and facets.
+//! Clients that real generators make from the HTTP API's description. Each is generated from the
+//! description that a server returns, posts an alert, and reads the alert, a page and facets.
 //!
-//! What is typed is checked too: the TypeScript is compiled against the types that were made, and the
-//! Python client makes objects of everything that comes.
+//! The tests check the types, too: the TypeScript is compiled against the generated types, and the
+//! Python client decodes every answer into objects.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use support::client::{home, is_installed};
 use support::http::Gateway;
 
-/// Runs it to its end, which is a good one; what it printed.
+/// Runs `command`, which must succeed, and returns its standard output.
 fn ran(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -35,7 +35,8 @@ fn sources() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients"))
 }
 
-/// Where the server's description is, for generators that do not wait for a busy server.
+/// The file with the server's description. Generators read it instead of the server, because they
+/// do not wait for a busy one.
 const DESCRIPTION: &str = "openapi.json";
 
 async fn describe(gateway: &Gateway, dir: &Path) {
@@ -43,7 +44,7 @@ async fn describe(gateway: &Gateway, dir: &Path) {
     std::fs::write(dir.join(DESCRIPTION), description).unwrap();
 }
 
-/// What a client says it sent is what it read, and what the server counted.
+/// Asserts that the client read the alert that it sent, and that the server counted it.
 async fn understood(gateway: &Gateway, said: &str) {
     let said: Value = serde_json::from_str(said).unwrap();
     assert_eq!(said["posted"], 200, "{said}");
@@ -68,7 +69,7 @@ async fn a_python_client() {
     let dir = tempfile::tempdir().unwrap();
     describe(&gateway, dir.path()).await;
     let programs = home().join("venv/openapi/bin");
-    // It formats what it made with a program of its own.
+    // The generator runs its own formatter, which must be in `PATH`.
     let path = std::env::join_paths(
         [programs.clone()]
             .into_iter()
@@ -121,9 +122,9 @@ async fn a_typescript_client() {
     understood(&gateway, &said).await;
 }
 
-/// What clients of the earlier description sent: the text of an alert, as a JSON string.
+/// Clients of the earlier description sent the text of an alert as a JSON string.
 #[tokio::test]
-async fn the_text_of_an_alert_is_told_from_an_alert() {
+async fn the_text_of_an_alert_as_a_string_is_rejected() {
     let gateway = Gateway::start(&[]);
     let line = support::examples::line("quoted");
     let quoted = serde_json::to_string(&line).unwrap();

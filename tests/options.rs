@@ -1,5 +1,5 @@
-//! Options, keys and variables that are taken are honoured; the others are refused in words. One
-//! table, of the pairs that were or might be taken in silence.
+//! Falconer honours every option, key and variable that it accepts, and rejects the others with an
+//! error that names them. The table has the combinations that were or might be ignored silently.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -16,7 +16,7 @@ use support::PATIENCE;
 use support::examples;
 use support::server::{binary, free_port};
 
-/// What there is to name: a file with two alerts, an empty folder, a configuration.
+/// The files that the lines name: one with two alerts, and an empty configuration.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -32,7 +32,7 @@ impl Place {
         self.0.path().join(name).display().to_string()
     }
 
-    /// The words of a line, in which `@` is this folder.
+    /// The command of a line, in which `@` stands for this folder.
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(binary());
         let root = format!("{}/", self.0.path().display());
@@ -49,9 +49,9 @@ fn told(output: Output) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// A line that must be refused: exit code, and what is said.
+/// Lines that must be rejected, each with the exit code and parts of the message.
 const REFUSED: &[(&str, i32, &[&str])] = &[
-    // A file is asked nothing over a network.
+    // Options for a server with a file.
     ("events @alerts.json --server http://10.0.0.1:2804", 2, &["cannot be used with", "--server"]),
     ("events @alerts.json --token-file @none.yaml", 2, &["cannot be used with", "--token-file"]),
     ("events @alerts.json --ca @none.yaml", 2, &["cannot be used with", "--ca"]),
@@ -69,7 +69,7 @@ const REFUSED: &[(&str, i32, &[&str])] = &[
     ("events @alerts.json -o yaml", 2, &["text, json, table"]),
     ("events @", 1, &["directory"]),
     ("events -f @", 1, &["is a directory, not the file that file_output writes"]),
-    // What only HTTPS has a use for.
+    // Options that only HTTPS uses.
     ("events --ca @none.yaml", 2, &["--ca is for https"]),
     ("events --cert @none.yaml --key @none.yaml", 2, &["--cert is for https"]),
     ("wait --filter x --server http://[::1]:1 --ca @none.yaml", 2, &["--ca is for https"]),
@@ -80,12 +80,12 @@ const REFUSED: &[(&str, i32, &[&str])] = &[
     ("events --server http://localhost:2804/falconer", 2, &["expected http://HOST:PORT"]),
     ("events --server http://falco:word@localhost:2804", 2, &["expected http://HOST:PORT"]),
     ("events --token-file @nowhere", 2, &["nowhere", "No such file"]),
-    // Nothing to wait for, or no time.
+    // No alert to wait for, or no time.
     ("wait --filter x --count 0", 2, &["--count", "0"]),
     ("wait --filter x --timeout 0s", 2, &["--timeout", "such as 60s"]),
     ("wait --filter x --timeout=-5s", 2, &["--timeout", "such as 60s"]),
     ("wait --filter x --timeout 60", 2, &["--timeout", "60"]),
-    // A demonstration has settings of its own, and options for the rest.
+    // `demo` has its own settings and options.
     ("demo -c @none.yaml", 2, &["unexpected argument '-c'"]),
     ("demo --rate 0", 2, &["--rate", "0"]),
     ("certs init @certs --host https://node", 2, &["expected a DNS name or an IP address"]),
@@ -102,7 +102,7 @@ const REFUSED: &[(&str, i32, &[&str])] = &[
 ];
 
 #[test]
-fn what_is_not_honoured_is_refused_in_words() {
+fn options_that_would_be_ignored_are_rejected() {
     let place = Place::new();
     for (line, code, parts) in REFUSED {
         let mut command = place.command(line);
@@ -118,22 +118,22 @@ fn what_is_not_honoured_is_refused_in_words() {
     assert!(!Path::new(&place.path("certs")).exists());
 }
 
-/// What it said, once it has ended by itself.
+/// Waits until the command exits by itself, and returns its output.
 fn ended(mut child: Child, line: &str) -> Output {
     let deadline = Instant::now() + PATIENCE;
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             let _ = child.kill();
-            panic!("{line} goes on: {:?}", told(child.wait_with_output().unwrap()));
+            panic!("{line} does not exit: {:?}", told(child.wait_with_output().unwrap()));
         }
         thread::sleep(Duration::from_millis(5));
     }
     child.wait_with_output().unwrap()
 }
 
-/// Settings that are taken and have nothing to act on, and what a start says of them.
+/// Valid settings without an effect, and whether a start must warn of them.
 #[test]
-fn settings_without_use_are_told() {
+fn settings_without_an_effect_are_reported() {
     let place = Place::new();
     let unix = "grpc.bind_address=unix://@f.sock";
     let port = "grpc.bind_address=127.0.0.1:0";
@@ -183,7 +183,7 @@ fn standard_input_is_read_with_every_option() {
     }
 }
 
-/// What the log says with `FALCONER_LOG` set so, and nobody to ask.
+/// The log of a client command with `FALCONER_LOG` set to `level` and no server.
 fn logged(level: &str) -> String {
     let place = Place::new();
     let url = format!("http://127.0.0.1:{}", free_port());
@@ -193,7 +193,7 @@ fn logged(level: &str) -> String {
 }
 
 #[test]
-fn a_log_level_that_is_none_is_told() {
+fn an_invalid_log_level_is_reported() {
     for wrong in ["nonsense", "debgu", "falconer=loud", "info,hypre"] {
         let log = logged(wrong);
         assert!(

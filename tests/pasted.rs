@@ -1,6 +1,6 @@
-//! Lines that people paste: those that a start prints, and those for Falco, systemd and each version of
-//! grpcurl, run by the programs they are for. `tests/documented.rs` runs the commands of README and
-//! `docs/`.
+//! Lines that people paste: those that a start prints, and those for Falco, systemd and each
+//! version of grpcurl. The real programs run them. `tests/documented.rs` runs the commands of
+//! README and `docs/`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -26,20 +26,20 @@ const OPERATIONS: &str = include_str!("../docs/operations.md");
 const READING: &str = include_str!("../docs/reading.md");
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A line of the greeting, by its label.
+/// Returns the line of the greeting with this label.
 fn greeted(server: &Server, label: &str) -> String {
     let log = server.stderr();
     let line = log.lines().find_map(|line| line.strip_prefix(&format!("  {label:<11}")));
     line.unwrap_or_else(|| panic!("no {label} in {log}")).to_owned()
 }
 
-/// The blocks of `docs/operations.md` that are units.
+/// The systemd units in `docs/operations.md`.
 fn units() -> Vec<&'static str> {
     let opened = OPERATIONS.split("\n```ini\n").skip(1);
     opened.map(|rest| rest.split("\n```").next().unwrap()).collect()
 }
 
-/// What a POSIX shell makes of a line: its words.
+/// Splits a line into words, as a POSIX shell does.
 fn words(line: &str) -> Vec<String> {
     let script = format!("printf '%s\\n' {line}");
     let Output { status, stdout, stderr } =
@@ -54,13 +54,13 @@ fn options(words: &[String]) -> BTreeMap<&str, &str> {
     pairs.map(|pair| pair.last().unwrap().split_once('=').unwrap()).collect()
 }
 
-/// `PATH` with our own program first.
+/// `PATH` with the folder of the tested program first.
 fn path() -> String {
     let ours = binary().parent().unwrap().display().to_string();
     format!("{ours}:{}", std::env::var("PATH").unwrap())
 }
 
-/// Runs a command with a shell, fed with `input`; it must succeed.
+/// Runs a command with a shell and `input` at its standard input. It must succeed.
 fn shell(line: &str, input: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-c", line]).env("PATH", path());
@@ -73,7 +73,7 @@ fn shell(line: &str, input: &str) -> String {
     stdout
 }
 
-/// Waits until a `get` without place gives an alert of this rule.
+/// Waits until `falconer events` prints an alert of this rule.
 fn arrives(rule: &str, log: impl Fn() -> String, events: &[String]) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -87,7 +87,7 @@ fn arrives(rule: &str, log: impl Fn() -> String, events: &[String]) {
     }
 }
 
-/// Posts an alert as Falco's `http_output` does with these options, by the library Falco has.
+/// Posts an alert as Falco's `http_output` does with these options. Both use libcurl.
 fn post_as_falco(options: &BTreeMap<&str, &str>, rule: &str) {
     assert_eq!(options.get("json_output"), Some(&"true"));
     assert_eq!(options.get("http_output.enabled"), Some(&"true"));
@@ -106,7 +106,7 @@ fn post_as_falco(options: &BTreeMap<&str, &str>, rule: &str) {
 }
 
 #[test]
-fn the_line_for_falco_is_whole_whatever_the_gateway_asks_for() {
+fn the_line_for_falco_works_with_every_guard_of_the_gateway() {
     if !client::is_installed("curl") {
         return;
     }
@@ -151,14 +151,14 @@ fn the_line_for_falco_is_whole_whatever_the_gateway_asks_for() {
     }
 }
 
-/// grpcurl's versions read an address of a unix socket each in its own way.
+/// Versions of grpcurl differ in how they read the address of a unix socket.
 #[test]
-fn the_lines_for_grpcurl_work_with_the_versions_that_are_about() {
+fn the_lines_for_grpcurl_work_with_its_versions() {
     let mut server = Server::start(Transport::Unix);
     server.feed(examples::line("pasted"));
     let read = greeted(&server, "read").replacen(" falco.outputs.service/get", "", 1);
     let socket = server.socket().unwrap().display().to_string();
-    // The page says which version takes what.
+    // The table on the page must say which version accepts which form.
     for row in
         ["| 1.8.9, 1.9.1 | yes | no |", "| 1.9.2, 1.9.3 | no | yes |", "| 1.9.4 | yes | yes |"]
     {
@@ -191,7 +191,7 @@ fn the_lines_for_grpcurl_work_with_the_versions_that_are_about() {
 }
 
 #[test]
-fn the_lines_for_grpcurl_over_tls_are_whole() {
+fn the_line_for_grpcurl_over_tls_works() {
     if !client::is_installed("grpcurl") {
         return;
     }
@@ -202,9 +202,9 @@ fn the_lines_for_grpcurl_over_tls_are_whole() {
     assert!(shell(&line, "").contains("pasted"), "{line}");
 }
 
-/// Falco hands the value of `program_output.program` to `sh -c`, quotes and all.
+/// Falco passes the value of `program_output.program` unchanged to `sh -c`.
 #[test]
-fn falco_finds_the_program_it_is_to_start() {
+fn falco_can_run_the_documented_program() {
     let gateway = Gateway::start(&[]);
     let address = format!("--server http://{}", gateway.address);
     let joined = CONFIGURATION.replace("\\\n", " ");
@@ -224,9 +224,9 @@ fn falco_finds_the_program_it_is_to_start() {
     }
 }
 
-/// The unit, with the program where this test has it, in the eyes of systemd itself.
+/// systemd accepts the unit, in which the test sets the path of the program.
 #[test]
-fn the_unit_is_one_that_systemd_takes() {
+fn systemd_accepts_the_documented_units() {
     let unit = units().into_iter().find(|block| block.contains("ExecStart=")).unwrap();
     for line in ["Type=notify\n", "WantedBy=multi-user.target", "User=falconer", "ExecReload="] {
         assert!(unit.contains(line), "{line}");
@@ -245,14 +245,14 @@ fn the_unit_is_one_that_systemd_takes() {
     let overall = table.lines().find(|line| line.contains("Overall exposure level")).unwrap();
     let exposure = overall.split_whitespace().find_map(|word| word.parse::<f32>().ok()).unwrap();
     assert!(exposure < 2.5, "{overall}");
-    // What it said before does not hold before systemd 253.
+    // Versions of systemd before 253 must accept the socket unit, too.
     let socket = units().into_iter().find(|block| block.contains("ListenStream=")).unwrap();
     let file = dir.path().join("falconer.socket");
     fs::write(&file, format!("{socket}\n")).unwrap();
     assert_eq!(analyze(&["verify", "--man=no"], &file).0, "");
 }
 
-/// What it says on standard error, and on standard output.
+/// Runs `systemd-analyze` and returns its standard error and standard output.
 fn analyze(words: &[&str], file: &Path) -> (String, String) {
     let output = Command::new("systemd-analyze").args(words).arg(file).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,5 @@
-//! What a post is answered: success means that an alert was taken. And whose alert it is.
+//! The answer to a post, which is a success if Falconer accepted an alert. And the hostname of an
+//! alert that has none.
 
 #![allow(
     clippy::indexing_slicing,
@@ -40,7 +41,7 @@ async fn a_post_counts_its_alerts_and_fails_without_one() {
         let counts = answer.json().await;
         assert_eq!((&counts["accepted"], &counts["refused"]), (&json!(accepted), &json!(refused)));
         assert_eq!(counts["first_refused"].is_null(), refused == 0, "{counts}");
-        // Falco can print an answer to its standard output, among its alerts.
+        // The answer is empty, because Falco can print it to its standard output, among its alerts.
         let answer = post(&gateway, "/", &body).await;
         assert_eq!((answer.status.as_u16(), answer.bytes().await.len()), (200, 0), "{body}");
     }
@@ -68,9 +69,9 @@ async fn a_post_counts_its_alerts_and_fails_without_one() {
     }
 }
 
-/// An alert without hostname gets that of the sender, the same in every view.
+/// An alert without a hostname gets the sender's host, the same in every view.
 #[tokio::test]
-async fn an_alert_is_of_the_machine_that_sent_it() {
+async fn an_alert_without_a_hostname_gets_that_of_its_sender() {
     let gateway = Gateway::start(&[]);
     let alert = |rule: &str| {
         let mut alert: Value = serde_json::from_str(&examples::line(rule)).unwrap();
@@ -186,7 +187,7 @@ fn told(output: &Output) -> (Option<i32>, String) {
 }
 
 #[test]
-fn ingest_says_what_was_no_alert_and_fails_without_one() {
+fn ingest_reports_rejected_records_and_fails_without_an_alert() {
     let gateway = Gateway::start(&[]);
     let alert = examples::line("one");
     assert_eq!(told(&ingest(&gateway, &alert)), (Some(0), String::new()));
@@ -201,7 +202,7 @@ fn ingest_says_what_was_no_alert_and_fails_without_one() {
     assert_eq!(code, Some(1));
     assert!(error.contains("standard input: not an alert: neither JSON"), "{error}");
 
-    // What is read of a large input is posted bit by bit. Its records are counted on.
+    // `ingest` posts a large input in several requests and numbers the records across them.
     let (code, error) = told(&ingest(&gateway, &format!("{}no alert\n", alert.repeat(5_000))));
     assert_eq!(code, Some(0));
     assert!(
@@ -211,7 +212,7 @@ fn ingest_says_what_was_no_alert_and_fails_without_one() {
 }
 
 #[test]
-fn events_says_what_of_a_file_is_no_alert_and_fails_without_one() {
+fn events_reports_rejected_records_of_a_file_and_fails_without_an_alert() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("falco.log");
     let events = |content: &[u8], words: &[&str]| {
@@ -226,10 +227,10 @@ fn events_says_what_of_a_file_is_no_alert_and_fails_without_one() {
     let one = alert.trim();
     assert_eq!(events(alert.as_bytes(), &[]), (Some(0), 1, String::new()));
     assert_eq!(events(b"", &[]), (Some(0), 0, String::new()));
-    // A filter that finds nothing is no error of the file.
+    // A filter without a match is not an error.
     assert_eq!(events(alert.as_bytes(), &["--filter", "rule = none"]).0, Some(0));
 
-    // Records are JSON's, as on every input of the server.
+    // The command finds JSON records in the same layouts as every input of the server.
     let pretty =
         serde_json::to_string_pretty(&serde_json::from_str::<Value>(one).unwrap()).unwrap();
     for content in [format!("[{one},\n{one}]"), format!("{one}{one}"), format!("{pretty}\n{one}")] {
@@ -247,7 +248,7 @@ fn events_says_what_of_a_file_is_no_alert_and_fails_without_one() {
     assert_eq!((code, count), (Some(1), 0));
     assert!(error.contains("falco.log: not an alert: neither JSON nor a text alert"), "{error}");
 
-    // A rotated file is compressed, in one member or more.
+    // A rotated file is compressed, in one gzip member or more.
     let gzip = |text: &str| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text.as_bytes()).unwrap();

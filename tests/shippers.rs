@@ -1,5 +1,5 @@
-//! Real programs that carry logs, between Falco's alerts and a server: rsyslog's files, syslog-ng's
-//! posts, journalctl, and the log files of container runtimes as they are rotated.
+//! Real log shippers between Falco's alerts and a server: files of rsyslog, posts of syslog-ng,
+//! journalctl, and the log files of container runtimes with rotation.
 
 #![allow(
     clippy::indexing_slicing,
@@ -25,7 +25,7 @@ use support::client::{home, is_installed};
 use support::http::Gateway;
 use support::server::binary;
 
-/// How many alerts are sent through each program.
+/// The number of alerts that each program forwards.
 const COUNT: usize = 40;
 
 /// Alerts as Falco writes them, one of them longer than 4 KiB.
@@ -48,7 +48,7 @@ fn alerts() -> Vec<Value> {
     (0..COUNT).map(alert).collect()
 }
 
-/// A program that ends with the test.
+/// A program that is killed when the test ends.
 struct Running(Child);
 
 impl Running {
@@ -64,7 +64,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits until `done` gives something.
+/// Waits until `done` returns a value.
 fn wait<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -86,7 +86,7 @@ fn syslog(socket: &Path, alerts: &[Value]) {
     }
 }
 
-/// Waits until a server has each of these alerts `times` times, and nothing else.
+/// Waits until a server has each of these alerts `times` times, and no other.
 async fn arrive(gateway: &Gateway, alerts: &[Value], times: usize) {
     let deadline = Instant::now() + PATIENCE;
     let lines = loop {
@@ -254,10 +254,10 @@ fn journalctl_prints() {
     }
 }
 
-/// A runtime's log file: renamed and begun anew in the middle of a line, then compressed.
+/// The log file of a runtime: renamed and started anew in the middle of an alert, then compressed.
 #[tokio::test]
 async fn runtimes_rotate_their_files() {
-    /// containerd and docker cut lines after this many bytes.
+    /// containerd and docker split lines after this many bytes.
     const PART: usize = 16 << 10;
     let mut alerts = alerts();
     alerts[20]["output_fields"]["proc.cmdline"] = json!("y".repeat(3 * PART));
@@ -308,7 +308,7 @@ async fn runtimes_rotate_their_files() {
         append(new);
         arrive(&gateway, &expected, 1).await;
 
-        // What rotation leaves, in one run of the command line.
+        // The command line reads the compressed file.
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(old.concat().as_bytes()).unwrap();
         let gzip = at("0.log.20260130-100001.gz");
@@ -319,7 +319,7 @@ async fn runtimes_rotate_their_files() {
         let seen: Vec<Value> =
             lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(seen, expected[..20], "{name}");
-        // The beginning of the long alert came to nothing.
+        // The beginning of the long alert is not an alert.
         let error = str::from_utf8(&output.stderr).unwrap();
         assert!(error.contains("1 of 21 records are not alerts"), "{name}: {error}");
     }
