@@ -1,5 +1,5 @@
-//! gRPC over HTTP/2, rule by rule: request heads, message framing, replies, deadlines, cancelling
-//! and ending, on a real socket. The tables are the checklist of the specification
+//! gRPC over HTTP/2, rule by rule: request heads, message framing, replies, deadlines, cancellation
+//! and shutdown, on a real socket. The tables are a checklist of the specification
 //! (grpc/grpc `doc/PROTOCOL-HTTP2.md`, `statuscodes.md`, `compression.md`).
 
 #![allow(
@@ -24,7 +24,7 @@ use support::raw::{Client, Served, framed, head};
 use support::wait::eventually_async;
 use tokio_util::sync::CancellationToken;
 
-/// Every call shape, on strings: prost's `String` is `google.protobuf.StringValue`.
+/// Methods of every call shape, on strings: prost's `String` is `google.protobuf.StringValue`.
 fn echo() -> Router {
     let frames = |texts: Vec<String>| {
         futures_util::stream::iter(texts.into_iter().map(|text| Ok(frame::encode(&text))))
@@ -263,7 +263,7 @@ async fn request_bodies() {
 }
 
 #[tokio::test]
-async fn a_wrong_flag_is_answered_before_the_message_comes() {
+async fn an_invalid_prefix_is_rejected_before_the_message() {
     let served = Served::start(echo());
     let client = Client::connect(&served.path).await;
     for (prefix, code) in
@@ -276,7 +276,7 @@ async fn a_wrong_flag_is_answered_before_the_message_comes() {
 }
 
 #[tokio::test]
-async fn messages_of_failures_are_encoded() {
+async fn messages_of_errors_are_encoded() {
     let served = Served::start(echo());
     let client = Client::connect(&served.path).await;
     let outcome = client.call(head("/test.Echo/Fail"), [text("x")]).await;
@@ -288,16 +288,16 @@ async fn messages_of_failures_are_encoded() {
 }
 
 #[tokio::test]
-async fn a_panic_ends_its_call_and_no_other() {
+async fn a_panic_ends_only_its_own_call() {
     let served = Served::start(echo());
     let client = Client::connect(&served.path).await;
     let outcome = client.call(head("/test.Echo/Panic"), [text("")]).await;
     assert_eq!((outcome.code(), outcome.messages.len()), (Some(13), 0));
-    assert!(!outcome.message().contains("purpose"), "nothing internal is told");
+    assert!(!outcome.message().contains("purpose"), "the message must not have the panic's text");
     let outcome = client.call(head("/test.Echo/PanicLater"), [text("x")]).await;
     assert_eq!((outcome.code(), texts(&outcome.messages)), (Some(13), vec!["x".into()]));
     let outcome = client.call(head("/test.Echo/Panic"), [text("x")]).await;
-    assert_eq!(outcome.code(), Some(0), "the connection lives");
+    assert_eq!(outcome.code(), Some(0), "the connection stays open");
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn a_deadline_ends_the_head_and_the_body() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_never_finished_is_ended() {
+async fn an_unfinished_request_times_out() {
     let served = Served::start(echo());
     let client = Client::connect(&served.path).await;
     let mut call = client.begin(head("/test.Echo/Unary")).await;
@@ -324,7 +324,7 @@ async fn a_request_that_is_never_finished_is_ended() {
 }
 
 #[tokio::test]
-async fn mounted_services_stand_behind_the_same_checks() {
+async fn mounted_services_have_the_same_checks() {
     let stop = CancellationToken::new();
     let (router, health) = mounted::health(echo(), &stop).await;
     let served = Served::start_until(mounted::reflection(router, &stop).unwrap(), stop);
@@ -339,7 +339,7 @@ async fn mounted_services_stand_behind_the_same_checks() {
     let unknown = client.call(head("/grpc.health.v1.Health/Nothing"), [framed(b"")]).await;
     assert_eq!(unknown.code(), Some(12));
 
-    // HealthCheckResponse.status: 1 SERVING, 2 NOT_SERVING; a service nobody knows is NOT_FOUND.
+    // HealthCheckResponse.status: 1 SERVING, 2 NOT_SERVING. An unknown service is NOT_FOUND.
     let check = |service: &str| framed(&service.to_owned().encode_to_vec());
     let health_of = async |service: &str| {
         client.call(head("/grpc.health.v1.Health/Check"), [check(service)]).await
@@ -350,7 +350,7 @@ async fn mounted_services_stand_behind_the_same_checks() {
     mounted::stop_serving(&health).await;
     assert_eq!(health_of("").await.messages, [Bytes::from_static(&[8, 2])]);
 
-    // Streams that would never end by themselves end with a status when the server does.
+    // Streams without an end of their own get a status when the server shuts down.
     let mut watch = client.begin(head("/grpc.health.v1.Health/Watch")).await;
     watch.requests.send_data(check(""), true).unwrap();
     let (_requests, mut watched) = watch.replies().await;
@@ -361,31 +361,31 @@ async fn mounted_services_stand_behind_the_same_checks() {
     assert_eq!(reflecting.outcome().await.code(), Some(14));
     let stopping = std::time::Instant::now();
     served.stopped().await;
-    assert!(stopping.elapsed() < Duration::from_secs(2), "nothing holds it up");
+    assert!(stopping.elapsed() < Duration::from_secs(2), "the shutdown takes too long");
 }
 
 #[tokio::test]
-async fn what_is_not_http_2_is_closed() {
+async fn a_connection_without_http_2_is_closed() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let served = Served::start(echo());
     let mut stream = tokio::net::UnixStream::connect(&served.path).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
-    // Closed with unread bytes in it, a unix socket may report a reset.
+    // A unix socket may report a reset if it is closed with unread bytes.
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
     assert!(read.is_err() || answer.is_empty());
 }
 
 #[tokio::test]
-async fn stopping_says_goaway_finishes_calls_and_removes_the_socket() {
+async fn shutdown_sends_goaway_finishes_calls_and_removes_the_socket() {
     let served = Served::start(echo());
     let client = Client::connect(&served.path).await;
     let mut call = client.begin(head("/test.Echo/Join")).await;
     call.requests.send_data(text("a"), false).unwrap();
-    // The call has begun once another one has been answered.
+    // The call has started when a later one has its answer.
     client.call(head("/test.Echo/Unary"), [text("x")]).await;
     served.stop.cancel();
-    eventually_async("GOAWAY is there", async || {
+    eventually_async("GOAWAY has arrived", async || {
         client.try_call(head("/test.Echo/Unary"), text("x")).await.err()
     })
     .await;

@@ -1,8 +1,9 @@
-//! A quiet `sub` through a real nginx and a real HAProxy that wait only so long for something from
-//! the server: a client that is silent is kept, and so is one that polls, as Falco's own clients do.
+//! A quiet `sub` through a real nginx and a real HAProxy with short timeouts for the server. The
+//! call of a silent client must stay open, and so must that of a client that polls, as Falco's own
+//! clients do.
 //!
-//! For nginx the server's PING counts, and it is sent however much the client says. For HAProxy no
-//! PING counts, only what a stream carries: its own timeouts have to be long.
+//! nginx counts the server's PING, which the server also sends to a client that polls. HAProxy
+//! counts only the data of a stream, so that its timeouts must be long.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -29,21 +30,21 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-/// How long a proxy waits for the server, in seconds; nginx 60 where nobody says otherwise.
+/// The proxies' timeout for the server, in seconds. nginx's default is 60.
 const PATIENT: u64 = 2;
 
-/// How long the server may be silent; 30 s where nobody says otherwise.
+/// The server's keepalive interval. The default is 30 s.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// How long all is quiet.
+/// The time without an alert.
 const LONG: Duration = Duration::from_secs(3 * PATIENT + 1);
 
-/// What the proxy has to say, in the folder.
+/// The name of the proxy's error log.
 const ERRORS: &str = "error.log";
 
 const SUB: &str = "/test.Quiet/Sub";
 
-/// One call that replies when it is told to, and reads what it is sent.
+/// One method that replies when `speak` is cancelled, and reads its requests meanwhile.
 fn quiet(speak: CancellationToken) -> Router {
     Router::default().method(
         SUB,
@@ -63,7 +64,7 @@ fn quiet(speak: CancellationToken) -> Router {
     )
 }
 
-/// Servers of the same on a unix socket and behind mutual TLS, and a proxy in front of both.
+/// A server on a unix socket, one with mutual TLS, and a proxy in front of both.
 struct Site {
     dir: tempfile::TempDir,
     speak: CancellationToken,
@@ -73,7 +74,7 @@ struct Site {
 }
 
 impl Site {
-    /// `proxy` starts one, given the folder where all is and the address of the server with TLS.
+    /// Starts the servers and the proxy. `proxy` gets the folder and the address of the TLS server.
     async fn behind(proxy: fn(&Path, &str) -> Child, fronts: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("falconer-").tempdir().unwrap();
         certs::write(dir.path());
@@ -96,7 +97,7 @@ impl Site {
         for front in fronts {
             while tokio::net::UnixStream::connect(at(front)).await.is_err() {
                 let log = fs::read_to_string(at(ERRORS)).unwrap_or_default();
-                assert_eq!(proxy.try_wait().unwrap(), None, "the proxy has ended: {log}");
+                assert_eq!(proxy.try_wait().unwrap(), None, "the proxy has exited: {log}");
                 assert!(Instant::now() < deadline, "the proxy does not listen: {log}");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -116,7 +117,7 @@ impl Drop for Site {
     }
 }
 
-/// nginx alone in one process, as whoever runs the test.
+/// Starts nginx as one process of the current user.
 fn nginx(dir: &Path, address: &str) -> Child {
     let settings = format!(
         "daemon off;
@@ -154,8 +155,8 @@ fn nginx(dir: &Path, address: &str) -> Child {
     quietly(nginx, Stdio::null())
 }
 
-/// HAProxy, as whoever runs the test: as patient as nginx, but for the two fronts that serve calls
-/// which may be silent.
+/// Starts HAProxy as the current user, with nginx's timeouts except for the two frontends of silent
+/// calls.
 fn haproxy(dir: &Path, address: &str) -> Child {
     let certificate = ["client.crt", "client.key"].map(|name| fs::read(dir.join(name)).unwrap());
     fs::write(dir.join("client.pem"), certificate.concat()).unwrap();
@@ -206,7 +207,7 @@ struct Reading {
 }
 
 #[tokio::test]
-async fn nginx_keeps_quiet_calls_whether_their_clients_poll_or_not() {
+async fn nginx_keeps_quiet_calls_with_and_without_polling() {
     if !is_installed("nginx") {
         return;
     }
@@ -217,7 +218,7 @@ async fn nginx_keeps_quiet_calls_whether_their_clients_poll_or_not() {
 }
 
 #[tokio::test]
-async fn haproxy_keeps_calls_that_poll_and_quiet_ones_where_it_is_patient() {
+async fn haproxy_keeps_polling_calls_and_silent_ones_with_long_timeouts() {
     if !is_installed("haproxy") {
         return;
     }
@@ -232,7 +233,7 @@ async fn haproxy_keeps_calls_that_poll_and_quiet_ones_where_it_is_patient() {
     quiet_calls_are_kept(site, &calls).await;
 }
 
-/// `calls`: which front they go through, and whether their client polls.
+/// Checks that `calls` stay open. Each names its frontend and whether its client polls.
 async fn quiet_calls_are_kept(mut site: Site, calls: &[(&str, bool)]) {
     let mut reading = Vec::new();
     for &(front, polls) in calls {

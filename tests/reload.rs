@@ -1,6 +1,6 @@
-//! A reload is neither starved nor robbed: one file that never settles, settings that are wrong or
-//! a lack of descriptors keep no new certificate out for long, and settings that lost their end
-//! open nothing. Each test is the program as a user starts it.
+//! Reloads under bad conditions. A file that keeps changing, invalid settings or a lack of file
+//! descriptors must not delay a new certificate for long. Truncated settings must not remove a
+//! guard. Each test runs the program as a user starts it.
 
 #![allow(
     clippy::indexing_slicing,
@@ -31,7 +31,7 @@ use tempfile::TempDir;
 
 const IN_FORCE: &str = "the new settings are in force";
 
-/// A server on a file of settings, with gRPC behind TLS and a gateway.
+/// A server with a settings file, gRPC over TLS, and a gateway.
 struct Configured {
     process: Child,
     dir: TempDir,
@@ -41,8 +41,8 @@ struct Configured {
 }
 
 impl Configured {
-    /// Starts it on `settings`, in which `DIR`, `GRPC` and `GATEWAY` stand for its folder and
-    /// addresses.
+    /// Starts the server with `settings`, in which `DIR`, `GRPC` and `GATEWAY` stand for its folder
+    /// and addresses.
     fn start(settings: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("falconer-").tempdir().unwrap();
         let authority = certs::write(dir.path());
@@ -83,7 +83,7 @@ impl Configured {
         kill(self.pid(), Signal::SIGHUP).unwrap();
     }
 
-    /// Has it read its settings again, and waits until they are in force.
+    /// Writes `settings`, sends SIGHUP, and waits until the settings are in force.
     fn reload(&self, settings: &str) {
         let before = self.log().matches(IN_FORCE).count();
         self.write("falconer.yaml", settings);
@@ -91,14 +91,14 @@ impl Configured {
         until(self, IN_FORCE, || self.log().matches(IN_FORCE).count() > before);
     }
 
-    /// Puts another certificate and key in place, which count until this year.
+    /// Replaces the certificate and key by new ones that expire in `year`.
     fn renew(&self, year: i32) {
         let mut params = leaf("server", &["localhost".to_owned()], Some(certs::SERVER));
         params.not_after = rcgen::date_time_ymd(year, 1, 1);
         self.authority.write_leaf(self.dir.path(), "server", &params);
     }
 
-    /// Waits until the status tells of that certificate.
+    /// Waits until the status has the certificate that expires in `year`.
     async fn renewed(&self, year: i32, patience: Duration) {
         let deadline = Instant::now() + patience;
         loop {
@@ -158,7 +158,7 @@ falconer:
 ";
 
 #[tokio::test]
-async fn a_file_that_never_settles_keeps_no_certificate_out() {
+async fn a_file_that_keeps_changing_does_not_block_a_new_certificate() {
     let server = Configured::start(SETTINGS);
     let (noise, over) = (server.dir.path().join("noise.yaml"), Arc::new(AtomicBool::new(false)));
     let ended = over.clone();
@@ -171,7 +171,7 @@ async fn a_file_that_never_settles_keeps_no_certificate_out() {
         }
     });
     server.renew(2093);
-    // Ten seconds, and two looks before and after.
+    // Ten seconds, and two polls before and after.
     server.renewed(2093, Duration::from_secs(25)).await;
     assert!(server.log().contains("this file keeps changing"), "{}", server.log());
     over.store(true, Ordering::Relaxed);
@@ -179,7 +179,7 @@ async fn a_file_that_never_settles_keeps_no_certificate_out() {
 }
 
 #[tokio::test]
-async fn settings_that_are_wrong_keep_no_certificate_out() {
+async fn invalid_settings_do_not_block_a_new_certificate() {
     let server = Configured::start(SETTINGS);
     server.write("falconer.yaml", &server.settings.replace("gateway:", "gatewy:"));
     log_says(&server, "the old ones stay in force");
@@ -188,7 +188,7 @@ async fn settings_that_are_wrong_keep_no_certificate_out() {
 }
 
 #[tokio::test]
-async fn a_reload_without_descriptors_is_tried_again() {
+async fn a_reload_without_descriptors_is_retried() {
     let server = Configured::start(SETTINGS);
     let limit = |soft: &str| {
         let pid = format!("--pid={}", server.process.id());
@@ -203,13 +203,13 @@ async fn a_reload_without_descriptors_is_tried_again() {
     log_says(&server, "too many open files or too little memory");
     assert!(!server.log().contains(IN_FORCE), "{}", server.log());
     limit("1000");
-    // Nobody asks for it again.
+    // The server retries without another signal.
     server.renewed(2095, PATIENCE).await;
     log_says(&server, IN_FORCE);
 }
 
 #[tokio::test]
-async fn settings_without_their_end_open_nothing() {
+async fn truncated_settings_remove_no_guard() {
     let guarded = SETTINGS.replace(
         "gateway: {enabled: true, listen: 'GATEWAY'}",
         "gateway:\n    enabled: true\n    listen: 'GATEWAY'\n    token_file: DIR/token",
@@ -223,7 +223,7 @@ async fn settings_without_their_end_open_nothing() {
     assert!(server.log().contains("falconer.yaml: falconer.gateway.token_file"));
     assert_eq!(server.status_of(status, None).await, StatusCode::UNAUTHORIZED);
     assert_eq!(server.status_of(status, Some(TOKEN)).await, StatusCode::OK);
-    // An input and the roots of gRPC's clients.
+    // Without an input and gRPC's trusted roots.
     let lost = ["root_certs", "inputs", "token_file"];
     let left = server.settings.lines().filter(|line| !lost.iter().any(|key| line.contains(key)));
     server.reload(&left.collect::<Vec<_>>().join("\n"));
@@ -232,7 +232,7 @@ async fn settings_without_their_end_open_nothing() {
     assert_eq!(server.status_of(status, None).await, StatusCode::UNAUTHORIZED);
     let token = server.log().matches("falconer.gateway.token_file is no longer set").count();
     assert_eq!(token, 2, "{}", server.log());
-    // Another token is a change like any other.
+    // Another token takes effect like any other change.
     server.write("other", "another-token-that-is-long");
     server.reload(&server.settings.replace("/token", "/other"));
     assert_eq!(server.status_of(status, Some(TOKEN)).await, StatusCode::UNAUTHORIZED);

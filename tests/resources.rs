@@ -1,5 +1,5 @@
-//! Askers and posters that leave, or do not take what they asked for: what they cost the server
-//! and those beside them, over real sockets.
+//! Clients of the HTTP API that disconnect early, or do not read their answers: what they cost the
+//! server and other clients, over real sockets.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,24 +23,24 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Reads every alert again, and takes none.
+/// A request that scans every alert and matches none.
 const NOTHING: &str = "/api/v1/facets?filter=proc.name=nobody-is-called-so";
 
-/// A GET on a new HTTP/2 stream; nothing in it is kept in HPACK's table.
+/// A GET on a new HTTP/2 stream that adds nothing to the HPACK table.
 fn get(stream: u32, path: &str) -> Vec<u8> {
     let length = u8::try_from(path.len()).unwrap();
     let block = [b"\x82\x86\x04", &[length][..], path.as_bytes(), b"\x01\x09localhost"].concat();
     frame(wire::HEADERS, END_HEADERS | END_STREAM, stream, &block)
 }
 
-/// What the process has used of the processors, in ticks of 10 ms.
+/// The CPU time of the process, in ticks of 10 ms.
 fn ticks(gateway: &Gateway) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", gateway.server.id())).unwrap();
     let fields = stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
     fields.map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
-/// Waits until the process does next to nothing; fails after `within`.
+/// Waits until the process is almost idle. Fails after `within`.
 async fn rests(gateway: &Gateway, within: Duration) {
     let begun = Instant::now();
     loop {
@@ -50,11 +50,11 @@ async fn rests(gateway: &Gateway, within: Duration) {
         if spent <= 5 {
             return;
         }
-        assert!(begun.elapsed() < within, "{spent} ticks in half a second, and nobody is there");
+        assert!(begun.elapsed() < within, "{spent} ticks in half a second without a client");
     }
 }
 
-/// Fills the log with so many alerts, each with a text of so many bytes; how many are kept.
+/// Posts `count` alerts, each with a text of `length` bytes. Returns the number of retained alerts.
 async fn fill(gateway: &Gateway, count: usize, length: usize) -> u64 {
     let mut kept = Kept::open(gateway.address).await;
     let text = "x".repeat(length);
@@ -79,12 +79,12 @@ async fn fill(gateway: &Gateway, count: usize, length: usize) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn scans_end_with_their_askers_although_nothing_passes() {
+async fn scans_end_when_their_clients_disconnect() {
     let gateway = Gateway::start(&[]);
     let kept = fill(&gateway, 60_000, 600).await;
     rests(&gateway, PATIENCE).await;
     let path = NOTHING;
-    // HTTP/2: asked, begun, reset; again and again on one connection, which stays.
+    // HTTP/2: requests that are reset after their scan has started, all on one open connection.
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
     client.write_all(&wire::opening()).await.unwrap();
     for stream in (1..40).step_by(2) {
@@ -93,7 +93,7 @@ async fn scans_end_with_their_askers_although_nothing_passes() {
         client.write_all(&wire::reset(stream)).await.unwrap();
     }
     rests(&gateway, Duration::from_secs(4)).await;
-    // HTTP/1: asked, begun, and gone.
+    // HTTP/1: clients that disconnect after their scan has started.
     for _ in 0..20 {
         let mut client = TcpStream::connect(gateway.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -109,7 +109,7 @@ async fn scans_end_with_their_askers_although_nothing_passes() {
     drop(client);
 }
 
-/// How many answers have begun to come.
+/// Counts the answers in the frames `read` by their HEADERS.
 fn answered(mut read: &[u8]) -> usize {
     let mut count = 0;
     while let [a, b, c, kind, after @ ..] = read {
@@ -121,8 +121,8 @@ fn answered(mut read: &[u8]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_that_nobody_takes_hold_no_more_than_there_is_and_others_get_theirs() {
-    // The total of answers is 64 MiB; beside them two pages in the making, and what is freed late.
+async fn unread_pages_stay_within_their_budget_and_others_get_theirs() {
+    // The budget for answers is 64 MiB. Two more pages are being built, and memory is freed late.
     const GROWTH: u64 = 110 << 20;
     let gateway = Gateway::start(&["falconer.outputs.retain=16777216"]);
     let kept = fill(&gateway, 18, 800 << 10).await;
@@ -137,7 +137,7 @@ async fn pages_that_nobody_takes_hold_no_more_than_there_is_and_others_get_their
     for stream in (1..129).step_by(2) {
         deaf.write_all(&get(stream, page)).await.unwrap();
     }
-    // Until each is answered: with a page that waits for its window, or that there is no memory.
+    // Each gets a page that waits for its flow-control window, or an error without memory.
     let mut read = Vec::new();
     let begun = Instant::now();
     while answered(&read) < 64 {
@@ -146,7 +146,7 @@ async fn pages_that_nobody_takes_hold_no_more_than_there_is_and_others_get_their
         assert!(grown < GROWTH, "{grown} bytes for {} answers", answered(&read));
         assert!(begun.elapsed() < Duration::from_secs(90), "{} answers", answered(&read));
     }
-    // A reader beside them gets its page, and then goes on at its end.
+    // Another reader gets its page, then the pages that follow.
     let begun = Instant::now();
     let mut before = String::new();
     let mut seen = 0;
@@ -168,7 +168,7 @@ async fn pages_that_nobody_takes_hold_no_more_than_there_is_and_others_get_their
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alerts_of_a_long_body_are_taken_and_counted_and_those_of_one_too_long_are_not() {
+async fn a_long_body_is_accepted_and_counted_and_a_too_long_one_rejected() {
     let gateway = Gateway::start(&[]);
     let alert = json!({"output": "o", "priority": "Notice", "rule": "r",
         "time": "2026-01-30T18:00:00.000000000Z"});

@@ -1,5 +1,5 @@
-//! How a client of the live stream goes on where it was, over HTTP: what it typed, and what it sends
-//! by itself, over a restart of the server.
+//! How a client resumes the live stream over HTTP, also across a restart of the server: with the
+//! cursor that its user typed, and with the one that it sends by itself.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,14 +18,14 @@ use support::http::{Event, Events, Gateway};
 
 const STREAM: &str = "/api/v1/events/stream";
 
-/// An alert's line; it happened `hours` after ten o'clock.
+/// The line of an alert with a time `hours` after ten o'clock.
 fn line(rule: &str, hours: usize) -> String {
     let mut alert: Value = serde_json::from_str(&examples::line(rule)).unwrap();
     alert["time"] = json!(format!("2026-01-30T{}:00:00.000000000Z", 10 + hours));
     format!("{alert}\n")
 }
 
-/// The stream as a client asks for it that was at `id`.
+/// Opens the stream as a client that has read up to `id`.
 async fn resumed(gateway: &Gateway, query: &str, id: &str) -> Events {
     let request = Request::get(format!("{STREAM}{query}")).header("last-event-id", id);
     gateway.ask(request, b"").await.events()
@@ -35,7 +35,7 @@ fn data(event: &Event) -> Value {
     serde_json::from_str(&event.data.concat()).unwrap_or_else(|error| panic!("{event:?}: {error}"))
 }
 
-/// The rules of the next so many alerts.
+/// The rules of the next `count` alerts.
 async fn rules(events: &mut Events, count: usize) -> Vec<String> {
     let mut rules = Vec::new();
     while rules.len() < count {
@@ -45,7 +45,7 @@ async fn rules(events: &mut Events, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_comes_back_after_a_restart_is_told_and_gets_what_is_kept() {
+async fn after_a_restart_a_client_learns_of_lost_alerts_and_gets_the_retained_ones() {
     let gateway = Gateway::start(&[]);
     let mut events = gateway.get(STREAM).await.events();
     let position = events.next().await.unwrap();
@@ -56,12 +56,12 @@ async fn who_comes_back_after_a_restart_is_told_and_gets_what_is_kept() {
 
     let gateway = gateway.restart(&[]);
     let bye = events.named("bye").await;
-    assert_eq!(bye.id.as_ref(), Some(&old), "it can be gone on from");
+    assert_eq!(bye.id.as_ref(), Some(&old), "a client can resume from it");
     assert!(data(&bye)["reason"].as_str().unwrap().contains("reconnect"), "{bye:?}");
     gateway.post(&(line("first", 0) + &line("second", 1))).await;
     let epoch = gateway.json("/api/v1/status").await["epoch"].as_str().unwrap().to_owned();
 
-    // Where the URL began says nothing any more; what it leaves out is left out still.
+    // The start in the URL no longer applies. Its filters still do.
     for query in ["", "?last=0", "?since=1s", &format!("?after={old}"), "?filter=rule%20exists"] {
         let mut events = resumed(&gateway, query, &old).await;
         let lost = events.next().await.unwrap();
@@ -74,19 +74,19 @@ async fn who_comes_back_after_a_restart_is_told_and_gets_what_is_kept() {
         assert_eq!(told["count"], Value::Null);
         assert_eq!(rules(&mut events, 2).await, ["first", "second"], "{query}");
         let mut again = resumed(&gateway, query, &lost.id.unwrap()).await;
-        assert_eq!(again.next().await.unwrap().name, "", "it is told once");
+        assert_eq!(again.next().await.unwrap().name, "", "the loss is announced once");
     }
     for query in ["?since=2026-01-30T10:30:00Z", "?filter=rule%20=%20second"] {
         let mut events = resumed(&gateway, query, &old).await;
         assert_eq!(events.next().await.unwrap().name, "lost");
         assert_eq!(rules(&mut events, 1).await, ["second"], "{query}");
     }
-    // A typed cursor is for its author to mend.
+    // A wrong cursor that a user typed is an error.
     assert_eq!(gateway.get(&format!("{STREAM}?after={old}")).await.status, 410);
 }
 
 #[tokio::test]
-async fn a_place_that_is_none_is_no_error_to_who_comes_back_by_itself() {
+async fn an_invalid_cursor_of_a_reconnecting_client_is_a_loss_and_no_error() {
     let gateway = Gateway::start(&[]);
     gateway.post(&line("first", 0)).await;
     let epoch = gateway.json("/api/v1/status").await["epoch"].as_str().unwrap().to_owned();
@@ -98,7 +98,7 @@ async fn a_place_that_is_none_is_no_error_to_who_comes_back_by_itself() {
         assert!(told["cause"].as_str().unwrap().starts_with("unknown position: "), "{told}");
         assert_eq!(rules(&mut events, 1).await, ["first"], "{id}");
     }
-    // Bytes that are no text, too; nothing at all is no place.
+    // Bytes that are not text are an unknown position, too. An empty header is no position.
     let odd = http::HeaderValue::from_bytes(b"\xff\xfe").unwrap();
     let mut events =
         gateway.ask(Request::get(STREAM).header("last-event-id", odd), b"").await.events();
@@ -108,7 +108,7 @@ async fn a_place_that_is_none_is_no_error_to_who_comes_back_by_itself() {
 }
 
 #[tokio::test]
-async fn libraries_that_send_no_header_write_the_place_into_the_url() {
+async fn libraries_without_the_header_send_the_cursor_in_the_url() {
     let gateway = Gateway::start(&[]);
     gateway.post(&(line("first", 0) + &line("second", 0) + &line("third", 0))).await;
     let epoch = gateway.json("/api/v1/status").await["epoch"].as_str().unwrap().to_owned();
@@ -132,7 +132,7 @@ async fn libraries_that_send_no_header_write_the_place_into_the_url() {
 }
 
 #[tokio::test]
-async fn lines_begin_with_what_is_lost() {
+async fn ndjson_begins_with_the_lost_alerts() {
     let gateway = Gateway::start(&[]);
     gateway.post(&line("first", 0)).await;
     let request = Request::get(format!("{STREAM}?last=0"))
@@ -145,7 +145,7 @@ async fn lines_begin_with_what_is_lost() {
 }
 
 #[tokio::test]
-async fn what_a_stream_would_not_honour_is_refused_with_words() {
+async fn parameters_that_a_stream_would_ignore_are_rejected() {
     let gateway = Gateway::start(&[]);
     for (query, accept, parameter, detail) in [
         ("filtre=x", "text/event-stream", "filtre", "there are filter, after"),
@@ -171,7 +171,7 @@ async fn what_a_stream_would_not_honour_is_refused_with_words() {
 }
 
 #[tokio::test]
-async fn new_settings_end_a_stream_that_goes_on_where_it_was() {
+async fn new_settings_end_a_stream_and_its_client_resumes() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     let [before, after] = ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"];

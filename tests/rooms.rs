@@ -1,5 +1,5 @@
-//! Which room may import which: the arrows of the maps in `src/lib.rs` and `gateway/src/lib.rs`, held.
-//! And no file imports one that imports it, however far around.
+//! Checks the imports between rooms against the maps in `src/lib.rs` and `gateway/src/lib.rs`, and
+//! that files have no import cycles.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A room, and what it may import of ours. `proto` is made from `proto/` and belongs to nobody.
+/// Each room and the rooms that it may import. `proto` is generated from `proto/` and is no room.
 const ROOMS: [(&str, &[&str]); 15] = [
     ("certs", &[]),
     ("client", &["envelope", "event", "filter", "ingest", "query"]),
@@ -34,8 +34,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ),
 ];
 
-/// The same of the gateway's own crate: a request walks from `listen` through `guard`, `router` and
-/// `api` to `port`.
+/// The rooms of the gateway's crate. A request passes `listen`, `guard`, `router` and `api` on its
+/// way to `port`.
 const GATEWAY: [(&str, &[&str]); 11] = [
     ("port", &[]),
     ("headers", &[]),
@@ -50,16 +50,16 @@ const GATEWAY: [(&str, &[&str]); 11] = [
     ("listen", &["config", "guard", "limits", "port", "router", "state"]),
 ];
 
-/// What is at the top and no room: the map, the program, and the door for fuzzing.
+/// Top-level modules that are not rooms: the map, the program, and the interface for fuzzing.
 const NO_ROOMS: [&str; 5] = ["lib", "main", "arguments", "manual", "fuzzing"];
 
 #[test]
 fn rooms_import_only_what_the_map_allows() {
     let files = hold("src", &ROOMS) + hold("gateway/src", &GATEWAY);
-    assert!(files > 150, "the sources are read");
+    assert!(files > 150, "only {files} source files found");
 }
 
-/// Holds the rooms in `source` to their arrows; how many files they have.
+/// Checks the imports of all rooms in `source`. Returns the number of their files.
 fn hold(source: &str, rooms: &[(&str, &[&str])]) -> usize {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let found: BTreeSet<_> = fs::read_dir(&source)
@@ -69,13 +69,13 @@ fn hold(source: &str, rooms: &[(&str, &[&str])]) -> usize {
         .filter(|name| !NO_ROOMS.contains(&name.as_str()))
         .collect();
     let known: BTreeSet<_> = rooms.iter().map(|(room, _)| (*room).to_owned()).collect();
-    assert_eq!(found, known, "every room has its arrows here");
+    assert_eq!(found, known, "the table must have exactly the rooms of the source");
 
     let map = fs::read_to_string(source.join("lib.rs")).unwrap();
     let map: String = map.lines().filter(|line| line.starts_with("//!")).collect();
     let mut files = 0;
     for (room, allowed) in rooms {
-        assert!(map.contains(room), "the map in {} says nothing of {room}", source.display());
+        assert!(map.contains(room), "the map in {} does not name {room}", source.display());
         let file = source.join(format!("{room}.rs"));
         let sources = if file.is_file() { vec![file] } else { rust_files(&source.join(room)) };
         for path in sources {
@@ -94,7 +94,7 @@ fn hold(source: &str, rooms: &[(&str, &[&str])]) -> usize {
 }
 
 #[test]
-fn no_file_imports_one_that_imports_it() {
+fn files_have_no_import_cycles() {
     for source in ["src", "gateway/src"] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
         let modules: BTreeMap<_, _> = rust_files(&root)
@@ -108,14 +108,14 @@ fn no_file_imports_one_that_imports_it() {
                 (module, named(module, production(&text), &modules))
             })
             .collect();
-        assert!(arrows.values().map(BTreeSet::len).sum::<usize>() > 50, "imports are seen");
+        assert!(arrows.values().map(BTreeSet::len).sum::<usize>() > 50, "too few imports found");
         for module in modules.keys() {
             assert_eq!(around(module, &arrows), None, "{source}: files that import each other");
         }
     }
 }
 
-/// A way from a module back to itself, if there is one.
+/// Returns a cycle of imports through a module, if there is one.
 fn around(
     from: &Vec<String>,
     arrows: &BTreeMap<&Vec<String>, BTreeSet<Vec<String>>>,
@@ -136,7 +136,7 @@ fn around(
     None
 }
 
-/// `filter/tree.rs` as `[filter, tree]`; a folder's door is the folder.
+/// `filter/tree.rs` as `[filter, tree]`. `mod.rs` and `lib.rs` stand for their folder.
 fn module(path: &Path) -> Vec<String> {
     let mut module: Vec<_> =
         path.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
@@ -146,7 +146,7 @@ fn module(path: &Path) -> Vec<String> {
     module
 }
 
-/// The modules that a file names, but for its own folder's door and, of a door, what is behind it.
+/// The modules that a file names, except the modules that contain it and those that it contains.
 fn named(
     own: &[String],
     text: &str,
@@ -170,7 +170,7 @@ fn named(
         .collect()
 }
 
-/// Every path of ours in a text, with those of a list in braces one by one.
+/// Every path within the crate in a text. A list in braces yields one path for each item.
 fn paths(text: &str) -> Vec<String> {
     let code = code(text);
     let mut paths = Vec::new();
@@ -197,14 +197,14 @@ fn spread(before: &str, rest: &str, paths: &mut Vec<String>) {
 }
 
 #[test]
-fn the_gateway_depends_on_nothing_of_ours() {
+fn the_gateway_does_not_depend_on_falconer() {
     let manifest = include_str!("../gateway/Cargo.toml");
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
     assert!(!dependencies.contains("falconer"), "{dependencies}");
 }
 
 #[test]
-fn imports_are_seen_however_they_are_written() {
+fn imports_are_found_in_every_form() {
     for (line, expected) in [
         ("use crate::event::Event;", vec!["event"]),
         ("use crate::{hub, net::Listen};", vec!["hub", "net"]),
@@ -234,7 +234,7 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A file without its tests, which stand last.
+/// A file without its tests, which come last.
 fn production(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap()
 }
@@ -254,7 +254,7 @@ fn imports(text: &str) -> Vec<String> {
     rooms.collect()
 }
 
-/// The items of a list in braces, up to its end, without what stands in braces within.
+/// The items of a list in braces, up to its closing brace. Commas in inner braces do not split.
 fn items(list: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0;
     let end = list

@@ -1,4 +1,4 @@
-//! Certificates replaced under a server that clients connect to all the time.
+//! Certificates are replaced while clients connect to the server all the time.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,12 +26,12 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 use tokio_rustls::TlsConnector;
 
-/// How often a second somebody connects, and how many wait for their answer at most: a busy machine has
-/// fewer, and not a crowd at the door.
+/// Connections a second. A busy machine makes fewer.
 const RATE: u32 = 100;
+/// The most connections that wait for their answer at once.
 const AT_ONCE: usize = 20;
 
-/// How often certificates are replaced, by good ones and broken ones in turns.
+/// The number of replacements. Valid and broken certificates alternate.
 const SWAPS: usize = 10;
 
 fn client(dir: &Path) -> Arc<ClientConfig> {
@@ -50,7 +50,7 @@ fn client(dir: &Path) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// Connects; the connection, and the certificate it was shown.
+/// Connects and returns the connection and the server's certificate.
 async fn connect(
     address: &str,
     config: &Arc<ClientConfig>,
@@ -63,7 +63,7 @@ async fn connect(
     Ok((Client::over(stream).await?, shown))
 }
 
-/// Connects and calls; the certificate it was shown.
+/// Connects, makes a call, and returns the server's certificate.
 async fn call(address: &str, config: &Arc<ClientConfig>) -> Result<Vec<u8>, String> {
     let answer = async {
         let (client, shown) = connect(address, config).await?;
@@ -112,7 +112,7 @@ async fn no_valid_client_fails_while_certificates_are_replaced() {
         server.authority().unwrap().write_leaf(next.path(), "server", &params);
         let broken = swap % 2 == 1;
         if broken {
-            // Another key, or half a file.
+            // The wrong key, or half a file.
             let file = next.path().join(if swap % 4 == 1 { "server.key" } else { "server.crt" });
             let text = fs::read_to_string(dir.join("client.key")).unwrap();
             fs::write(file, text.get(..text.len() / 2 * (swap % 4)).unwrap_or(&text)).unwrap();
@@ -135,13 +135,13 @@ async fn no_valid_client_fails_while_certificates_are_replaced() {
     let failed: Vec<_> = calls.iter().filter_map(|call| call.as_ref().err()).collect();
     assert!(failed.is_empty(), "{} of {}: {failed:?}", failed.len(), calls.len());
     assert!(calls.len() > 100, "{}", calls.len());
-    // Who was there before is still there.
+    // The connection from before is still open.
     server.feed(examples::lines().join("\n") + "\n");
     assert!(open.next().await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_are_noticed_without_being_told() {
+async fn new_certificates_are_noticed_without_a_signal() {
     let server = Server::start(Transport::Tls);
     let dir = server.certs().unwrap().to_owned();
     let config = client(&dir);
@@ -149,7 +149,7 @@ async fn certificates_are_noticed_without_being_told() {
     let params = certs::leaf("server", &names, Some(certs::SERVER));
     server.authority().unwrap().write_leaf(&dir, "server", &params);
     let wanted = CertificateDer::from_pem_file(dir.join("server.crt")).unwrap();
-    eventually_async("the new certificate is shown", async || {
+    eventually_async("the server uses the new certificate", async || {
         (call(server.address(), &config).await.unwrap() == wanted.to_vec()).then_some(())
     })
     .await;

@@ -1,6 +1,6 @@
-//! What takes minutes: `make soak SOAK_SECONDS=600`. Each test says what it wants of the server's
-//! memory, descriptors and readers at its end, and of a subscriber beside it ([`Witness`]); the time is
-//! [`length`] unless it has one of its own.
+//! Tests that take minutes: `make soak SOAK_SECONDS=600`. At its end each test checks the server's
+//! memory, file descriptors and readers, and a subscriber beside it ([`Witness`]). A test takes
+//! [`length`] unless it has its own duration.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic to fail")]
 
@@ -21,16 +21,16 @@ use tokio::time::{sleep, timeout};
 
 const SUB: &str = "/falco.outputs.service/sub";
 
-/// What a server's memory may differ by afterwards, in bytes.
+/// The memory that a server may have gained afterwards, in bytes.
 const GROWTH: u64 = 8 << 20;
 
-/// How long a test goes on: `SOAK_SECONDS`.
+/// The duration of a test: `SOAK_SECONDS`, by default 60.
 fn length() -> Duration {
     let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }
 
-/// A server, and what it was like at the beginning.
+/// A server, and its memory and file descriptors at the beginning.
 struct Soaked {
     gateway: Gateway,
     path: PathBuf,
@@ -40,8 +40,8 @@ struct Soaked {
 }
 
 impl Soaked {
-    /// Starts one that keeps little, and fills that: with many alerts at once, then one by one, which
-    /// fragments memory most.
+    /// Starts a server that retains 16 MiB and fills that: with many alerts at once, then one by
+    /// one, which fragments memory most.
     async fn start() -> Self {
         let mut gateway = Gateway::start(&["falconer.outputs.retain=16MiB"]);
         let path = gateway.server.socket().unwrap();
@@ -68,7 +68,7 @@ impl Soaked {
         metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
     }
 
-    /// The witness is satisfied, and soon everything is as it was.
+    /// Checks that the witness is satisfied, and that the server soon returns to its initial state.
     async fn rests(&mut self) {
         self.witness.satisfied().await;
         let begun = Instant::now();
@@ -85,10 +85,10 @@ impl Soaked {
     }
 }
 
-/// X3: a peer that asks for everything with the largest windows, and reads nothing.
+/// X3: a peer that opens 200 calls with the largest flow-control windows, and reads nothing.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a minute"]
-async fn a_peer_that_never_reads_is_let_go() {
+async fn a_peer_that_never_reads_is_disconnected() {
     let mut soaked = Soaked::start().await;
     let before = soaked.gateway.server.open_files();
     let mut deaf = UnixStream::connect(&soaked.path).await.unwrap();
@@ -102,16 +102,19 @@ async fn a_peer_that_never_reads_is_let_go() {
     while soaked.gateway.server.open_files() > before {
         soaked.gateway.server.feed(examples::lines().concat());
         highest = highest.max(soaked.gateway.server.resident());
-        assert!(begun.elapsed() < Duration::from_secs(30 + 20 + 60 + 5), "it is let go in time");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30 + 20 + 60 + 5),
+            "the server does not close the connection in time"
+        );
         sleep(Duration::from_millis(50)).await;
     }
     let most = highest.saturating_sub(soaked.memory);
-    println!("let go after {:?}; {most} bytes at most", begun.elapsed());
+    println!("closed after {:?}; {most} bytes at most", begun.elapsed());
     assert!(most < 32 << 20, "200 calls cost {most} bytes at most");
     soaked.rests().await;
 }
 
-/// X4: a million calls begun and given up, paced below what h2 notices.
+/// X4: a million calls that are reset at once, at a pace that h2 does not limit.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes"]
 async fn a_million_paced_resets_cost_nothing() {
@@ -141,8 +144,8 @@ async fn a_million_paced_resets_cost_nothing() {
     soaked.rests().await;
 }
 
-/// X5: a client that asks ten times a second, as Falco's Python client does, and now and then two
-/// thousand times at once, is never disconnected and misses nothing.
+/// X5: a client that sends ten requests a second, as Falco's Python client does, and sometimes two
+/// thousand at once, is never disconnected and loses nothing.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes"]
 async fn a_client_that_polls_is_never_disconnected() {
@@ -155,13 +158,12 @@ async fn a_client_that_polls_is_never_disconnected() {
         let burst = if turn % 100 == 99 { 2_000 } else { 1 };
         for _ in 0..burst {
             requests.reserve_capacity(5);
-            requests.send_data(framed(b""), false).expect("it is connected");
+            requests.send_data(framed(b""), false).expect("the call is open");
         }
         soaked.gateway.server.feed(examples::line(&format!("turn {turn}")));
         let name = format!("turn {turn}");
-        // The witness has alerts of its own.
-        while !String::from_utf8_lossy(&replies.next().await.expect("it goes on")).contains(&name) {
-        }
+        // The witness posts its own alerts, too.
+        while !String::from_utf8_lossy(&replies.next().await.expect("an alert")).contains(&name) {}
         turn += 1;
         sleep(Duration::from_millis(100)).await;
     }
@@ -169,7 +171,7 @@ async fn a_client_that_polls_is_never_disconnected() {
     soaked.rests().await;
 }
 
-/// X13: networks that are slow, let through a byte at a time, or break.
+/// X13: networks that are slow, forward one byte at a time, or break.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes"]
 async fn bad_networks_leave_nothing_behind() {
@@ -184,7 +186,7 @@ async fn bad_networks_leave_nothing_behind() {
                 let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
                 let Ok(client) = Client::over(stream).await else { return };
                 let call = client.try_call(head("/falco.outputs.service/get"), framed(b""));
-                // What comes whole is right; most does not.
+                // A complete answer must be correct. Most are cut off.
                 if let Ok(Ok(outcome)) = timeout(Duration::from_secs(2), call).await {
                     assert_eq!(outcome.code(), Some(0));
                 }
@@ -200,7 +202,7 @@ async fn bad_networks_leave_nothing_behind() {
     soaked.rests().await;
 }
 
-/// A port that leads to `path`: slowly, byte by byte, or until it breaks.
+/// Returns a port that forwards to `path`: slowly, byte by byte, or until it breaks.
 async fn relay(path: &Path, kind: u32) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -224,7 +226,7 @@ async fn relay(path: &Path, kind: u32) -> u16 {
             }
             std::io::Result::Ok(())
         };
-        // Whichever ends first breaks both.
+        // The first direction that ends breaks both.
         tokio::select! {
             _ = up => {}
             _ = down => {}
@@ -233,10 +235,10 @@ async fn relay(path: &Path, kind: u32) -> u16 {
     port
 }
 
-/// X14: many readers that come and go, and one that is slow, while alerts flow.
+/// X14: many readers that connect and disconnect, and a slow one, while alerts arrive.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes"]
-async fn readers_that_come_and_go_leave_nothing_behind() {
+async fn readers_that_connect_and_disconnect_leave_nothing_behind() {
     let mut soaked = Soaked::start().await;
     let (begun, mut round) = (Instant::now(), 0_u64);
     let mut middle = 0;
@@ -248,7 +250,7 @@ async fn readers_that_come_and_go_leave_nothing_behind() {
                 let client = Client::connect(&path).await;
                 let (_requests, mut replies) = client.begin(head(SUB)).await.replies().await;
                 for _ in 0..number * 20 {
-                    replies.next().await.expect("it goes on");
+                    replies.next().await.expect("another alert");
                 }
                 if number == 0 {
                     sleep(Duration::from_secs(2)).await;

@@ -1,13 +1,13 @@
-//! Server-sent events as real libraries read them, over a restart of the server.
+//! Server-sent events as real libraries read them, across a restart of the server.
 //!
-//! `tests/clients/setup` installs the libraries; `support/client.rs` says what happens without. All
-//! of them read one server, each in its own process:
+//! `tests/clients/setup` installs the libraries; `support/client.rs` says what happens without
+//! them. All of them read one server, each in its own process:
 //!
-//! 1. Each begins with its position. An alert that is posted is handed on, the heartbeat is not.
-//! 2. The server ends and another begins at the same address. Every library comes back without its
-//!    user doing more than its documentation says, is told that alerts are lost, and hands on what
-//!    was posted since, once.
-//! 3. Nothing that a library hands on is empty, and all of it is JSON.
+//! 1. Each begins with its position. It passes a posted alert to its user, but not the heartbeat.
+//! 2. The server stops and another starts at the same address. Every library reconnects if used as
+//!    its documentation says. Its user learns that alerts are lost and gets each alert that was
+//!    posted since, once.
+//! 3. Every event that a library passes to its user has data, and the data is JSON.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,7 +23,7 @@ use support::client::Client;
 use support::http::Gateway;
 use support::sse::Reader;
 
-/// Only a part of the alerts, as most readers would have it.
+/// The stream with a filter, as most readers use it.
 const STREAM: &str = "/api/v1/events/stream?filter=rule%20contains%20wanted";
 
 fn alert(rule: &str) -> String {
@@ -32,11 +32,11 @@ fn alert(rule: &str) -> String {
     )
 }
 
-/// What a library has handed on so far.
+/// A library and the events that it has passed on so far.
 struct Reading {
     reader: Reader,
     client: Client,
-    /// The rules of alerts, and the names of all else.
+    /// The rules of alerts, and the names of other events.
     seen: Vec<String>,
 }
 
@@ -46,13 +46,13 @@ impl Reading {
         Self { reader, client: reader.start(&url), seen: Vec::new() }
     }
 
-    /// Reads on until it hands on `what`: an alert of that rule, or an event of that name.
+    /// Reads until the library passes on `what`: an alert of that rule, or an event of that name.
     fn until(&mut self, what: &str) {
         loop {
             let event = self.client.next();
             let name = event["event"].as_str().unwrap();
             let data: Value = serde_json::from_str(event["data"].as_str().unwrap())
-                .unwrap_or_else(|error| panic!("{:?} handed on {event}: {error}", self.reader));
+                .unwrap_or_else(|error| panic!("{:?} passed on {event}: {error}", self.reader));
             let seen = match name {
                 "" => data["rule"].as_str().unwrap_or_else(|| panic!("{:?}: {event}", self.reader)),
                 "lost" => {
@@ -61,7 +61,7 @@ impl Reading {
                     name
                 }
                 "position" | "bye" => name,
-                _ => panic!("{:?} handed on {event}", self.reader),
+                _ => panic!("{:?} passed on {event}", self.reader),
             };
             self.seen.push(seen.to_owned());
             if seen == what {
@@ -72,7 +72,7 @@ impl Reading {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn libraries_come_back_after_a_restart_and_hand_on_nothing_that_is_empty() {
+async fn libraries_reconnect_after_a_restart_and_pass_on_no_empty_event() {
     let installed = Reader::ALL.into_iter().filter(|reader| reader.is_installed());
     let gateway = Gateway::start(&[]);
     let mut readings: Vec<_> = installed.map(|reader| Reading::start(reader, &gateway)).collect();
@@ -81,7 +81,7 @@ async fn libraries_come_back_after_a_restart_and_hand_on_nothing_that_is_empty()
     gateway.post(&alert("wanted 1")).await;
     each("wanted 1");
 
-    // This one began last: when it has its heartbeat, the others have had theirs.
+    // This reader started last: when it has its heartbeat, the others have had theirs.
     gateway.get(STREAM).await.until("\n:\n").await;
 
     let gateway = gateway.restart(&[]);

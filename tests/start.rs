@@ -1,4 +1,4 @@
-//! Starts that work and starts that must not: exit codes, and messages that say what to do.
+//! Starts that succeed and starts that must fail: exit codes, and messages that say what to do.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use support::server::{Server, binary};
 use support::wait::eventually;
 use support::{PATIENCE, Transport};
 
-/// Runs a start that is meant to fail by itself.
+/// Runs a start that must fail, and returns its exit code and standard error.
 fn fails(arguments: &[&str]) -> (i32, String) {
     let mut child = Command::new(binary())
         .args(arguments)
@@ -38,12 +38,12 @@ fn fails(arguments: &[&str]) -> (i32, String) {
         std::thread::sleep(Duration::from_millis(10));
     }
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    assert!(stdout.is_empty(), "stdout is for data");
+    assert!(stdout.is_empty(), "standard output is for data only");
     let stderr = String::from_utf8(stderr).unwrap();
-    (status.code().unwrap_or_else(|| panic!("it did not end by itself: {stderr}")), stderr)
+    (status.code().unwrap_or_else(|| panic!("it did not exit by itself: {stderr}")), stderr)
 }
 
-/// `serve` with these settings, the gateway off.
+/// Runs `serve` with these settings and without the gateway. It must fail.
 fn serve_fails(settings: &[&str]) -> (i32, String) {
     let mut arguments = vec!["serve", "-o", "falconer.gateway.enabled=false"];
     for setting in settings {
@@ -57,7 +57,7 @@ fn bind_address(path: &Path) -> String {
 }
 
 #[test]
-fn a_mistake_in_the_configuration_is_told_with_its_place() {
+fn an_error_in_the_configuration_names_its_line() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("falconer.yaml");
     fs::write(&file, "grpc:\n  enabled: true\n  bind_address: unix:///x/f.sock\nfalconer:\n  inptus:\n    stdin: true\n  outputs:\n    retain: lots\n").unwrap();
@@ -76,7 +76,7 @@ fn a_mistake_in_the_configuration_is_told_with_its_place() {
 }
 
 #[test]
-fn a_live_socket_and_a_file_are_left_alone() {
+fn a_live_socket_and_a_file_are_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("falco.sock");
     let live = UnixListener::bind(&path).unwrap();
@@ -93,7 +93,7 @@ fn a_live_socket_and_a_file_are_left_alone() {
 }
 
 #[test]
-fn what_cannot_be_had_ends_the_start() {
+fn an_unusable_resource_fails_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let socket = bind_address(&directory.path().join("falco.sock"));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -131,14 +131,14 @@ fn what_cannot_be_had_ends_the_start() {
         let (code, message) = serve_fails(&settings);
         assert_eq!(code, 1, "{message}");
         assert!(message.contains(&expected), "{message}");
-        // What a path is, is known only when it is looked at; everything else is tried before.
+        // Falconer opens the files last, after the greeting. Everything else fails before it.
         let welcomed = message.contains("grpcurl");
         assert_eq!(welcomed, expected == "cannot follow", "{message}");
     }
 }
 
 #[test]
-fn a_socket_left_by_a_killed_server_is_replaced_and_one_that_stops_leaves_none() {
+fn a_killed_servers_socket_is_replaced_and_a_stopped_server_leaves_none() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a/b/falco.sock");
     let address = bind_address(&path);
@@ -161,7 +161,7 @@ fn a_socket_left_by_a_killed_server_is_replaced_and_one_that_stops_leaves_none()
 }
 
 #[test]
-fn the_start_says_what_listens_and_what_to_paste() {
+fn the_start_logs_its_listeners_and_lines_to_paste() {
     let server = Server::start(Transport::Unix);
     let socket = server.socket().unwrap();
     let expected =
@@ -169,5 +169,5 @@ fn the_start_says_what_listens_and_what_to_paste() {
     server.wait_for_log(&expected);
     let started = Instant::now();
     assert!(server.stop().success());
-    assert!(started.elapsed() < Duration::from_secs(5), "nothing holds it up");
+    assert!(started.elapsed() < Duration::from_secs(5), "the shutdown takes too long");
 }

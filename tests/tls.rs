@@ -1,4 +1,4 @@
-//! Mutual TLS: who gets in, who does not, and what wrong files are told.
+//! Mutual TLS: which clients are accepted and rejected, and the errors about wrong files.
 
 #![allow(
     clippy::unwrap_used,
@@ -37,10 +37,10 @@ async fn connect(server: &Server, config: ClientConfig) -> std::io::Result<TlsSt
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-/// Whether a client gets an answer to a call.
+/// Returns whether a client gets an answer to a call.
 async fn answered(server: &Server, config: ClientConfig) -> bool {
     let Ok(stream) = connect(server, config).await else { return false };
-    // In TLS 1.3 a client learns that it is refused only from what it reads.
+    // In TLS 1.3 a client sees its rejection only when it reads.
     let Ok(client) = Client::over(stream).await else { return false };
     match client.try_call(head("/falco.version.service/version"), framed(b"")).await {
         Ok(outcome) => outcome.code() == Some(0),
@@ -52,12 +52,12 @@ const TLS12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
 const TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_of_the_right_authority_gets_in_and_nobody_else() {
+async fn only_certificates_of_the_right_authority_are_accepted() {
     let server = Server::start(Transport::Tls);
     let ours = server.certs().unwrap().to_owned();
     let foreign = tempfile::tempdir().unwrap();
     certs::write(foreign.path());
-    // The server's own certificate is not one for clients (extended key usage).
+    // The server's own certificate is not valid for clients (extended key usage).
     let swapped = tempfile::tempdir().unwrap();
     fs::copy(ours.join("server.crt"), swapped.path().join("client.crt")).unwrap();
     fs::copy(ours.join("server.key"), swapped.path().join("client.key")).unwrap();
@@ -78,11 +78,11 @@ async fn a_certificate_of_the_right_authority_gets_in_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_not_resumed_around_the_certificate() {
+async fn sessions_are_not_resumed() {
     let server = Server::start(Transport::Tls);
     let ours = server.certs().unwrap().to_owned();
     for versions in [TLS12, TLS13] {
-        // One configuration, one session store: it would resume if it were let.
+        // One configuration has one session store, so that the client would resume if it could.
         let config = client(&ours, Some(&ours), versions, &["h2"]);
         for _ in 0..2 {
             let stream = connect(&server, config.clone()).await.unwrap();
@@ -104,7 +104,7 @@ async fn plaintext_is_closed() {
     assert!(read.is_err() || rest.len() < 20, "{rest:?}");
 }
 
-/// A folder with everything that can be named, and OpenSSL to make more of it.
+/// A folder with certificates and keys. OpenSSL makes more of them.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -144,7 +144,7 @@ fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
 }
 
 #[test]
-fn every_kind_of_key_is_taken() {
+fn every_kind_of_key_is_accepted() {
     let folder = Folder::new();
     folder.openssl("genrsa -out rsa.key 2048");
     folder.openssl("rsa -in rsa.key -traditional -out pkcs1.key");
@@ -167,7 +167,7 @@ fn every_kind_of_key_is_taken() {
 }
 
 #[test]
-fn wrong_files_are_named_with_what_to_do() {
+fn errors_name_wrong_files_and_the_fix() {
     let folder = Folder::new();
     let write = |name: &str, text: String| fs::write(folder.at(name), text).unwrap();
     let read = |name: &str| fs::read_to_string(folder.at(name)).unwrap();
@@ -232,7 +232,7 @@ fn wrong_files_are_named_with_what_to_do() {
 }
 
 #[test]
-fn what_will_keep_clients_away_is_a_warning() {
+fn certificates_that_clients_reject_are_a_warning() {
     let folder = Folder::new();
     let now = Timestamp::now();
     let quiet = tls::load(&folder.sound(), now).unwrap();
@@ -264,12 +264,12 @@ fn what_will_keep_clients_away_is_a_warning() {
         let [warning] = &warnings[..] else { panic!("{name}: {warnings:?}") };
         assert!(warning.contains(expected) && warning.contains(name), "{warning}");
     }
-    // Made certificates end with 4095.
+    // The certificates of the tests expire at the end of 4095.
     let late = "4097-01-01T00:00:00Z".parse().unwrap();
     let warnings = tls::load(&folder.sound(), late).unwrap().warnings;
     assert!(warnings.iter().any(|warning| warning.contains("an authority in it expired")));
 
-    // One that is of use, one that is not.
+    // A certificate of an authority, and one that is not of an authority.
     let both = authority.pem.clone() + &fs::read_to_string(folder.at("client.crt")).unwrap();
     fs::write(folder.at("both"), both).unwrap();
     let warnings = load(&folder.files("server.key", "server.crt", "both")).unwrap().warnings;
@@ -279,7 +279,7 @@ fn what_will_keep_clients_away_is_a_warning() {
 }
 
 #[test]
-fn a_reload_that_fails_keeps_what_is_in_force() {
+fn a_failed_reload_keeps_the_old_files_in_force() {
     let folder = Folder::new();
     let (current, warnings) = Current::new(&folder.sound()).unwrap();
     assert_eq!(warnings, Vec::<String>::new());
@@ -291,10 +291,10 @@ fn a_reload_that_fails_keeps_what_is_in_force() {
     fs::write(folder.at("server.crt"), "half a fi").unwrap();
     let error = current.reload(&folder.sound()).unwrap_err().to_string();
     assert!(error.contains("grpc.cert_chain"), "{error}");
-    assert!(Arc::ptr_eq(&current.config(), &second), "the old are still in force");
+    assert!(Arc::ptr_eq(&current.config(), &second), "the old files are still in force");
 }
 
-/// Handshakes that fail for another reason than the client's certificate.
+/// Handshakes that fail because of something other than the client's certificate.
 #[tokio::test]
 async fn failed_handshakes_are_explained() {
     let folder = Folder::new();
@@ -316,12 +316,12 @@ async fn failed_handshakes_are_explained() {
     }
     let plain = refusal_of(&server, Says::Bytes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")).await;
     assert!(plain.is_some_and(|said| said.contains("does not speak TLS")));
-    // A TLS 1.1 client's greeting, as OpenSSL sends it.
+    // The ClientHello of TLS 1.1, as OpenSSL sends it.
     let old = b"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x02\
         aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x00\x00\x02\xc0\x13\x01\x00";
     let old = refusal_of(&server, Says::Bytes(old)).await;
     assert!(old.as_ref().is_some_and(|said| said.contains("too old")), "{old:?}");
-    assert_eq!(refusal_of(&server, Says::Bytes(b"")).await, None, "one that left");
+    assert_eq!(refusal_of(&server, Says::Bytes(b"")).await, None, "a client that disconnected");
 }
 
 enum Says {
@@ -329,7 +329,7 @@ enum Says {
     Bytes(&'static [u8]),
 }
 
-/// What the server says of a client's handshake that fails, in the handshake or just after it.
+/// The server's explanation of a handshake that fails, during the handshake or directly after it.
 async fn refusal_of(config: &Arc<ServerConfig>, says: Says) -> Option<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,8 +1,8 @@
-//! Who is trusted, and for what: by the server and, as far as can be told, by clients.
+//! Which certificates the server and, as far as it can be known, its clients trust.
 //!
-//! 1. What is no authority's certificate lets nobody in, as OpenSSL has it.
-//! 2. Of several revocation lists the newest counts.
-//! 3. Which clients accept the server's certificate is told as OpenSSL and rustls decide it.
+//! 1. Only an authority's certificate makes a client valid, as for OpenSSL.
+//! 2. The newest of several revocation lists counts.
+//! 3. Falconer predicts which clients accept the server's certificate as OpenSSL and rustls decide.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,9 +22,9 @@ use rcgen::{KeyPair, SerialNumber};
 use support::certs::{self, Authority, Version1};
 use support::site::{Site, VERSIONS};
 
-/// What an authority did not sign, some certificate in `root_certs` did: as OpenSSL has it.
+/// A certificate in `root_certs` that is not of an authority signs no clients, as for OpenSSL.
 #[tokio::test]
-async fn a_trusted_certificate_that_is_no_authoritys_lets_nobody_in() {
+async fn a_trusted_certificate_of_no_authority_signs_no_clients() {
     let site = Site::new();
     let (leaf_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let params = certs::leaf("leaf", &[], Some(certs::CLIENT));
@@ -55,7 +55,7 @@ async fn a_trusted_certificate_that_is_no_authoritys_lets_nobody_in() {
                 .output()
                 .unwrap();
             assert_eq!(openssl.status.success(), gets_in, "{at}: {openssl:?}");
-            // With the leaf behind it, as one that is to stand between.
+            // Also with the leaf as an intermediate certificate.
             for chain in [vec![client.clone()], vec![client, leaf.der().to_vec()]] {
                 for version in VERSIONS {
                     let refusal = site.refusal(&chain, key, version).await;
@@ -66,7 +66,7 @@ async fn a_trusted_certificate_that_is_no_authoritys_lets_nobody_in() {
     }
 }
 
-/// rustls asks one list of a name only, so it must be the newest.
+/// rustls checks only one list for a name, so it must be the newest.
 #[tokio::test]
 async fn the_newest_of_several_lists_counts() {
     let key = KeyPair::generate().unwrap();
@@ -83,7 +83,7 @@ async fn the_newest_of_several_lists_counts() {
         ([(new, &[1]), (old, &[])], true),
         ([(same_day, &[1]), (old, &[])], true),
         ([(old, &[]), (same_day, &[1])], true),
-        // Taken back.
+        // A revocation that the newer list removes.
         ([(old, &[1]), (new, &[])], false),
     ] {
         let mut site = Site::new();
@@ -99,7 +99,7 @@ async fn the_newest_of_several_lists_counts() {
         }
     }
 
-    // An authority that changed its key: each has its list, and one list is asked for both.
+    // An authority with a new key: each key has a list, and rustls checks one list for both.
     let mut site = Site::new();
     let (authority, twin) = (site.authority.copy(), Authority::named("Falconer test authority"));
     fs::write(site.files.root_certs.as_ref().unwrap(), authority.pem.clone() + &twin.pem).unwrap();
@@ -115,13 +115,13 @@ async fn the_newest_of_several_lists_counts() {
         let refusal = site.refusal(&[v3], &key, VERSIONS[1]).await;
         assert_eq!(refusal.is_some(), expected.is_some(), "{refusal:?}");
         assert!(refusal.unwrap_or_default().contains(expected.unwrap_or_default()));
-        // Each key's own list is known for version 1.
+        // For version 1 each key's own list is used.
         assert_eq!(site.refusal(&[v1], &key, VERSIONS[1]).await, None);
     }
 }
 
 #[test]
-fn the_audience_is_told_by_name_and_by_chain() {
+fn the_clients_that_accept_a_certificate_are_predicted() {
     let site = Site::new();
     let (authority, dir) = (&site.authority, site.dir.path());
     let twin = Authority::named("Falconer test authority");
@@ -166,7 +166,7 @@ fn the_audience_is_told_by_name_and_by_chain() {
         ("another key", vec![v3(host, &[], &twin)], &ours, [true; 3]),
         ("one between", vec![v3(host, &[], &between), middle.der().to_vec()], &ours, [false; 3]),
         ("none between", vec![v3(host, &[], &between)], &ours, [true; 3]),
-        // rustls does not ask how old a root is.
+        // rustls does not check the validity of a root.
         ("an old root", vec![v3(host, &[], authority)], &vec![old], [false, true, true]),
         ("itself", vec![alone.clone()], &vec![alone.clone()], [false; 3]),
         ("itself, not trusted", vec![alone], &ours, [true; 3]),
@@ -183,7 +183,7 @@ fn the_audience_is_told_by_name_and_by_chain() {
             .args(["-untrusted", "chain", "chain"])
             .output()
             .unwrap();
-        // It is not asked about names.
+        // OpenSSL is not asked to check names.
         let expected = !refusing[2] || name == "a URI only";
         assert_eq!(openssl.status.success(), expected, "{name}: {openssl:?}");
     }

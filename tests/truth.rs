@@ -1,5 +1,5 @@
-//! What is told is so: a filter that asks for what no alert has says it, in the API and on the
-//! command line; a number that is bounded says so, and how many there are in all.
+//! Honest answers: the API and the command line hint at a filter that can match no alert, and a
+//! limited number is reported with its total.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,7 +36,7 @@ fn alert(host: usize, rule: &str, command: &str) -> String {
     format!("{line}\n")
 }
 
-/// A server with these alerts, all of them kept.
+/// Starts a server and waits until it retains all these alerts.
 async fn filled(alerts: &str) -> Gateway {
     let mut gateway = Gateway::start(&[]);
     gateway.server.feed(alerts);
@@ -46,7 +46,7 @@ async fn filled(alerts: &str) -> Gateway {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, kept).await.expect("all are kept");
+    timeout(PATIENCE, kept).await.expect("the server retains all alerts");
     gateway
 }
 
@@ -57,7 +57,7 @@ async fn hints(gateway: &Gateway, filter: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_that_asks_in_vain_is_told() {
+async fn a_filter_that_can_match_nothing_gets_a_hint() {
     let gateway = filled(&(0..50).map(|n| alert(n, "r", "ls")).collect::<String>()).await;
     let told = hints(&gateway, "rule = r and proc.nmae = bash").await;
     assert_eq!(
@@ -84,13 +84,13 @@ async fn a_filter_that_asks_in_vain_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_no_alerts_nothing_is_told_but_of_words() {
+async fn without_alerts_only_unknown_words_get_a_hint() {
     let gateway = Gateway::start(&[]);
     assert_eq!(hints(&gateway, "proc.nmae = bash").await, [json!(null); 0]);
     assert_eq!(hints(&gateway, "hostname:a").await.len(), 1);
 }
 
-/// A command with these words, asked of this server: what it wrote to both outputs.
+/// Runs a client command against this server. Returns its standard output and standard error.
 fn told(gateway: &Gateway, words: &[&str]) -> (String, String) {
     let server = format!("--server=http://{}", gateway.address);
     let output = Command::new(binary()).args(words).arg(server).output().unwrap();
@@ -102,14 +102,14 @@ const SLIP: &str = "falconer: --filter, column 1: no retained alert has the fiel
                     nearest: proc.name\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_tells_it_beside_its_data() {
+async fn the_command_line_prints_hints_to_standard_error() {
     let gateway = filled(&alert(1, "r", "ls")).await;
     let events = |filter: &str| told(&gateway, &["events", "-o", "json", "--filter", filter]);
     assert_eq!(events("proc.nmae = bash"), (String::new(), SLIP.into()));
     assert_eq!(events("proc.name = bash"), (alert(1, "r", "ls"), String::new()));
     let (_, error) = events("rule:r");
     assert!(error.contains("for the field write rule = r"), "{error}");
-    // What waits tells at once, and not when it is too late.
+    // `wait` reports the hint at once, not at its timeout.
     let words = ["wait", "--filter", "proc.nmae = bash", "--timeout=60s"];
     let mut waiting = Command::new(binary())
         .args(words)
@@ -125,7 +125,7 @@ async fn the_command_line_tells_it_beside_its_data() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_told_of_as_well() {
+async fn filters_on_a_file_get_hints_too() {
     let mut events = Command::new(binary())
         .args(["events", "-", "--filter", "proc.nmae = bash"])
         .stdin(Stdio::piped())
@@ -140,7 +140,7 @@ async fn a_file_is_told_of_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_bounded_says_how_many_there_are() {
+async fn limited_results_report_their_total() {
     let mut alerts: String = (0..500).map(|n| alert(n, "r", "ls")).collect();
     alerts += &alert(500, "s", &"x".repeat(600));
     let gateway = filled(&alerts).await;
@@ -158,7 +158,7 @@ async fn what_is_bounded_says_how_many_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_told_apart_is_counted() {
+async fn values_beyond_the_limit_are_counted() {
     let mut alerts = String::new();
     for n in 0..10_050 {
         write!(

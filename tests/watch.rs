@@ -1,4 +1,4 @@
-//! `falconer.v1.EventService` of a whole server: alerts with their cursors, and how the server is.
+//! `falconer.v1.EventService` of a running server: alerts with their cursors, and the status.
 
 #![allow(
     clippy::unwrap_used,
@@ -37,12 +37,12 @@ impl Watched {
         Self { server, client }
     }
 
-    /// Feeds these and waits until they are there.
+    /// Feeds alerts with these rules and waits until the server has them.
     async fn feed(&mut self, rules: std::ops::Range<u64>) {
         let before = self.status().await.received;
         let count = rules.end - rules.start;
         self.server.feed(rules.map(|n| examples::line(&format!("rule {n}"))).collect::<String>());
-        eventually_async("they are there", async || {
+        eventually_async("the alerts have arrived", async || {
             (self.status().await.received == before + count).then_some(())
         })
         .await;
@@ -73,7 +73,7 @@ fn response(message: &bytes::Bytes) -> Response {
 fn alert(message: &bytes::Bytes) -> Alert {
     match response(message) {
         Response::Alert(alert) => alert,
-        other => panic!("no alert: {other:?}"),
+        other => panic!("not an alert: {other:?}"),
     }
 }
 
@@ -82,13 +82,13 @@ fn rules(outcome: &Outcome) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn alerts_come_with_cursors_that_go_on_behind_them() {
+async fn alerts_have_cursors_to_resume_from() {
     let mut watched = Watched::start(&[]).await;
     watched.feed(0..10).await;
     let all = watched.watch(&WatchRequest::default()).await;
     assert_eq!(all.code(), Some(0));
     assert_eq!(rules(&all), (0..10).map(|n| format!("rule {n}")).collect::<Vec<_>>());
-    // The alert is the one the old API sends, to the last byte.
+    // The alert equals that of Falco's API in every byte.
     let old = watched.client.call(head("/falco.outputs.service/get"), [framed(b"")]).await;
     for (new, old) in all.messages.iter().zip(&old.messages) {
         assert_eq!(alert(new).alert.unwrap().encode_to_vec().len(), old.len());
@@ -121,12 +121,12 @@ async fn alerts_come_with_cursors_that_go_on_behind_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_follows_ends_with_the_server_and_says_so() {
+async fn a_following_call_ends_with_a_status_at_shutdown() {
     let mut watched = Watched::start(&[]).await;
     let request =
         WatchRequest { start: Some(Start::Last(0)), follow: true, ..WatchRequest::default() };
     let mut replies = watched.follow(&request).await;
-    eventually_async("the call is there", async || {
+    eventually_async("the call has started", async || {
         (watched.status().await.subscribers == 1).then_some(())
     })
     .await;
@@ -141,7 +141,7 @@ async fn a_call_that_follows_ends_with_the_server_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_gone_is_told_exactly() {
+async fn a_loss_is_announced_exactly() {
     let mut watched = Watched::start(&["falconer.outputs.retain=1MiB"]).await;
     watched.feed(0..1).await;
     let first = watched.watch(&WatchRequest::default()).await;
@@ -149,7 +149,7 @@ async fn what_is_gone_is_told_exactly() {
     let after = Some(Start::After(alert(&first.messages[0]).cursor));
     let rest = watched.watch(&WatchRequest { start: after, ..WatchRequest::default() }).await;
     let Response::Lost(Lost { count, first, last, cause }) = response(&rest.messages[0]) else {
-        panic!("a loss is told first");
+        panic!("the first message must announce the loss");
     };
     assert_eq!(count as usize + rest.messages.len() - 1, 4_999);
     assert!(first.ends_with(".2") && last.ends_with(&format!(".{}", count + 1)), "{first} {last}");
@@ -158,7 +158,7 @@ async fn what_is_gone_is_told_exactly() {
 }
 
 #[tokio::test]
-async fn mistakes_are_invalid_arguments_with_the_place() {
+async fn invalid_requests_name_the_wrong_field() {
     let watched = Watched::start(&[]).await;
     let start = |start| WatchRequest { start: Some(start), ..WatchRequest::default() };
     let fields = |path: &str| WatchRequest {
@@ -177,7 +177,7 @@ async fn mistakes_are_invalid_arguments_with_the_place() {
         assert_eq!(outcome.code(), Some(code), "{request:?}");
         assert!(outcome.message().starts_with(message), "{}", outcome.message());
     }
-    // Words that other methods read as metadata would be silently left out here.
+    // Metadata that other methods read would be ignored here.
     for key in ["falconer-filter", "falconer-last", "falconer-group"] {
         let request = framed(&WatchRequest::default().encode_to_vec());
         let outcome = watched.client.call(head(WATCH).header(key, "1"), [request]).await;
