@@ -84,7 +84,7 @@ async fn a_filter_that_can_match_nothing_gets_a_hint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_alerts_only_unknown_words_get_a_hint() {
+async fn without_alerts_an_unknown_field_gets_no_hint() {
     let gateway = Gateway::start(&[]);
     assert_eq!(hints(&gateway, "proc.nmae = bash").await, [json!(null); 0]);
     assert_eq!(hints(&gateway, "hostname:a").await.len(), 1);

@@ -1,9 +1,10 @@
-//! `connectrpc.conformance.v1.ConformanceService`: a request says what the reply is to be, and the
-//! reply says what the request was.
+//! `connectrpc.conformance.v1.ConformanceService`: each request defines its reply, and the reply
+//! describes the request.
 //!
-//! 1. Headers and trailers are what the first request wants, before anything else is done.
-//! 2. The first reply, or else the error's details, has the request's headers, timeout and messages.
-//! 3. A bidirectional call answers each request as it comes (full duplex), or all at its end.
+//! 1. The first request defines the headers and trailers.
+//! 2. The first reply, or else the error's details, has the request's headers, timeout and
+//!    messages.
+//! 3. A bidirectional call answers each request at once (full duplex), or all requests at its end.
 
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
@@ -76,7 +77,7 @@ struct StreamResponseDefinition {
     response_trailers: Vec<Header>,
 }
 
-/// The requests of each shape differ in name, which their record tells.
+/// The request types of the call shapes. They differ only in their names, which replies contain.
 macro_rules! requests {
     ($($name:ident $definition:ty),*) => {$(
         #[derive(Clone, PartialEq, Message)]
@@ -140,14 +141,14 @@ struct Payload {
     request_info: Option<RequestInfo>,
 }
 
-/// The response of every shape.
+/// The response of every call shape.
 #[derive(Clone, PartialEq, Message)]
 struct Response {
     #[prost(message, optional, tag = "1")]
     payload: Option<Payload>,
 }
 
-/// `google.rpc.Status`, which a client finds in `grpc-status-details-bin`.
+/// `google.rpc.Status`, for the trailer `grpc-status-details-bin`.
 #[derive(Clone, PartialEq, Message)]
 struct Detailed {
     #[prost(int32, tag = "1")]
@@ -205,7 +206,8 @@ pub(crate) fn mount(router: Router) -> Router {
         )
 }
 
-/// Serves what standard input asks for and tells where, until it is killed.
+/// Reads a `ServerCompatRequest` from standard input, writes the address to standard output, and
+/// serves until it is killed.
 pub(crate) async fn serve_as_asked() {
     let mut length = [0; 4];
     std::io::stdin().read_exact(&mut length).unwrap();
@@ -326,13 +328,13 @@ async fn bidi_stream(
     Ok(ReceiverStream::new(received))
 }
 
-/// The replies of a stream on their way.
+/// The replies of a stream.
 struct Answers {
     call: Call,
     data: std::vec::IntoIter<Vec<u8>>,
     error: Option<Error>,
     delay: Duration,
-    /// Requests that no reply has told of yet.
+    /// The requests that no reply contains yet.
     asked: Vec<Any>,
     sent: usize,
     replies: mpsc::Sender<Result<Bytes, Status>>,
@@ -355,7 +357,7 @@ impl Answers {
         }
     }
 
-    /// Sends the next reply; false when there is none, or nobody for it.
+    /// Sends the next reply. Returns false if there is none, or the client has cancelled.
     async fn one(&mut self) -> bool {
         let Some(data) = self.data.next() else { return false };
         let asked = std::mem::take(&mut self.asked);
@@ -384,7 +386,7 @@ impl Answers {
     }
 }
 
-/// What is known of a call beside its messages.
+/// The metadata of a call, and the metadata of its reply.
 struct Call {
     metadata: HeaderMap,
     said: Said,
@@ -420,7 +422,7 @@ impl Call {
         RequestInfo { request_headers, timeout_ms, requests }
     }
 
-    /// The status of an error that was asked for; its details are said in a trailer.
+    /// The status of a requested error. Adds its details as a trailer.
     fn fail(&self, error: Error, info: Option<RequestInfo>) -> Status {
         let message = error.message.unwrap_or_default();
         let mut details = error.details;

@@ -129,7 +129,7 @@ async fn full_duplex(
                 asked_for(message.response_status)?;
                 for asked in message.response_parameters {
                     let reply = reply(asked).await;
-                    // Whoever has gone wants no more.
+                    // The client has cancelled if this fails.
                     replies.send(Ok(reply)).await.map_err(|_| Status::OK)?;
                 }
             }
@@ -162,7 +162,7 @@ fn asked_for(status: Option<EchoStatus>) -> Result<(), Status> {
     }
 }
 
-/// What the client wants to hear again.
+/// Echoes the metadata that the test cases define.
 fn echo(metadata: &HeaderMap, extensions: &Extensions) {
     let said = extensions.get::<Said>().unwrap();
     let sent = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
@@ -174,7 +174,7 @@ fn echo(metadata: &HeaderMap, extensions: &Extensions) {
     }
 }
 
-/// The code of this number; what is none is UNKNOWN, as clients have it.
+/// The code of a number. An unknown number is UNKNOWN, as in clients.
 pub(crate) fn numbered(number: i32) -> Code {
     const ALL: [Code; 17] = [
         Code::Ok,

@@ -1,4 +1,4 @@
-//! Sockets as the product has them; it has no plain TCP, so that is a relay to a unix socket.
+//! The product's own sockets. It has no plain TCP, so that is a relay to the unix socket.
 
 use std::net::TcpListener as StdListener;
 use std::path::Path;
@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{MAX_REQUEST, handler};
 
-/// Every transport, as `DIR` has certificates for it; then `DIR/ports` names them, a line each:
-/// `plain`, `tls` (a client shows no certificate) and `mtls`.
+/// Serves every transport with the certificates of `folder`, then writes their ports to
+/// `folder/ports`, one a line: `plain`, `tls` (without a client certificate) and `mtls`.
 pub(crate) async fn serve(folder: &Path) {
     let at = |name: &str| folder.join(name);
     let mutual = TlsFiles::new(at("server.key"), at("server.crt"), at("ca.crt"));
@@ -25,20 +25,20 @@ pub(crate) async fn serve(folder: &Path) {
         tls(one_way, handler.clone()),
         tls(mutual, handler)
     );
-    // Whole at once, for whoever waits for it.
+    // Renamed, so that a waiting process never reads half of it.
     std::fs::write(at("ports.new"), ports).unwrap();
     std::fs::rename(at("ports.new"), at("ports")).unwrap();
     std::future::pending().await
 }
 
-/// Serves with TLS; gives the port.
+/// Serves with TLS and returns the port.
 pub(crate) fn tls(files: TlsFiles, handler: Handler) -> u16 {
     let port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     start(&Listen::Tcp { address: format!("127.0.0.1:{port}"), tls: files }, handler);
     port
 }
 
-/// Serves `folder/plain.sock`, and a port that leads to it; gives the port.
+/// Serves `folder/plain.sock` and a port that forwards to it. Returns the port.
 pub(crate) async fn plain(folder: &Path, handler: Handler) -> u16 {
     let path = folder.join("plain.sock");
     let socket = UnixSocket { path: path.clone(), mode: 0o600, group: None, links: Vec::new() };

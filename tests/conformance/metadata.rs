@@ -1,7 +1,7 @@
-//! Headers and trailers of a reply, said by a handler while it runs.
+//! Headers and trailers of a reply, set by a handler while it runs.
 //!
-//! Falconer's methods have none, so its call shapes have no place for them: a handler finds
-//! [`Said`] among its request's extensions, and what it puts there goes out with the reply.
+//! Falconer's methods set none, so its call shapes do not support them. A handler finds [`Said`] in
+//! its request's extensions, and adds headers and trailers of the reply there.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,12 +15,12 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-/// What is said beside the messages.
+/// The headers and trailers of a reply.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said(Arc<Mutex<(HeaderMap, HeaderMap)>>);
 
 impl Said {
-    /// To be said before the first message, or not at all.
+    /// Adds a header. It has no effect after the first message.
     pub(crate) fn header(&self, name: &str, value: &str) {
         put(&mut self.0.lock().unwrap().0, name, value);
     }
@@ -38,7 +38,7 @@ fn put(headers: &mut HeaderMap, name: &str, value: &str) {
     headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
 }
 
-/// Has `calls` answer, and adds what was said.
+/// Answers with `calls`, and adds the headers and trailers of [`Said`].
 pub(crate) fn with(
     mut request: Request<RequestBody>,
     calls: Mounted,
@@ -48,7 +48,7 @@ pub(crate) fn with(
     calls.oneshot(request).map_ok(move |mut response| {
         let headers = said.0.lock().unwrap().0.clone();
         response.headers_mut().extend(headers);
-        // A reply of one HEADERS frame has its trailers there.
+        // A trailers-only reply has its trailers in the headers.
         if response.headers().contains_key("grpc-status") {
             response.headers_mut().extend(said.trailers());
         }

@@ -1,19 +1,19 @@
-//! A server for the suites that judge gRPC servers, on the very stack that Falconer serves with:
-//! `make conformance` builds it and runs them. It is no part of the product.
+//! A server for the conformance suites of gRPC, on Falconer's own stack. `make conformance` builds
+//! it and runs the suites. It is not part of the product.
 //!
 //! ```text
-//! conformance connect           a ServerCompatRequest on standard input, as connectconformance has it
-//! conformance serve DIR         unix: DIR/plain.sock, TCP: the ports that DIR/ports names
+//! conformance connect        reads a ServerCompatRequest from standard input (connectconformance)
+//! conformance serve DIR      serves unix: DIR/plain.sock, and TCP: the ports in DIR/ports
 //! ```
 //!
 //! | file | is |
 //! |---|---|
 //! | `connect` | `connectrpc.conformance.v1.ConformanceService` |
 //! | `interop` | `grpc.testing.TestService` |
-//! | `metadata` | what those services say in headers and trailers; no method of Falconer's does |
-//! | `listen` | the sockets, each the product's own, and a plain port in front of the unix one |
+//! | `metadata` | headers and trailers of those services; Falconer's methods set none |
+//! | `listen` | the product's own sockets, and a plain TCP port in front of the unix socket |
 //!
-//! Whatever is not gRPC is answered at `/plain` alone, for h2spec.
+//! `/plain` answers requests that are not gRPC, for h2spec.
 
 #![allow(
     clippy::unwrap_used,
@@ -55,10 +55,10 @@ async fn main() {
     }
 }
 
-/// The longest request message of the suites, where they do not say: gRPC's own default.
+/// The longest request message if the suite does not set a limit: gRPC's default.
 const MAX_REQUEST: usize = 4 << 20;
 
-/// Every service, and a page for h2spec.
+/// Serves every service, and a page for h2spec.
 fn handler(max_request: usize) -> Handler {
     let router = Router::default().max_request(max_request);
     let calls: grpc::Mounted =
@@ -71,7 +71,7 @@ fn handler(max_request: usize) -> Handler {
     }))
 }
 
-/// Reads the request and says something.
+/// Reads the request and answers with a short text.
 fn plain(
     request: Request<RequestBody>,
 ) -> impl Future<Output = Result<Response<ReplyBody>, Infallible>> + Send {

@@ -1,5 +1,5 @@
-//! Certificates for tests: a folder of PEM files that every client accepts, and single ones of any
-//! version with any mistake.
+//! Certificates for tests: a folder of PEM files that every client accepts, and single certificates
+//! of any version with any fault.
 #![allow(dead_code, reason = "each integration test and the benchmark use their part")]
 
 use std::fs;
@@ -13,7 +13,7 @@ use rcgen::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-/// An authority that signs by ECDSA on P-256.
+/// An authority that signs with ECDSA on P-256.
 #[derive(Debug)]
 pub(crate) struct Authority {
     pub(crate) params: CertificateParams,
@@ -35,7 +35,7 @@ impl Authority {
         Issuer::from_params(&self.params, &self.key)
     }
 
-    /// The same, for when both are needed in different places.
+    /// Returns a copy of the authority, with the same key.
     pub(crate) fn copy(&self) -> Self {
         Self {
             params: self.params.clone(),
@@ -44,7 +44,7 @@ impl Authority {
         }
     }
 
-    /// The DER of its certificate.
+    /// The DER encoding of its certificate.
     pub(crate) fn der(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()
     }
@@ -66,7 +66,7 @@ impl Authority {
     }
 }
 
-/// Writes a key as nobody else may read it.
+/// Writes a key that only its owner may read.
 pub(crate) fn write_key(path: &Path, key: &KeyPair) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::write(path, key.serialize_pem()).unwrap();
@@ -74,7 +74,7 @@ pub(crate) fn write_key(path: &Path, key: &KeyPair) {
 }
 
 /// Writes `ca.crt`, `server.crt`, `server.key`, `client.crt`, `client.key` into `dir`: X.509 v3
-/// with the names and key usages that every client asks for. Gives the authority.
+/// with the names and key usages that every client requires. Returns the authority.
 pub(crate) fn write(dir: &Path) -> Authority {
     let authority = Authority::named("Falconer test authority");
     fs::write(dir.join("ca.crt"), &authority.pem).unwrap();
@@ -87,7 +87,7 @@ pub(crate) fn write(dir: &Path) -> Authority {
 pub(crate) const SERVER: ExtendedKeyUsagePurpose = ExtendedKeyUsagePurpose::ServerAuth;
 pub(crate) const CLIENT: ExtendedKeyUsagePurpose = ExtendedKeyUsagePurpose::ClientAuth;
 
-/// What a leaf is to be like.
+/// The parameters of a leaf certificate.
 pub(crate) fn leaf(
     name: &str,
     alternative_names: &[String],
@@ -106,7 +106,7 @@ fn named(common_name: &str, alternative_names: &[String]) -> CertificateParams {
     params
 }
 
-/// A version 1 certificate to be, with each part where a mistake can be made.
+/// The parts of a version 1 certificate that a test can make wrong.
 pub(crate) struct Version1 {
     pub(crate) serial: u8,
     /// The issuer's name, with tag and length.
@@ -116,9 +116,9 @@ pub(crate) struct Version1 {
     pub(crate) validity: [&'static str; 2],
     /// The subject's public key.
     pub(crate) key: Vec<u8>,
-    /// The algorithm that is signed.
+    /// The algorithm inside the signed part.
     pub(crate) inner_algorithm: Vec<u8>,
-    /// What stands behind the key.
+    /// Bytes after the key.
     pub(crate) more: Vec<u8>,
 }
 
@@ -127,7 +127,7 @@ pub(crate) const SHA_256: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 
 pub(crate) const SHA_1: [u8; 9] = [6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
 
 impl Version1 {
-    /// One without a mistake, of an issuer for a key.
+    /// A certificate without a fault, from an issuer for a key.
     pub(crate) fn new(issuer: &[u8], key: &KeyPair) -> Self {
         Self {
             serial: 1,
@@ -177,13 +177,13 @@ impl Version1 {
     }
 }
 
-/// A certificate of its signed part, algorithm and signature.
+/// Assembles a certificate from its signed part, algorithm and signature.
 pub(crate) fn assemble(part: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
     let signature = tlv(3, &[&[0][..], signature].concat());
     sequence(&[part, &sequence(&[algorithm]), &signature])
 }
 
-/// A name that is a common name only.
+/// A name with only a common name.
 pub(crate) fn common_name(name: &str) -> Vec<u8> {
     let pair = sequence(&[&tlv(6, &[0x55, 4, 3]), &tlv(12, name.as_bytes())]);
     sequence(&[&tlv(0x31, &pair)])
@@ -208,7 +208,7 @@ pub(crate) fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
     [head.as_slice(), value].concat()
 }
 
-/// A certificate as a PEM file has it.
+/// A certificate in PEM.
 pub(crate) fn pem(der: &[u8]) -> String {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("der"), der).unwrap();

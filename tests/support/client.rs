@@ -1,8 +1,8 @@
-//! The real clients as processes: which there are, how each is started, what it says.
+//! The real clients as processes: the list of them, how each starts, and its output.
 //!
-//! `tests/clients/setup` installs them into `FALCONER_CLIENTS` (default `target/clients`) and says
-//! in `NAME.skip` why one cannot be had. A test whose client is missing says so and passes; with
-//! `CI=true` it fails.
+//! `tests/clients/setup` installs them into `FALCONER_CLIENTS` (default `target/clients`) and
+//! writes to `NAME.skip` why it could not install one. A test without its client prints that and
+//! passes. With `CI=true` it fails.
 
 use std::{
     env,
@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::{PATIENCE, server::Server};
 
-/// A client library and what runs it.
+/// A client library and the program that uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Library {
     /// Python, today's grpcio.
@@ -35,12 +35,12 @@ pub(crate) enum Library {
     ClientGo,
     /// grpcurl, by reflection.
     Grpcurl,
-    /// Python, which asks an HTTP API what its description allows.
+    /// Python, which tests an HTTP API against its OpenAPI description.
     Schemathesis,
 }
 
 impl Library {
-    /// The name `tests/clients/setup` installs it under.
+    /// Its name in `tests/clients/setup`.
     fn name(self) -> &'static str {
         match self {
             Self::GrpcioCurrent => "current",
@@ -53,13 +53,13 @@ impl Library {
         }
     }
 
-    /// Whether the client is there; if not, says why, and fails where nothing may be missing.
+    /// Returns whether the client is installed. If not, prints why, and panics with `CI=true`.
     pub(crate) fn is_installed(self) -> bool {
         is_installed(self.name())
     }
 
-    /// The program with everything that says how to reach the server. For grpcurl the arguments
-    /// are its flags, and the address and what is asked come after them.
+    /// The program with the server's address and certificates. For grpcurl the last argument is the
+    /// method or command, and the others are flags.
     fn command(self, server: &Server, args: &[&str]) -> Command {
         let mut command = match self {
             Self::GrpcioCurrent | Self::Grpcio156 => self.python("outputs.py"),
@@ -72,11 +72,11 @@ impl Library {
             }
             Self::ClientGo => Command::new(home().join("bin/falco-go")),
             Self::Grpcurl => return grpcurl(server, args),
-            // It is told the gateway's address among its arguments.
+            // Its arguments have the address of the gateway.
             Self::Schemathesis => {
                 let program = home().join("venv/schemathesis/bin/schemathesis");
                 let mut command = Command::new(program);
-                // It leaves notes where it runs.
+                // It writes files to its working directory.
                 command.args(args).current_dir(server.dir());
                 return command;
             }
@@ -94,17 +94,17 @@ impl Library {
         command
     }
 
-    /// Runs the client to its end.
+    /// Runs the client until it exits.
     pub(crate) fn run(self, server: &Server, args: &[&str]) -> Outcome {
         self.start(server, args).finish()
     }
 
-    /// Starts the client; its standard input stays open until the end.
+    /// Starts the client. Its standard input stays open until [`Client::finish`].
     pub(crate) fn start(self, server: &Server, args: &[&str]) -> Client {
         Client::spawn(format!("{self:?} {args:?}"), self.command(server, args))
     }
 
-    /// Runs the client to its end and gives its output as text.
+    /// Runs the client until it exits, and returns its output as text.
     pub(crate) fn text(self, server: &Server, args: &[&str]) -> String {
         let Output { status, stdout, stderr } = self.command(server, args).output().unwrap();
         let stderr = String::from_utf8_lossy(&stderr);
@@ -113,7 +113,7 @@ impl Library {
     }
 }
 
-/// A call with grpcurl: `args` are flags, then what is asked.
+/// A call with grpcurl: `args` are flags, then the method or command.
 fn grpcurl(server: &Server, args: &[&str]) -> Command {
     let mut command = Command::new(home().join("bin/grpcurl"));
     let (asked, flags) = args.split_last().unwrap();
@@ -140,13 +140,13 @@ fn grpcurl(server: &Server, args: &[&str]) -> Command {
 pub(crate) struct Client {
     name: String,
     process: Child,
-    /// Held open: the end of its input is the end of what grpcurl sends.
+    /// Open, because grpcurl half-closes its call at the end of its input.
     stdin: Option<ChildStdin>,
     values: Receiver<Value>,
     stderr: Option<JoinHandle<String>>,
 }
 
-/// How a client ended, and what it said that nobody had read yet.
+/// The exit status of a client, and its output that no test has read yet.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) values: Vec<Value>,
@@ -156,7 +156,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// What the client said, which must have ended well.
+    /// The output of the client, which must have succeeded.
     pub(crate) fn values(self) -> Vec<Value> {
         assert!(
             self.status.success(),
@@ -198,27 +198,27 @@ impl Client {
         Self { name, process, stdin, values, stderr: Some(stderr) }
     }
 
-    /// The next thing the client says.
+    /// The next JSON value that the client prints.
     pub(crate) fn next(&mut self) -> Value {
         match self.values.recv_timeout(PATIENCE) {
             Ok(value) => value,
-            Err(RecvTimeoutError::Timeout) => self.fail("says nothing more"),
-            Err(RecvTimeoutError::Disconnected) => self.fail("ended too early"),
+            Err(RecvTimeoutError::Timeout) => self.fail("prints nothing more"),
+            Err(RecvTimeoutError::Disconnected) => self.fail("exited too early"),
         }
     }
 
-    /// The next so many things.
+    /// The next `count` JSON values.
     pub(crate) fn take(&mut self, count: usize) -> Vec<Value> {
         (0..count).map(|_| self.next()).collect()
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills the client.
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// Waits for its end, with its standard input closed.
+    /// Closes the client's standard input and waits until it exits.
     pub(crate) fn finish(mut self) -> Outcome {
         self.stdin = None;
         let deadline = Instant::now() + PATIENCE;
@@ -227,13 +227,17 @@ impl Client {
             match self.values.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(value) => values.push(value),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => self.fail(&format!("goes on after {values:?}")),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.fail(&format!("does not exit after {values:?}"))
+                }
             }
         }
         let status = loop {
             match self.process.try_wait().unwrap() {
                 Some(status) => break status,
-                None if Instant::now() > deadline => self.fail("closed its output and goes on"),
+                None if Instant::now() > deadline => {
+                    self.fail("closed its output and does not exit")
+                }
                 None => thread::sleep(Duration::from_millis(10)),
             }
         };
@@ -257,8 +261,8 @@ impl Drop for Client {
     }
 }
 
-/// Whether that part of `tests/clients/setup` is there; if not, says why, and fails where nothing may
-/// be missing.
+/// Returns whether a part of `tests/clients/setup` is installed. If not, prints why, and panics
+/// with `CI=true`.
 pub(crate) fn is_installed(name: &str) -> bool {
     if home().join(format!("{name}.stamp")).is_file() {
         return true;
@@ -269,21 +273,21 @@ pub(crate) fn is_installed(name: &str) -> bool {
     false
 }
 
-/// Says why a test is skipped, and fails where nothing may be missing.
+/// Prints why a test is skipped. Panics with `CI=true`.
 pub(crate) fn skipped(why: &str) {
     let message = format!("SKIP {why}");
     assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    // Past the test runner, which keeps what a passing test prints to itself.
+    // Written directly, because the test runner hides the output of a passing test.
     let _ = std::io::stderr().write_all(format!("{message}\n").as_bytes());
 }
 
-/// Where the clients are installed.
+/// The folder with the installed clients.
 pub(crate) fn home() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.join(env::var_os("FALCONER_CLIENTS").as_deref().unwrap_or(OsStr::new("target/clients")))
 }
 
-/// Where their programs are.
+/// The folder with the sources of their programs.
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }

@@ -1,5 +1,5 @@
-//! The example lines as Falco and its relatives write them, and the alerts they must become, both
-//! one a line in the same order in `tests/data/`.
+//! The example lines of Falco and related programs, and the alert that each must become. Both are
+//! in `tests/data/`, one a line, in the same order.
 //!
 //! An alert is an object with the fields of `falco.outputs.response`: `time` as
 //! `seconds.nanoseconds`, enums as their numbers.
@@ -11,7 +11,7 @@ pub(crate) fn lines() -> Vec<&'static str> {
     include_str!("../data/falco-example-lines.jsonl").split_inclusive('\n').collect()
 }
 
-/// What the lines are over gRPC. A `null` hostname stands for the machine's own.
+/// The alerts of the lines over gRPC. A `null` hostname stands for the machine's own.
 pub(crate) fn alerts() -> Vec<Value> {
     let hostname = nix::unistd::gethostname().unwrap().into_string().unwrap();
     include_str!("../data/falco-example-alerts.jsonl")
@@ -27,7 +27,7 @@ pub(crate) fn alerts() -> Vec<Value> {
         .collect()
 }
 
-/// A line like Falco's with a rule of this name.
+/// A line of Falco's with a rule of this name.
 pub(crate) fn line(rule: &str) -> String {
     let line = json!({
         "hostname": "node-a",
@@ -42,7 +42,7 @@ pub(crate) fn line(rule: &str) -> String {
     format!("{line}\n")
 }
 
-/// What [`line`] is over gRPC.
+/// The alert of [`line`] over gRPC.
 pub(crate) fn alert(rule: &str) -> Value {
     json!({
         "time": "1769767200.000000001",

@@ -1,4 +1,4 @@
-//! HTTP as a script speaks it: a request, its answer, and server-sent events one by one.
+//! A simple HTTP client: a request, its answer, and server-sent events one by one.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use super::PATIENCE;
 use super::Transport;
 use super::server::{Server, free_port};
 
-/// A server with a gateway, and where that is.
+/// A server with a gateway, and the gateway's address.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) server: Server,
@@ -31,10 +31,10 @@ impl Gateway {
         Self::start_with(settings, &[])
     }
 
-    /// The same with further variables in its environment.
+    /// Like [`Self::start`], with more environment variables.
     pub(crate) fn start_with(settings: &[&str], variables: &[(&str, &Path)]) -> Self {
         let mut address = None;
-        // As with a TLS server's, somebody else may have taken the port.
+        // Another process may have bound the port meanwhile.
         let server = Server::start_anew(3, || {
             let free = *address.insert(SocketAddr::from(([127, 0, 0, 1], free_port())));
             Self::spawn(free, settings, variables)
@@ -42,11 +42,11 @@ impl Gateway {
         Self { server, address: address.expect("a server was started") }
     }
 
-    /// Ends it as a service manager would, and starts another at the same address.
+    /// Stops the server with SIGTERM and starts another at the same address.
     pub(crate) fn restart(self, settings: &[&str]) -> Self {
         let Self { server, address } = self;
         assert!(server.stop().success());
-        // Somebody's outgoing connection may have the port for a moment.
+        // An outgoing connection of another process may use the port for a moment.
         let server = Server::start_anew(10, || Self::spawn(address, settings, &[]));
         Self { server, address }
     }
@@ -66,7 +66,7 @@ impl Gateway {
         self.ask(Request::get(path), b"").await
     }
 
-    /// A document that must be there.
+    /// Gets a JSON document, which must exist.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
@@ -79,7 +79,7 @@ impl Gateway {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on its own connection.
 pub(crate) async fn ask(
     address: SocketAddr,
     request: http::request::Builder,
@@ -90,7 +90,7 @@ pub(crate) async fn ask(
     Answer { status: head.status, headers: head.headers, body, connection: kept.connection }
 }
 
-/// A connection for one request after the other, as Falco has it.
+/// A connection that is kept open for several requests, as Falco does.
 #[derive(Debug)]
 pub(crate) struct Kept {
     address: SocketAddr,
@@ -116,13 +116,13 @@ impl Kept {
         timeout(PATIENCE, self.sender.send_request(request)).await.unwrap().unwrap()
     }
 
-    /// Posts an alert, which is taken.
+    /// Posts an alert, which must be accepted.
     pub(crate) async fn post(&mut self, body: &str) {
         let answer = self.send(Request::post("/"), body.as_bytes()).await;
         assert_eq!(answer.status(), StatusCode::OK);
     }
 
-    /// A document that must be there.
+    /// Gets a JSON document, which must exist.
     pub(crate) async fn json(&mut self, request: http::request::Builder) -> Value {
         let answer = self.send(request, b"").await;
         assert_eq!(answer.status(), StatusCode::OK);
@@ -131,7 +131,7 @@ impl Kept {
     }
 }
 
-/// An answer whose body is still to come.
+/// An answer whose body is not read yet.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -153,12 +153,12 @@ impl Answer {
         serde_json::from_slice(&self.bytes().await).unwrap()
     }
 
-    /// What comes until `text` has come.
+    /// Reads the body until it has `text`, and returns what it has read.
     pub(crate) async fn until(mut self, text: &str) -> String {
         let mut come = String::new();
         while !come.contains(text) {
             let frame = timeout(PATIENCE, self.body.frame()).await.expect("more in time");
-            let data = frame.expect("it goes on").unwrap().into_data().unwrap();
+            let data = frame.expect("more of the body").unwrap().into_data().unwrap();
             come.push_str(std::str::from_utf8(&data).unwrap());
         }
         come
@@ -175,7 +175,7 @@ impl Answer {
     }
 }
 
-/// Server-sent events. Dropping them closes the connection.
+/// A stream of server-sent events. Dropping it closes the connection.
 #[derive(Debug)]
 pub(crate) struct Events {
     body: Incoming,
@@ -184,7 +184,7 @@ pub(crate) struct Events {
     ready: VecDeque<Event>,
 }
 
-/// One block.
+/// One block of the stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) name: String,
@@ -200,7 +200,7 @@ impl Drop for Events {
 }
 
 impl Events {
-    /// The next block, whatever it is; `None` at the end.
+    /// The next block of any kind; `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -216,7 +216,7 @@ impl Events {
         }
     }
 
-    /// The next one of this name; the empty name is an alert.
+    /// The next event of this name. The empty name is an alert.
     pub(crate) async fn named(&mut self, name: &str) -> Event {
         loop {
             let event = self.next().await.expect("the stream goes on");

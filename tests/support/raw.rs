@@ -1,5 +1,5 @@
-//! A gRPC client over the h2 crate alone, for what no real client would send; and servers in this
-//! process, on real sockets, for what no command line can ask for.
+//! A gRPC client on the h2 crate alone, for requests that no real client sends. And servers in this
+//! process, on real sockets, for services that the program does not have.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,12 +35,12 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves `router`; it answers as soon as this returns.
+    /// Serves `router`, which answers as soon as this returns.
     pub(crate) fn start(router: Router) -> Self {
         Self::start_until(router, CancellationToken::new())
     }
 
-    /// The same, until `stop`.
+    /// Serves `router` until `stop`.
     pub(crate) fn start_until(router: Router, stop: CancellationToken) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("falco.sock");
@@ -52,7 +52,7 @@ impl Served {
         Self { path, stop, done, _directory: directory }
     }
 
-    /// Stops, and waits until it has.
+    /// Stops the server and waits until it has stopped.
     pub(crate) async fn stopped(self) {
         self.stop.cancel();
         tokio::time::timeout(GRACE + Duration::from_secs(1), self.done).await.unwrap().unwrap();
@@ -74,7 +74,7 @@ impl Drop for Driver {
     }
 }
 
-/// How a call came out.
+/// The result of a call.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) http: StatusCode,
@@ -84,20 +84,20 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The call's gRPC status code, wherever it stands.
+    /// The call's gRPC status code, from the trailers or else the headers.
     pub(crate) fn code(&self) -> Option<u16> {
         let headers = self.trailers.as_ref().unwrap_or(&self.headers);
         headers.get("grpc-status").map(|code| code.to_str().unwrap().parse().unwrap())
     }
 
-    /// The call's message.
+    /// The message of the call's status.
     pub(crate) fn message(&self) -> &str {
         let headers = self.trailers.as_ref().unwrap_or(&self.headers);
         headers.get("grpc-message").map_or("", |message| message.to_str().unwrap())
     }
 }
 
-/// A call that has begun.
+/// A call that has started.
 pub(crate) struct Call {
     pub(crate) requests: SendStream<Bytes>,
     response: h2::client::ResponseFuture,
@@ -111,14 +111,14 @@ pub(crate) struct Replies {
     buffer: BytesMut,
 }
 
-/// A request's head, as every gRPC client sends it.
+/// The head of a request as every gRPC client sends it.
 pub(crate) fn head(path: &str) -> http::request::Builder {
     Request::post(format!("http://localhost{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
 }
 
-/// An alert as [`super::examples::alerts`] states one.
+/// Converts an alert to the form of [`super::examples::alerts`].
 pub(crate) fn as_value(message: &Bytes) -> Value {
     let response = Response::decode(message.clone()).unwrap();
     let time = response.time.unwrap();
@@ -137,7 +137,7 @@ pub(crate) fn as_value(message: &Bytes) -> Value {
     })
 }
 
-/// A message in its frame.
+/// A message in its gRPC frame.
 pub(crate) fn framed(message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).unwrap();
     [&[0][..], &length.to_be_bytes(), message].concat().into()
@@ -153,19 +153,19 @@ impl Client {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Room for what a test does not read at once: h2 gives up a connection with many small
-        // unread frames, the fewer the smaller its windows are.
+        // Large windows, for tests that read late: h2 ends a connection with many small unread
+        // frames, and with smaller windows it allows fewer.
         let (send, connection) = h2::client::Builder::new()
             .initial_window_size(1 << 20)
             .initial_connection_window_size(16 << 20)
             .handshake(stream)
             .await?;
-        // The server may end the connection; the calls say how.
+        // The server may end the connection. The calls report the error.
         let driver = tokio::spawn(async move { drop(connection.await) });
         Ok(Self { send, _driver: Arc::new(Driver(driver)) })
     }
 
-    /// A call with one request on a connection that may not last.
+    /// Makes a call with one request on a connection that may break.
     pub(crate) async fn try_call(
         &self,
         head: http::request::Builder,
@@ -180,14 +180,14 @@ impl Client {
         replies.try_outcome().await
     }
 
-    /// Begins a call.
+    /// Starts a call.
     pub(crate) async fn begin(&self, head: http::request::Builder) -> Call {
         let mut send = self.send.clone().ready().await.unwrap();
         let (response, requests) = send.send_request(head.body(()).unwrap(), false).unwrap();
         Call { requests, response }
     }
 
-    /// A whole call with these chunks as its request body.
+    /// Makes a whole call with these chunks as its request body.
     pub(crate) async fn call(
         &self,
         head: http::request::Builder,
@@ -195,7 +195,7 @@ impl Client {
     ) -> Outcome {
         let mut call = self.begin(head).await;
         for chunk in chunks {
-            // The server may have answered without reading to the end.
+            // The server may have answered without reading the whole request.
             if call.requests.send_data(chunk, false).is_err() {
                 break;
             }
@@ -206,7 +206,7 @@ impl Client {
 }
 
 impl Call {
-    /// The head of the reply.
+    /// Waits for the head of the reply.
     pub(crate) async fn replies(self) -> (SendStream<Bytes>, Replies) {
         let response = tokio::time::timeout(PATIENCE, self.response).await.unwrap().unwrap();
         let (head, body) = response.into_parts();
@@ -216,7 +216,7 @@ impl Call {
     }
 
     pub(crate) async fn outcome(self) -> Outcome {
-        // The request side stays open until the reply has ended.
+        // The client does not half-close before the reply has ended.
         let (_requests, replies) = self.replies().await;
         replies.outcome().await
     }
@@ -228,7 +228,7 @@ impl Replies {
         self.try_next().await.unwrap()
     }
 
-    /// The same on a connection that may not last.
+    /// Like [`Self::next`], on a connection that may break.
     async fn try_next(&mut self) -> Result<Option<Bytes>, h2::Error> {
         loop {
             if let Some(prefix) = self.buffer.first_chunk::<5>() {
@@ -251,7 +251,7 @@ impl Replies {
         }
     }
 
-    /// Whether a message comes within `time`.
+    /// Returns whether no message arrives within `time`.
     pub(crate) async fn quiet_for(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.next()).await.is_err()
     }

@@ -1,14 +1,13 @@
 //! `falconer serve` as a process of its own, fed through its standard input.
 //!
-//! 1. Certificates and the socket live in a temporary folder that goes with the server.
-//! 2. `start` returns when the server has greeted, which it does when everything listens; a TCP
-//!    port that another process took in the meantime is tried again elsewhere.
-//! 3. `stop` sends SIGTERM and waits; so does a drop, with SIGKILL behind it.
-//! 4. Standard error goes to a file, which a test waits for ([`Server::wait_for_log`]), and is shown
-//!    when the test fails.
+//! 1. Certificates and the socket are in a temporary folder, which is removed with the server.
+//! 2. `start` returns when the server has printed its greeting, which means that everything
+//!    listens. If another process has bound the TCP port meanwhile, it tries another port.
+//! 3. `stop` sends SIGTERM and waits. A drop does the same, and kills the server after 10 s.
+//! 4. Standard error goes to a file. A test can wait for a line of it ([`Server::wait_for_log`]),
+//!    and prints it if it fails.
 //!
-//! `FALCONER_BIN` names another binary than the one this test was built with: a release, a
-//! package.
+//! `FALCONER_BIN` names another binary than the one of this build: a release, a package.
 
 use std::{
     collections::HashSet,
@@ -44,19 +43,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server that has not been given any alert yet.
+    /// Starts a server that has no alert yet.
     pub(crate) fn start(transport: Transport) -> Self {
         Self::start_with(transport, &[])
     }
 
-    /// The same with further `-o KEY=VALUE` settings.
+    /// Like [`Self::start`], with more `-o KEY=VALUE` settings.
     pub(crate) fn start_with(transport: Transport, settings: &[&str]) -> Self {
-        // The port was free a moment ago; somebody else may have it now.
+        // Another process may have bound the port meanwhile.
         let attempts = if transport == Transport::Tls { 3 } else { 1 };
         Self::start_anew(attempts, || Self::spawn(transport, settings))
     }
 
-    /// Starts what `spawn` makes, as often as it takes, up to `attempts` times.
+    /// Calls `spawn` until the server listens, at most `attempts` times.
     pub(crate) fn start_anew(attempts: usize, mut spawn: impl FnMut() -> Self) -> Self {
         for attempt in 1.. {
             let mut server = spawn();
@@ -80,7 +79,7 @@ impl Server {
         Self::spawn_reading(transport, settings, Stdio::piped(), &[])
     }
 
-    /// Starts a process with these settings and, in its environment, these variables.
+    /// Starts a process with these settings, standard input and environment variables.
     pub(crate) fn spawn_reading(
         transport: Transport,
         settings: &[&str],
@@ -123,7 +122,7 @@ impl Server {
         Self { process, stdin, transport, address, authority, log, dir }
     }
 
-    /// Its greeting is the first thing that is no log line.
+    /// Waits for the greeting, which is the first output that is not a log line.
     fn wait_until_it_listens(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while !self.stderr().lines().any(|line| line.starts_with("falconer ")) {
@@ -131,14 +130,14 @@ impl Server {
                 return Err(status.to_string());
             }
             if Instant::now() > deadline {
-                return Err("it neither listens nor ends".to_owned());
+                return Err("it neither listens nor exits".to_owned());
             }
             thread::sleep(Duration::from_millis(10));
         }
         Ok(())
     }
 
-    /// A folder that goes with the server.
+    /// The folder that is removed with the server.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -148,22 +147,22 @@ impl Server {
         &self.address
     }
 
-    /// What a client is told to connect to.
+    /// The address for clients.
     pub(crate) fn endpoint(&self) -> String {
         self.address.replace("127.0.0.1", "localhost")
     }
 
-    /// The socket's path, where there is one.
+    /// The path of the unix socket, if there is one.
     pub(crate) fn socket(&self) -> Option<PathBuf> {
         (self.transport == Transport::Unix).then(|| self.dir.path().join("falco.sock"))
     }
 
-    /// The folder with `ca.crt`, `client.crt` and `client.key`, where they are needed.
+    /// The folder with `ca.crt`, `client.crt` and `client.key`, if the server uses TLS.
     pub(crate) fn certs(&self) -> Option<&Path> {
         (self.transport == Transport::Tls).then(|| self.dir.path())
     }
 
-    /// Who signed them.
+    /// The authority that signed the certificates.
     pub(crate) fn authority(&self) -> Option<&certs::Authority> {
         self.authority.as_ref()
     }
@@ -179,16 +178,16 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
-    /// The CPU time it has taken so far.
+    /// The CPU time that it has used so far.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        // Behind the name, which stands in parentheses; Linux counts in hundredths of a second.
+        // The fields follow the name in parentheses. Linux counts in hundredths of a second.
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         let ticks = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
-    /// How many files and sockets it has open.
+    /// The number of its open file descriptors.
     pub(crate) fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }
@@ -206,34 +205,34 @@ impl Server {
         self.stdin = Some(stdin);
     }
 
-    /// Stops its clock, as a suspended machine would.
+    /// Suspends the server with SIGSTOP, as a suspended machine would.
     pub(crate) fn pause(&self) {
         kill(self.pid(), Signal::SIGSTOP).unwrap();
     }
 
-    /// Lets it go on.
+    /// Resumes the server after [`Self::pause`].
     pub(crate) fn resume(&self) {
         kill(self.pid(), Signal::SIGCONT).unwrap();
     }
 
-    /// Sends what a closed terminal sends.
+    /// Sends SIGHUP, which makes the server reload.
     pub(crate) fn hang_up(&self) {
         kill(self.pid(), Signal::SIGHUP).unwrap();
     }
 
-    /// Asks the server to end and does not wait.
+    /// Sends SIGTERM and does not wait.
     pub(crate) fn terminate(&self) {
         kill(self.pid(), Signal::SIGTERM).unwrap();
     }
 
-    /// Asks the server to end and waits until it has.
+    /// Sends SIGTERM and waits until the server exits.
     pub(crate) fn stop(mut self) -> ExitStatus {
         self.terminate();
         let status = self.wait(PATIENCE);
-        status.unwrap_or_else(|| panic!("the server did not end\n{}", self.stderr()))
+        status.unwrap_or_else(|| panic!("the server did not exit\n{}", self.stderr()))
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the server exits by itself; `None` after `patience`.
     pub(crate) fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + patience;
         loop {
@@ -251,27 +250,27 @@ impl Server {
         Pid::from_raw(i32::try_from(self.process.id()).unwrap())
     }
 
-    /// What the server has logged so far, to show when something failed. For what a test wants of it
-    /// there are [`Self::wait_for_log`] and [`Self::log_at_the_end`].
+    /// The log so far, for the message of a failed assertion. To assert lines of it use
+    /// [`Self::wait_for_log`] and [`Self::log_at_the_end`].
     pub(crate) fn stderr(&self) -> String {
         self.log.text()
     }
 
-    /// What the server logs, to wait for.
+    /// The log of the server, to wait for its lines.
     pub(crate) fn log(&self) -> &Log {
         &self.log
     }
 
-    /// Waits until the log has this; all it has by then.
+    /// Waits until the log has `expected`, and returns the log so far.
     #[track_caller]
     pub(crate) fn wait_for_log(&self, expected: &str) -> String {
         self.log.wait_for(expected)
     }
 
-    /// Asks the server to end, and waits until it has: all it ever logged, for what is not to be there.
+    /// Stops the server and returns its whole log, for lines that must not be in it.
     pub(crate) fn log_at_the_end(mut self) -> String {
         self.terminate();
-        assert!(self.wait(PATIENCE).is_some(), "the server did not end\n{}", self.stderr());
+        assert!(self.wait(PATIENCE).is_some(), "the server did not exit\n{}", self.stderr());
         self.stderr()
     }
 }
@@ -297,7 +296,7 @@ pub(crate) fn binary() -> PathBuf {
     env::var_os("FALCONER_BIN").map_or_else(|| env!("CARGO_BIN_EXE_falconer").into(), PathBuf::from)
 }
 
-/// A TCP port nobody listens on and no other test of this process was given.
+/// A TCP port on which nothing listens and which no other test of this process got.
 pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     loop {

@@ -1,5 +1,5 @@
-//! The server's side of TLS in this process, on a real socket: what it says of a client that shows
-//! any certificate at all, which no client library would.
+//! The server's side of TLS in this process, on a real socket, with clients that present any
+//! certificate at all, which no client library would.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::certs::{self, Authority};
 
-/// A server's files in this process, and the authority that signs its clients.
+/// The TLS files of a server in this process, and the authority that signs its clients.
 pub(crate) struct Site {
     pub(crate) dir: TempDir,
     pub(crate) authority: Authority,
@@ -35,12 +35,12 @@ impl Site {
         Self { dir, authority, files }
     }
 
-    /// Writes a revocation list of an authority and names it.
+    /// Writes a revocation list of an authority and adds it to the server's files.
     pub(crate) fn revoke(&mut self, by: &Authority, serials: &[u8], next: Option<i32>) {
         self.revoke_on(by, serials, next, (2024, 1));
     }
 
-    /// The same for a list of a year, with a number.
+    /// Like [`Self::revoke`], with the list's year and number.
     pub(crate) fn revoke_on(
         &mut self,
         by: &Authority,
@@ -69,7 +69,8 @@ impl Site {
         self.files.crls.push(path);
     }
 
-    /// How a client is met that shows this chain and has this key: the server's side of it.
+    /// The server's result for a client that presents this chain and has this key: the client's
+    /// name, or the error of the handshake.
     pub(crate) async fn meets(
         &self,
         shown: Option<(Vec<Vec<u8>>, &KeyPair)>,
@@ -82,7 +83,7 @@ impl Site {
         let server = async {
             let (stream, _) = listener.accept().await.unwrap();
             let mut stream = TlsAcceptor::from(config).accept(stream).await?;
-            // In TLS 1.3 it is here that the client's own verdict comes.
+            // In TLS 1.3 an alert of the client arrives here.
             stream.read_u8().await?;
             Ok(tls::identity(stream.get_ref().1))
         };
@@ -98,7 +99,7 @@ impl Site {
         tokio::join!(server, client).0
     }
 
-    /// The same for a leaf; gives the sentence that the log has, if it is refused.
+    /// Like [`Self::meets`], but returns the sentence for the log if the client is rejected.
     pub(crate) async fn refusal(
         &self,
         chain: &[Vec<u8>],
@@ -110,7 +111,7 @@ impl Site {
     }
 }
 
-/// A client that shows what it is given, whatever it is.
+/// A client that presents the given certificates without checking them.
 fn client(
     trusted: &Authority,
     shown: Option<(Vec<Vec<u8>>, &KeyPair)>,

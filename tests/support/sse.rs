@@ -1,15 +1,15 @@
-//! Libraries that read server-sent events, as processes: which there are, how each is started.
+//! Libraries that read server-sent events, as processes: the list of them, and how each starts.
 
 use std::process::Command;
 
 use super::client::{Client, home, is_installed, sources};
 
-/// A library, by the name its program knows it under.
+/// A library, by its name in the program that uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// One of npm's, in Node.
+    /// A package of npm, in Node.
     Node(&'static str),
-    /// One of PyPI's.
+    /// A package of PyPI.
     Python(&'static str),
     /// A Go module.
     Go(&'static str),
@@ -34,7 +34,7 @@ impl Reader {
         }
     }
 
-    /// Whether it is there; if not, says why, and fails where nothing may be missing.
+    /// Returns whether it is installed. If not, prints why, and panics with `CI=true`.
     pub(crate) fn is_installed(self) -> bool {
         is_installed(match self {
             Self::Node(_) => "sse_node",
@@ -43,7 +43,7 @@ impl Reader {
         })
     }
 
-    /// Starts it reading `url`.
+    /// Starts a program that reads `url` with the library.
     pub(crate) fn start(self, url: &str) -> Client {
         let mut command = match self {
             Self::Node(_) => {

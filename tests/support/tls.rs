@@ -1,4 +1,4 @@
-//! TLS as a client speaks it.
+//! The client's side of TLS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
-/// A client's side of TLS: trusts `trusted`'s authority, shows the certificate in `shown` if any.
+/// The settings of a client that trusts the authority in `trusted` and presents the certificate in
+/// `shown`, if any.
 pub(crate) fn client(
     trusted: &Path,
     shown: Option<&Path>,

@@ -1,11 +1,11 @@
-//! Waiting for what a test asserts, with a limit: a busy machine does late what an idle one does at
-//! once, so a test that looks once fails on it.
+//! Waiting with a timeout for the facts that a test asserts. A test that looks only once fails on a
+//! busy machine.
 //!
-//! 1. [`eventually`] and [`eventually_async`] look again and again until there is something.
-//! 2. [`Log`] is what a process writes to its standard error, which goes to a file: a line comes at
-//!    some time after what it tells of.
-//! 3. That a line is *not* there is known only behind one that comes later: wait for that one, or look
-//!    when the process has ended.
+//! 1. [`eventually`] and [`eventually_async`] look repeatedly until there is a value.
+//! 2. [`Log`] is the standard error of a process, in a file. A line appears some time after the
+//!    event that it reports.
+//! 3. To assert that a line is *not* there, first wait for a later line, or until the process has
+//!    exited.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 
-/// Between two looks.
+/// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What `look` gives as soon as it gives something; fails with `what` when it takes too long.
+/// Calls `look` until it returns a value. Panics with `what` after [`PATIENCE`].
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -31,7 +31,7 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// The same for what is asked with an await.
+/// Like [`eventually`], for an async `look`.
 pub(crate) async fn eventually_async<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -48,28 +48,28 @@ pub(crate) async fn eventually_async<T>(what: &str, mut look: impl AsyncFnMut() 
 pub(crate) struct Log(PathBuf);
 
 impl Log {
-    /// The log of a process whose folder this is.
+    /// The log of the process with this folder.
     pub(crate) fn within(dir: &Path) -> Self {
         Self(dir.join("stderr"))
     }
 
-    /// What the process is to write to.
+    /// Creates the file, for the standard error of the process.
     pub(crate) fn create(&self) -> Stdio {
         File::create(&self.0).unwrap().into()
     }
 
-    /// What it has so far.
+    /// The text so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.0).unwrap_or_default()).into_owned()
     }
 
-    /// Waits until it has `expected`; all it has by then.
+    /// Waits until the log has `expected`, and returns the text so far.
     #[track_caller]
     pub(crate) fn wait_for(&self, expected: &str) -> String {
         self.wait_for_more(expected, 0)
     }
 
-    /// Waits until it has `expected` more than `known` times; all it has by then.
+    /// Waits until the log has `expected` more than `known` times, and returns the text so far.
     #[track_caller]
     pub(crate) fn wait_for_more(&self, expected: &str, known: usize) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -83,7 +83,7 @@ impl Log {
         }
     }
 
-    /// How often it has this so far.
+    /// The number of times that the log has `expected` so far.
     pub(crate) fn count(&self, expected: &str) -> usize {
         self.text().matches(expected).count()
     }

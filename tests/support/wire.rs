@@ -1,6 +1,6 @@
-//! HTTP/2 frames by hand, for peers that break the rules.
+//! Hand-written HTTP/2 frames, for peers that break the rules.
 
-/// What a client sends first, with empty SETTINGS.
+/// The preface of a client, with empty SETTINGS.
 pub(crate) fn opening() -> Vec<u8> {
     [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(SETTINGS, 0, 0, b"")[..]].concat()
 }
@@ -22,10 +22,10 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A call's head on a new stream; nothing in it is kept in HPACK's table.
+/// The head of a call on a new stream, which adds nothing to the HPACK table.
 pub(crate) fn headers(stream: u32, flags: u8, path: &str) -> Vec<u8> {
-    // `:method: POST` and `:scheme: http` by their numbers, the others with names or numbers of
-    // names and texts (RFC 7541, section 6).
+    // `:method: POST` and `:scheme: http` as indexed fields, the others as literals with an indexed
+    // or literal name (RFC 7541, section 6).
     let block = [
         &[0x83, 0x86][..],
         &[0x04, u8::try_from(path.len()).unwrap()],
@@ -46,7 +46,7 @@ pub(crate) fn window_update(stream: u32, by: u32) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, stream, &by.to_be_bytes())
 }
 
-/// SETTINGS with the largest window there is.
+/// SETTINGS with the largest possible window.
 pub(crate) fn widest() -> Vec<u8> {
     let setting = [&4_u16.to_be_bytes()[..], &0x7fff_ffff_u32.to_be_bytes()].concat();
     [frame(SETTINGS, 0, 0, &setting), window_update(0, 0x7fff_0000)].concat()

@@ -1,9 +1,9 @@
-//! A subscriber that does nothing wrong, beside whatever else happens to a server.
+//! A correct subscriber beside everything else that happens to a server.
 //!
-//! It posts an alert every few milliseconds, over a connection that it keeps, and reads everything
-//! there is from the server's socket. In the end it must have had as many alerts as the server took, its
-//! own in order and each once, and 99 of 100 of those within [`LATE`], or what that is on a machine as
-//! busy as this one ([`Busy`]).
+//! It posts an alert every few milliseconds over one connection, and reads all alerts from the
+//! server's socket. In the end it must have received as many alerts as the server, its own in order
+//! and each once. 99 of 100 of its own must arrive within [`LATE`], which is longer on a busy
+//! machine ([`Busy`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,19 +23,19 @@ use super::examples;
 use super::http::{Gateway, Kept};
 use super::raw::{Client, Replies, head};
 
-/// How long an alert may take.
+/// The longest time that an alert may take on an idle machine.
 const LATE: Duration = Duration::from_millis(250);
 
-/// An alert is handed from thread to thread about this often on its way.
+/// About how often an alert passes from one thread to another on its way.
 const HANDED_ON: u32 = 10;
 
-/// What the names of its own alerts begin with.
+/// The prefix of its own alerts' rules.
 const OWN: &str = "witness ";
 
-/// From one alert to the next.
+/// The time between two alerts.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How many alerts make a judgement.
+/// The least number of alerts for a result.
 const AT_LEAST: usize = 200;
 
 pub(crate) struct Witness {
@@ -44,7 +44,7 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Begins to watch; nothing else may be on its way into the server yet.
+    /// Starts to watch. No other alert may be on its way into the server yet.
     pub(crate) async fn beside(gateway: &Gateway) -> Self {
         let mut poster = Kept::open(gateway.address).await;
         let first = taken(&mut poster).await;
@@ -56,7 +56,7 @@ impl Witness {
         Self { watching: tokio::spawn(watch.run(enough.clone())), enough }
     }
 
-    /// Ends it; nothing else may be on its way into the server any more.
+    /// Stops and checks the result. No other alert may be on its way into the server any more.
     pub(crate) async fn satisfied(&mut self) {
         self.enough.cancel();
         (&mut self.watching).await.unwrap();
@@ -68,7 +68,7 @@ struct Watch {
     replies: Replies,
     _client: Client,
     _requests: SendStream<Bytes>,
-    /// How many alerts there were before.
+    /// The number of alerts in the server before.
     first: u64,
     seen: u64,
 }
@@ -78,7 +78,7 @@ impl Watch {
         let mut times = Vec::new();
         let busy = Busy::measured();
         while times.len() < AT_LEAST || !enough.is_cancelled() {
-            // All of a length: none is the beginning of another.
+            // All names have the same length, so that none is a prefix of another.
             times.push(self.turn(&format!("{OWN}{:06}", times.len())).await);
         }
         let begun = Instant::now();
@@ -89,7 +89,7 @@ impl Watch {
             }
             assert!(begun.elapsed() < PATIENCE, "{missing} alerts are missing");
             for _ in 0..missing {
-                check(&self.replies.next().await.expect("the subscription goes on"), None);
+                check(&self.replies.next().await.expect("another alert"), None);
                 self.seen += 1;
             }
         }
@@ -100,11 +100,12 @@ impl Watch {
         assert!(p99 < may, "p99 of {} alerts is {p99:?}, more than {may:?}", times.len());
     }
 
-    /// Posts one alert, reads until it is there, and a moment longer; how long it took.
+    /// Posts one alert and reads until it arrives, then for [`PAUSE`]. Returns the time until it
+    /// arrived.
     async fn turn(&mut self, name: &str) -> Duration {
         let Self { poster, replies, seen, .. } = self;
         let mut next = async |expected| {
-            let alert = replies.next().await.expect("the subscription goes on");
+            let alert = replies.next().await.expect("another alert");
             *seen += 1;
             check(&alert, expected)
         };
@@ -131,15 +132,14 @@ fn p99(times: &mut [Duration]) -> Duration {
     times.get(times.len() * 99 / 100).copied().unwrap()
 }
 
-/// What other work on the machine does to everybody: how late a thread is woken up, and how much longer
-/// it takes to get something done.
+/// Measures the load of the machine: how late a thread wakes up, and how much longer it computes.
 struct Busy {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<(Duration, f64)>,
 }
 
 impl Busy {
-    /// Every so often something is computed, for so long.
+    /// After this many sleeps the thread computes for [`Self::COMPUTE`].
     const COMPUTE_EVERY: usize = 40;
     const COMPUTE: Duration = Duration::from_millis(10);
 
@@ -162,7 +162,7 @@ impl Busy {
         Self { stop, thread }
     }
 
-    /// How long it takes to compute for [`Self::COMPUTE`].
+    /// The wall-clock time of a computation that takes [`Self::COMPUTE`] of CPU.
     fn compute() -> Duration {
         let spent = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
         let (begun, until) = (Instant::now(), spent() + Self::COMPUTE);
@@ -170,24 +170,25 @@ impl Busy {
         begun.elapsed()
     }
 
-    /// The 99th percentile of how late it was, and how many times as long it took.
+    /// Stops. Returns the 99th percentile of the delay, and the factor by which computing took
+    /// longer.
     fn ends(self) -> (Duration, f64) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
 }
 
-/// Whether this is the alert of our own that is expected. Another one of ours is not to come, nor one
-/// that tells of losses.
+/// Returns whether this is the expected alert of the witness. Panics on another alert of the
+/// witness and on one that announces a loss.
 fn check(alert: &[u8], expected: Option<&str>) -> bool {
     let text = String::from_utf8_lossy(alert);
-    assert!(!text.contains("Falconer internal"), "it missed some: {text}");
+    assert!(!text.contains("Falconer internal"), "the witness lost alerts: {text}");
     let is_expected = expected.is_some_and(|name| text.contains(name));
-    assert!(is_expected || !text.contains(OWN), "out of order, or twice: {text}");
+    assert!(is_expected || !text.contains(OWN), "an alert out of order, or twice: {text}");
     is_expected
 }
 
-/// How many alerts the server has taken.
+/// The number of alerts that the server has received.
 async fn taken(connection: &mut Kept) -> u64 {
     let status = connection.json(Request::get("/api/v1/status")).await;
     status.get("alerts_received").unwrap().as_u64().unwrap()
