@@ -29,7 +29,7 @@ fn node_is_served_at_an_ipv6_address() {
         return;
     }
     if std::net::TcpListener::bind("[::1]:0").is_err() {
-        support::client::skipped("there is no IPv6 here");
+        support::client::skipped("this machine has no IPv6");
         return;
     }
     let mut address = String::new();

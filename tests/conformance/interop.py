@@ -2,11 +2,11 @@
 
     interop.py ENDPOINT [CERTS]
 
-ENDPOINT is unix:///path or host:port; with CERTS, a folder, ca.crt, client.crt and client.key in it
-make mutual TLS. Prints a line for each case; exit code 1 when one failed.
+ENDPOINT is unix:///path or host:port. CERTS is a folder with ca.crt, client.crt and client.key, for
+mutual TLS. It prints a line for each case. The exit code is 1 if one failed.
 
-The cases are those of grpc/grpc doc/interop-test-descriptions.md. Messages are written and read by
-hand (`field`, `fields`), so that nothing but grpcio is needed.
+The cases are those of grpc/grpc doc/interop-test-descriptions.md. The program encodes and decodes
+messages itself (`field`, `fields`), so that it needs only grpcio.
 """
 
 import pathlib
@@ -30,14 +30,14 @@ def varint(number):
 
 
 def field(number, value):
-    """A field of a message: a number, or bytes."""
+    """Encodes a field of a message: a number, or bytes."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
 def fields(message):
-    """What is in a message: the last value of each number."""
+    """Decodes a message: the last value of each field number."""
     found, at = {}, 0
 
     def read():
@@ -86,7 +86,7 @@ def fails(code, call):
     except grpc.RpcError as error:
         assert error.code() == code, error
         return error
-    raise AssertionError(f"it did not fail, {code} was expected")
+    raise AssertionError(f"the call succeeded, but must fail with {code}")
 
 
 class Interop:

@@ -1,9 +1,9 @@
-// Asks for Falco's version with nothing but Node's own HTTP/2, which writes an IPv6 address without
-// its brackets into `:authority`.
+// Calls Falco's `version` with Node's own HTTP/2 only, which writes an IPv6 address without its
+// brackets into `:authority`.
 //
 //     node bare.js --certs DIR ADDRESS
 //
-// ADDRESS is [IPV6]:PORT. One JSON object on stdout: {"authority": ..., "status": N}, or
+// ADDRESS is [IPV6]:PORT. It prints one JSON object: {"authority": ..., "status": N}, or
 // {"authority": ..., "error": CODE}.
 'use strict';
 
@@ -18,7 +18,7 @@ const { values, positionals } = parseArgs({
 });
 const read = (name) => fs.readFileSync(path.join(values.certs, name));
 const session = http2.connect(`https://${positionals[0]}`, {
-  // The test's certificate is for localhost; a name to ask for would become the authority.
+  // The test's certificate is for localhost, but `servername` would also set the authority.
   checkServerIdentity: () => undefined,
   ca: read('ca.crt'),
   cert: read('client.crt'),

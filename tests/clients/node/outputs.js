@@ -1,17 +1,17 @@
-// Speaks Falco's gRPC API with grpc-js and nothing of ours but the .proto files.
+// A client of Falco's gRPC API with grpc-js and the repository's .proto files.
 //
 //     node outputs.js [--certs DIR] ENDPOINT COMMAND [COUNT]
 //
 // ENDPOINT is unix:///PATH (plaintext) or HOST:PORT (TLS with ca.crt, client.crt, client.key of
 // DIR). Commands: version, get, and
 //     sub-silent      never sends a request
-//     sub-half-close  sends one request and closes its side
+//     sub-half-close  sends one request and half-closes
 //     sub-polite      sends 10 requests a second, 30 of them
-//     sub-burst       sends 3 bursts of 2,000 requests, a second after the response headers came
-// A sub ends after COUNT alerts; with 0, when the server ends it. One JSON object a line on
-// stdout: the alert; {"open": true} when the response headers are there; {"sent": N} when all
-// requests are sent; {"status": N} when the call ends with another status than OK or, being a sub,
-// ends at all. Exit 0 when everything asked for came, 3 after a "status" line.
+//     sub-burst       sends 3 bursts of 2,000 requests, a second after the response headers
+// A sub ends after COUNT alerts, or with the server if COUNT is 0. It prints one JSON object a
+// line: each alert; {"open": true} after the response headers; {"sent": N} after the last request;
+// {"status": N} when a sub ends, or another call ends with a status other than OK. The exit code is
+// 0 if all alerts arrived, and 3 after a "status" line.
 'use strict';
 
 const { once } = require('node:events');
@@ -73,7 +73,7 @@ function get(service) {
   call.on('status', () => service.close());
 }
 
-// What a subscriber sends.
+// Sends the requests of a subscriber.
 async function send(call, kind) {
   let sent = 0;
   const write = () => {

@@ -1,6 +1,6 @@
-// A client of the types that openapi-typescript makes of the API's description: posts an alert, and
-// reads it back, a page, and facets. The server's address is the first argument; what comes back is
-// printed as JSON.
+// A client with the types that openapi-typescript generates from the API's description. It posts an
+// alert, then reads the alert, a page and facets. The first argument is the server's address. It
+// prints the answers as JSON.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
 

@@ -1,11 +1,11 @@
-"""Speaks Falco's gRPC API with the `falco` package 0.4.0, exactly as published.
+"""A client of Falco's gRPC API with the `falco` package 0.4.0, exactly as published.
 
     client_py.py [--certs DIR] ENDPOINT COMMAND [COUNT]
 
-Commands: version, get, sub (ends after COUNT alerts; with 0, when the server ends it). Output and
-exit code are those of outputs.py, with what this client keeps of an alert: whole seconds (it runs
-the time through a float) and no `source` text. Its table of sources ends before PLUGIN, so the
-first alert of a plugin raises KeyError: 3; that is printed as {"key_error": 3} with exit 4.
+Commands: version, get, sub (ends after COUNT alerts, or with the server if COUNT is 0). Output and
+exit code are those of outputs.py, but this client drops the `source` text and the fraction of the
+second (it converts the time to a float). Its table of sources ends before PLUGIN, so the first alert
+of a plugin raises KeyError: 3. The program then prints {"key_error": 3} and exits with 4.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Reads alerts with Python clients that are not grpcio, many at once, until the server ends them.
+"""Reads alerts with Python clients other than grpcio, many at once, until the server ends the calls.
 
     endings.py [--certs DIR] ENDPOINT LIBRARY CONNECTIONS [FILTER]
 
 ENDPOINT is unix:///PATH (plaintext) or HOST:PORT (TLS with ca.crt, client.crt, client.key of DIR);
-LIBRARY is grpclib, betterproto2 or purerpc (which knows no unix sockets). Each connection carries
-one `sub` that begins with the newest alert there is, with FILTER as its falconer-filter; it never
-closes its side. One JSON object a line on stdout: {"open": true} when all of them have that alert;
-then for each how it ended: {"rules": [...], "status": N}, or {"rules": [...],
-"error": TEXT} where the library told no status.
+LIBRARY is grpclib, betterproto2 or purerpc (which does not support unix sockets). Each connection
+has one `sub` that starts with the newest alert, with FILTER as its falconer-filter, and never
+half-closes. The program prints one JSON object a line: {"open": true} when all calls have that
+alert, then the end of each call: {"rules": [...], "status": N}, or {"rules": [...], "error": TEXT}
+if the library reported no status.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def say(value):
 
 
 def messages():
-    """The parts of Falco's messages that are looked at."""
+    """The fields of Falco's messages that the program reads."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto(

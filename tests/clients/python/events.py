@@ -1,10 +1,10 @@
-"""Reads a stream of server-sent events with a library of PyPI, and goes on for as long as it does.
+"""Reads a stream of server-sent events with a library of PyPI, as long as the library does.
 
     python events.py LIBRARY URL
 
-One JSON object a line on stdout for each event that the library hands on: its name (empty for one
-without) and its data. What a library needs to come back after the end of an answer is done as its
-documentation says, and nothing else.
+It prints one JSON object a line for each event of the library: the event's name (empty if it has
+none) and its data. If a library needs help to reconnect after the end of an answer, the program does
+exactly what the library's documentation says.
 """
 
 import json
@@ -30,7 +30,7 @@ def httpx_sse(url):
     from httpx_sse import connect_sse
 
     last_event_id, wait = "", 0.0
-    # It gives up a stream that is silent for 5 s unless it is told not to.
+    # By default httpx closes a stream that is silent for 5 s.
     with httpx.Client(timeout=None) as client:
         while True:
             headers = {"Last-Event-ID": last_event_id} if last_event_id else {}

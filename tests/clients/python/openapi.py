@@ -1,7 +1,8 @@
-"""A client that openapi-python-client made of the API's description: posts an alert, and reads it
-back, a page, and facets. The server's address is the argument; what comes back is printed as JSON.
+"""A client that openapi-python-client generated from the API's description. It posts an alert, then
+reads the alert, a page and facets. The argument is the server's address. It prints the answers as
+JSON.
 
-The package `client` is made by the test, of the description that the server has.
+The test generates the package `client` from the server's description.
 """
 
 import json

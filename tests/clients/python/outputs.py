@@ -1,4 +1,4 @@
-"""Speaks Falco's gRPC API with grpcio and nothing of ours but the .proto files.
+"""A client of Falco's gRPC API with grpcio and the repository's .proto files.
 
     outputs.py [--certs DIR] ENDPOINT COMMAND [COUNT]
 
@@ -6,14 +6,14 @@ ENDPOINT is unix:///PATH (plaintext) or HOST:PORT (TLS with ca.crt, client.crt, 
 
     version  get  reflection  health
     sub-silent      never sends a request
-    sub-half-close  sends one request and closes its side
+    sub-half-close  sends one request and half-closes
     sub-polite      sends 10 requests a second, 30 of them
     sub-burst       sends 3 bursts of 2,000 requests
 
-A sub ends after COUNT alerts; with 0, when the server ends it. One JSON object a line on stdout:
-the alert; {"open": true} when the response headers are there; {"sent": N} when all requests are
-sent; {"status": N} when the call ends with another status than OK or, being a sub, ends at all.
-Exit 0 when everything asked for came, 3 after a "status" line.
+A sub ends after COUNT alerts, or with the server if COUNT is 0. It prints one JSON object a line:
+each alert; {"open": true} after the response headers; {"sent": N} after the last request;
+{"status": N} when a sub ends, or another call ends with a status other than OK. The exit code is 0
+if all alerts arrived, and 3 after a "status" line.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def connect(endpoint, certs):
 
 
 def requests(kind, request, done):
-    """What a subscriber sends; the iterator's end is the half-close."""
+    """The requests of a subscriber. The end of the iterator is the half-close."""
     sent = 0
     if kind == "sub-half-close":
         yield request
@@ -112,7 +112,7 @@ def version(channel):
 
 
 def reflection(channel):
-    """The names of the services, and Falco's own as the server describes them."""
+    """The names of all services, and the server's descriptions of Falco's services."""
     from google.protobuf.descriptor_pool import DescriptorPool
     from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
         ProtoReflectionDescriptorDatabase,
@@ -146,7 +146,7 @@ def main():
     parser.add_argument("command")
     parser.add_argument("count", type=int, nargs="?", default=0)
     args = parser.parse_args()
-    # grpcio looks for .proto files along the module path.
+    # grpcio searches the module path for .proto files.
     sys.path.append(str(PROTO))
     with connect(args.endpoint, args.certs) as channel:
         try:

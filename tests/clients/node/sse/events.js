@@ -1,13 +1,13 @@
-// Reads a stream of server-sent events with a library of npm, and goes on for as long as it does.
+// Reads a stream of server-sent events with a library of npm, as long as the library does.
 //
 //     node events.js LIBRARY URL
 //
-// One JSON object a line on stdout for each event that the library hands on: its name (empty for
-// one without) and its data. What a library needs to come back after the end of an answer is done as
-// its documentation says, and nothing else.
+// It prints one JSON object a line for each event of the library: the event's name (empty if it has
+// none) and its data. If a library needs help to reconnect after the end of an answer, the program
+// does exactly what the library's documentation says.
 'use strict';
 
-// What an application of ours would listen to; events without a name come as `message`.
+// The events that an application listens to. Events without a name arrive as `message`.
 const NAMES = ['message', 'lost', 'position', 'bye'];
 
 const say = (event, data) => {
@@ -37,13 +37,13 @@ const LIBRARIES = {
     createEventSource({ url, onMessage: ({ event, data }) => say(event, data) });
   },
   'fetch-event-source'(url) {
-    // It is made for browsers.
+    // This library is made for browsers.
     globalThis.window = globalThis;
     globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
     const { fetchEventSource } = require('@microsoft/fetch-event-source');
     fetchEventSource(url, {
       onmessage: ({ event, data }) => say(event, data),
-      // An answer that ended is for it the end, unless it is made an error.
+      // The library reconnects after the end of an answer only if this throws.
       onclose() {
         throw new Error('the stream ended');
       },
@@ -52,6 +52,6 @@ const LIBRARIES = {
 };
 
 const [name, url] = process.argv.slice(2);
-// eventsource 5 waits with a timer that does not keep Node from ending; an application has more to do.
+// Keeps Node running: eventsource 5 waits with a timer that does not.
 process.stdin.resume();
 LIBRARIES[name](url);
