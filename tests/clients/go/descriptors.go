@@ -43,11 +43,11 @@ var versionFields = map[int32]struct {
 	11: {"engine_version", descriptorpb.FieldDescriptorProto_TYPE_STRING},
 }
 
-// compareDescriptors asks the server, by reflection, for the files behind Falco's services and
-// holds them against those compiled into client-go:
+// compareDescriptors reads the files of Falco's services by reflection and compares them with those
+// in client-go:
 //
-//  1. outputs.proto and schema.proto are equal but for comments.
-//  2. version.proto has client-go's service and field numbers and types, and the later fields.
+//  1. outputs.proto and schema.proto must be equal except for comments.
+//  2. version.proto must have client-go's service, field numbers and types, and the later fields.
 func compareDescriptors(ctx context.Context, endpoint string) error {
 	files, err := serverFiles(ctx, endpoint)
 	if err != nil {
@@ -76,7 +76,7 @@ func compareDescriptors(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// plain is the file without comments and positions.
+// plain returns the file without comments and positions.
 func plain(file *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescriptorProto {
 	copied := proto.Clone(file).(*descriptorpb.FileDescriptorProto)
 	copied.SourceCodeInfo = nil
@@ -119,7 +119,7 @@ func compareVersion(served *descriptorpb.FileDescriptorProto) error {
 				field.GetName(), field.GetType(), want.name, want.kind))
 		}
 	}
-	// With the fields of the one message out of the way the rest must be equal.
+	// Without the fields of this message the rest must be equal.
 	response(known).Field, response(same).Field = nil, nil
 	if !proto.Equal(same, known) {
 		wrong = append(wrong, fmt.Errorf("version.proto differs\nserver:\n%s\nclient-go:\n%s",
@@ -128,7 +128,7 @@ func compareVersion(served *descriptorpb.FileDescriptorProto) error {
 	return errors.Join(wrong...)
 }
 
-// serverFiles asks reflection v1 for the files of both services, by name.
+// serverFiles reads the files of both services with reflection v1, by name.
 func serverFiles(ctx context.Context, endpoint string) (
 	map[string]*descriptorpb.FileDescriptorProto, error,
 ) {

@@ -11,10 +11,9 @@ import (
 	"github.com/falcosecurity/client-go/pkg/client"
 )
 
-// export does what falco-exporter's loop did, in our own words: it is not falco-exporter, which
-// cannot be had as a Go module everywhere. It watches with a time-out of one second and counts
-// alerts by the labels of the metric `falco_events`; after count alerts it prints each series as
-// one object.
+// export imitates falco-exporter's loop. It is not falco-exporter, which is not available as a Go
+// module everywhere. It watches with a timeout of one second and counts alerts by the labels of the
+// metric `falco_events`. After count alerts it prints each series as one object.
 func export(ctx context.Context, c *client.Client, count int) error {
 	type series struct {
 		Rule      string `json:"rule"`

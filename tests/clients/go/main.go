@@ -1,4 +1,4 @@
-// Speaks Falco's gRPC API with client-go, Falco's own Go client, and nothing of ours.
+// A client of Falco's gRPC API with client-go, Falco's own Go client, and no code of Falconer.
 //
 //	falco-go [--certs DIR] ENDPOINT COMMAND [COUNT]
 //
@@ -8,16 +8,16 @@
 //	version, get
 //	watch           client-go's OutputsWatch: an empty request after every 100 ms without an alert
 //	sub-silent      never sends a request
-//	sub-half-close  sends one request and closes its side
+//	sub-half-close  sends one request and half-closes
 //	sub-burst       sends 3 bursts of 2,000 requests
 //	exporter        counts alerts as falco-exporter did; see exporter.go
 //	descriptors     compares the server's description of the API with client-go's; see
 //	                descriptors.go
 //
-// A sub ends after COUNT alerts; with 0, when the server ends it. One JSON object a line on stdout:
-// the alert; {"open": true} when the response headers are there; {"sent": N} when all requests are
-// sent; {"status": N} when the call ends with another status than OK or, being a sub, ends at all.
-// Exit 0 when everything asked for came, 3 after a "status" line, 1 when anything else failed.
+// A sub ends after COUNT alerts, or with the server if COUNT is 0. It prints one JSON object a
+// line: each alert; {"open": true} after the response headers; {"sent": N} after the last request;
+// {"status": N} when a sub ends, or another call ends with a status other than OK. The exit code is
+// 0 if all alerts arrived, 3 after a "status" line, and 1 after any other error.
 package main
 
 import (
@@ -144,7 +144,7 @@ func get(ctx context.Context, c *client.Client) error {
 	}
 }
 
-// subscribe runs one of the sub commands; it returns nil only when count alerts have come.
+// subscribe runs one of the sub commands. It returns nil only after count alerts.
 func subscribe(ctx context.Context, c *client.Client, kind string, count int) error {
 	service, err := c.Outputs()
 	if err != nil {
@@ -187,7 +187,7 @@ func subscribe(ctx context.Context, c *client.Client, kind string, count int) er
 	}
 }
 
-// watched tells OutputsWatch's outcomes apart: it returns nil for a stream that ended with OK.
+// watched interprets the result of OutputsWatch. It returns nil for a stream that ended with OK.
 func watched(err error) error {
 	if err == nil {
 		return errEndedOK
@@ -198,7 +198,7 @@ func watched(err error) error {
 	return err
 }
 
-// send sends what a subscriber of this kind sends.
+// send sends the requests of a subscriber of this kind.
 func send(stream outputs.Service_SubClient, kind string) {
 	sent := 0
 	write := func() {

@@ -1,5 +1,5 @@
-// Reads metrics as Prometheus 3 does: standard input, as the content type in the first argument says.
-// Prints a line for each type and each sample.
+// Reads metrics from standard input as Prometheus 3 does, in the format of the content type in the
+// first argument. Prints a line for each type and each sample.
 package main
 
 import (
@@ -18,7 +18,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// No fallback: what the content type says must be right.
+	// No fallback: the content type must be right.
 	parser, err := textparse.New(body, os.Args[1], labels.NewSymbolTable(), textparse.ParserOptions{})
 	if err != nil {
 		log.Fatal(err)

@@ -1,10 +1,10 @@
-// One case of gRPC's interoperability tests, with the TLS that grpc-go's own program has no flags for:
-// a client's certificate, and a version.
+// One case of gRPC's interoperability tests, with TLS options for which grpc-go's own program has
+// no flags: a client certificate, and a version.
 //
 //	interop-mutual ADDRESS CERTIFICATES VERSION CASE
 //
-// CERTIFICATES is a folder with ca.crt, client.crt and client.key; VERSION is 1.2 or 1.3. What is
-// wrong ends the program, as grpc-go's cases do, with exit code 1.
+// CERTIFICATES is a folder with ca.crt, client.crt and client.key. VERSION is 1.2 or 1.3. The
+// program exits with code 1 on an error, as grpc-go's cases do.
 package main
 
 import (
@@ -89,14 +89,14 @@ func configuration(folder string, version uint16) *tls.Config {
 	}
 }
 
-// atVersion makes a call and looks at what it went over: the cases are worth nothing otherwise.
+// atVersion makes a call and checks its TLS version, without which the cases prove nothing.
 func atVersion(ctx context.Context, client service.TestServiceClient, version uint16) {
 	var server peer.Peer
 	_, err := client.EmptyCall(ctx, &service.Empty{}, grpc.Peer(&server))
 	check(err)
 	info, ok := server.AuthInfo.(credentials.TLSInfo)
 	if !ok || info.State.Version != version {
-		log.Fatalf("not the TLS that was asked for: %v", server.AuthInfo)
+		log.Fatalf("not the requested TLS version: %v", server.AuthInfo)
 	}
 }
 

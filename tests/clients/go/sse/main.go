@@ -1,11 +1,10 @@
-// Command sse reads a stream of server-sent events with a Go library, and goes on for as long as it
-// does.
+// Command sse reads a stream of server-sent events with a Go library, as long as the library does.
 //
 //	sse LIBRARY URL
 //
-// One JSON object a line on stdout for each event that the library hands on: its name (empty for
-// one without) and its data. What a library needs to come back after the end of an answer is done as
-// its documentation says, and nothing else.
+// It prints one JSON object a line for each event of the library: the event's name (empty if it has
+// none) and its data. If a library needs help to reconnect after the end of an answer, the program
+// does exactly what the library's documentation says.
 package main
 
 import (
@@ -30,7 +29,7 @@ func say(event, data string) {
 	fmt.Println(string(line))
 }
 
-// An answer that ended is for it the end, without an error; the client knows how far it was.
+// Subscribe returns without an error when an answer ends. The client keeps its position.
 func withR3labs(url string) {
 	client := r3labs.NewClient(url)
 	for {
