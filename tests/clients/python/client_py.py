@@ -4,8 +4,8 @@
 
 Commands: version, get, sub (ends after COUNT alerts, or with the server if COUNT is 0). Output and
 exit code are those of outputs.py, but this client drops the `source` text and the fraction of the
-second (it converts the time to a float). Its table of sources ends before PLUGIN, so the first alert
-of a plugin raises KeyError: 3. The program then prints {"key_error": 3} and exits with 4.
+second (it converts the time to a float). Its table of sources ends before PLUGIN, so the first
+alert of a plugin raises KeyError: 3. The program then prints {"key_error": 3} and exits with 4.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Reads alerts with Python clients other than grpcio, many at once, until the server ends the calls.
+"""Reads alerts with Python clients other than grpcio, many at once, until the server stops.
 
     endings.py [--certs DIR] ENDPOINT LIBRARY CONNECTIONS [FILTER]
 

@@ -3,8 +3,8 @@
     python events.py LIBRARY URL
 
 It prints one JSON object a line for each event of the library: the event's name (empty if it has
-none) and its data. If a library needs help to reconnect after the end of an answer, the program does
-exactly what the library's documentation says.
+none) and its data. If a library needs help to reconnect after the end of an answer, the program
+does exactly what the library's documentation says.
 """
 
 import json
