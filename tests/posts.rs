@@ -127,7 +127,7 @@ async fn an_alert_without_a_hostname_gets_that_of_its_sender() {
     }
 }
 
-/// Where a time is from is said in JSON, in `Watch` and in the metrics.
+/// JSON, `Watch` and the metrics report the source of a time.
 #[tokio::test]
 async fn a_time_that_is_not_the_alerts_own_is_marked() {
     use falconer::proto::falconer::v1::{
