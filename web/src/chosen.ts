@@ -1,14 +1,14 @@
-// Which rows are chosen: the one the keyboard is at, those selected for copying, the one that is open.
+// The chosen rows: the focused row, the rows selected for copying, and the open alert.
 
 import { signal } from "@preact/signals";
 import { itemAt, kindAt, pause } from "./feed";
 import { ALERT } from "./model/ring";
 import { copy, go, place } from "./state";
 
-/** The row the keyboard is at; undefined when none is. */
+/** The focused row, if there is one. */
 export const active = signal<number | undefined>(undefined);
 export const picked = signal<ReadonlySet<number>>(new Set());
-/** Selects a row, or takes it back. */
+/** Selects a row, or removes it from the selection. */
 export function pick(row: number): void {
   const next = new Set(picked.value);
   if (!next.delete(row)) next.add(row);
@@ -16,7 +16,7 @@ export function pick(row: number): void {
   picked.value = next;
 }
 
-/** The selected alerts as NDJSON, newest last, or that of one row where none is selected. */
+/** The selected alerts as NDJSON, newest last. Without a selection, the alert of one row. */
 export function copyPicked(otherwise?: number): boolean {
   const rows = picked.value.size > 0 ? [...picked.value].sort((a, b) => a - b) : otherwise === undefined ? [] : [otherwise];
   const lines = rows.flatMap((row) => itemAt(row)?.json ?? []);

@@ -1,6 +1,6 @@
-// The alerts the page holds: loads the newest that match, follows the live stream, lets older ones
-// in on demand, and freezes the view while somebody reads. One feed at a time; a new filter or
-// range begins a new one.
+// The alerts of the page: loads the newest that match, follows the live stream, loads older ones on
+// demand, and freezes the view while the user reads. There is one feed at a time. A new filter or range
+// starts a new one.
 
 import { batch, computed, signal } from "@preact/signals";
 import { Problem, request, type Params } from "./model/api";
@@ -22,7 +22,7 @@ const PARSED_KEPT = 400;
 const MARKS_KEPT = 1000;
 
 export const ring = new Ring(KEPT_ROWS);
-/** Moves once a frame at most, when the rows have changed. */
+/** Changes at most once a frame, if the rows have changed. */
 export const changed = signal(0);
 export const phase = signal<Phase | undefined>(undefined);
 export const stats = signal<Stats | undefined>(undefined);
@@ -30,18 +30,18 @@ export const rate = signal(0);
 export const lostSeen = signal(0);
 export const loading = signal(false);
 export const failure = signal<Problem | undefined>(undefined);
-/** The first page is there: what is empty now is empty indeed. */
+/** Whether the first page has been loaded. Before that, an empty table means nothing. */
 export const loaded = signal(false);
-/** Where the rows older than the oldest kept begin; null when there are none. */
+/** The cursor before which older rows can be loaded; null if there are none. */
 export const olderFrom = signal<string | null>(null);
-/** The server began anew: what was older than the oldest row held is gone with it. */
+/** Whether the alerts before the oldest row were lost at a restart of the server. */
 export const olderGone = signal(false);
 export const lastAlertAt = signal(0);
 
 const gaps = new Gaps();
 export const lostSpans = signal(gaps.spans);
 
-/** While held, rows from `top` on wait; what is read stays also when the ring goes round. */
+/** While the view is held, rows from `top` on wait, and the visible rows stay even if the ring drops them. */
 export interface Hold {
   top: number;
   why: "scroll" | "key" | "detail";
@@ -55,7 +55,7 @@ export const bottom = computed(() => {
   const held = hold.value?.copy;
   return held && ring.low > held.low ? held.low : ring.low;
 });
-/** Rows of the view that are no alerts: marks of what was lost. */
+/** Rows of the view that are not alerts: marks of lost alerts. */
 let marks: number[] = [];
 export const shownAlerts = computed(() => {
   const [from, to] = [bottom.value, top.value];
@@ -88,7 +88,7 @@ export function textAt(row: number): string | undefined {
   return ring.text(row) ?? hold.value?.copy.text(row);
 }
 
-/** A row's alert, read when it is first painted; the last few hundred are remembered. */
+/** The alert of a row, parsed when it is first painted. The last few hundred are cached. */
 export function itemAt(row: number): Item | undefined {
   const text = textAt(row);
   if (text === undefined) return undefined;
@@ -102,7 +102,7 @@ export function itemAt(row: number): Item | undefined {
   return item;
 }
 
-/** The row an alert is in, if the page holds it. */
+/** The row of an alert, if the page has it. */
 export function rowOf(cursor: string): number | undefined {
   const start = `{"cursor":"${cursor}"`;
   for (let row = ring.high - 1; row >= ring.low; row -= 1) {
@@ -115,7 +115,7 @@ export function rowOf(cursor: string): number | undefined {
   return undefined;
 }
 
-/** The next alert of the same rule, towards older (1) or newer (-1). */
+/** The next older (1) or newer (-1) alert of the same rule. */
 export function sameRule(row: number, towards: 1 | -1): number | undefined {
   const rule = itemAt(row)?.alert.rule;
   if (rule === undefined) return undefined;
@@ -133,7 +133,7 @@ function touch(): void {
     frame = 0;
     changed.value += 1;
   };
-  // A hidden page gets no frames; it still counts what comes.
+  // A hidden page gets no frames, but still counts new alerts.
   frame = document.hidden ? window.setTimeout(run, 1000) : requestAnimationFrame(run);
 }
 
@@ -177,8 +177,8 @@ export async function open(filter: string, since: string, until: string): Promis
 }
 
 /**
- * The newest alert's cursor, whether it matches or not: where the stream begins when nothing that is
- * kept matches, instead of the server looking through all of it a second time.
+ * The cursor of the newest alert, whether or not it matches. The stream starts there if no retained
+ * alert matches, so that the server does not scan all of them again.
  */
 async function newestOfAll(signal: AbortSignal): Promise<string> {
   try {
@@ -189,7 +189,7 @@ async function newestOfAll(signal: AbortSignal): Promise<string> {
   }
 }
 
-/** The newest page, and more while it is short; the cursor of the newest alert found. */
+/** Loads the newest page, and more while it is short. Returns the cursor of the newest alert. */
 async function fill(signal: AbortSignal): Promise<string> {
   loading.value = true;
   let newest = "";
@@ -222,13 +222,13 @@ async function older(before: string | undefined, limit: number, signal: AbortSig
   if (signal.aborted) throw new DOMException("stopped", "AbortError");
   const items = splitItems(text);
   for (const item of items) ring.unshift(ALERT, item);
-  // Only the small end of the page is read: the items stay text.
+  // Only the end of the page is parsed. The items stay text.
   const end = /"next"\s*:\s*(?:"([^"]*)"|null)/.exec(text.slice(text.lastIndexOf("]")));
   changed.value += 1;
   return { newest: items[0] ? cursorOf(items[0]) : "", next: end?.[1] ?? null };
 }
 
-/** Called when somebody scrolls to the oldest row held. */
+/** Called when the user scrolls to the oldest row. */
 export async function loadOlder(): Promise<void> {
   const from = olderFrom.value;
   if (from === null || loading.value || ring.full) return;
@@ -253,7 +253,7 @@ function mark(kind: Kind, text: string): void {
   touch();
 }
 
-/** What an earlier run of the server kept is gone, and nobody knows what it was sent while away. */
+/** Handles a restart of the server: its earlier alerts are gone, and others may have been lost meanwhile. */
 function beganAnew(lost: Lost = {}): void {
   anew = true;
   const count = typeof lost.count === "number" ? lost.count : 0;
@@ -269,7 +269,7 @@ function lostHere(count: number): void {
   lostSeen.value += count;
 }
 
-/** After a cut: what came since, and whether that is all there was. */
+/** Reports what arrived since the connection was lost, and whether that is complete. */
 function tellResumed(lostBefore: number): void {
   const lost = lostSeen.value - lostBefore;
   const came = `${caughtUp.toLocaleString("en")} ${caughtUp === 1 ? "alert" : "alerts"}`;
@@ -281,9 +281,9 @@ function tellResumed(lostBefore: number): void {
 }
 
 const RELOAD = { name: "Reload", run: () => location.reload() };
-/** The server began anew since the last cut, and that was not told yet. */
+/** Whether the server was restarted since the connection was lost, which was not reported yet. */
 let anew = false;
-/** The server is of another build than this page. */
+/** Whether the server is another build than this page. */
 let outdated = false;
 let caughtUp = 0;
 let before: { received: number; at: number } | undefined;

@@ -1,5 +1,5 @@
-// The keyboard. Single keys act only outside of fields and dialogs, never with a modifier, and can
-// be switched off; keys the browser or assistive technology uses are left alone.
+// Keyboard shortcuts. Single keys work only outside of fields and dialogs, never with a modifier, and can
+// be disabled. Keys of the browser and of assistive technology keep their meaning.
 
 import { active, copyPicked, pick, show } from "./chosen";
 import { bottom, hold, itemAt, kindAt, pause, rowOf, sameRule, top } from "./feed";

@@ -1,5 +1,5 @@
-// What the whole page shares, as signals: the place (mirrored in the address bar), preferences
-// (kept in local storage), the toast. Holds no alert; those are in feed.ts.
+// The shared state of the page, as signals: the place (also in the address bar), preferences (in local
+// storage), the toast. Alerts are in feed.ts.
 
 import { computed, effect, signal } from "@preact/signals";
 import { inside, keptAs, outside } from "./model/base";
@@ -11,7 +11,7 @@ import type { Status } from "./model/wire";
 
 export const place = signal<Place>(here());
 
-/** Goes somewhere: a new entry in the history, or with `quiet` the same one. */
+/** Navigates. Adds an entry to the history, or with `quiet` replaces it. */
 export function go(change: Partial<Place>, quiet = false): void {
   const next = { ...place.value, ...change };
   const path = outside(write(next));
@@ -26,7 +26,7 @@ export function href(change: Partial<Place>): string {
   return outside(write({ ...place.value, event: "", ...change }));
 }
 
-/** A link within the dashboard: plain clicks stay on the page, others are the browser's. */
+/** A link within the dashboard. The page handles plain clicks, the browser all others. */
 export function follow(change: Partial<Place>): (event: MouseEvent) => void {
   return (event) => {
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
@@ -45,7 +45,7 @@ function here(): Place {
 
 export const filter = computed(() => place.value.filter);
 export const range = computed(() => ({ since: place.value.since, until: place.value.until }));
-/** Without an end the page follows what comes. */
+/** Without an end, the page follows new alerts. */
 export const isLive = computed(() => place.value.until === "");
 
 export type Theme = "system" | "light" | "dark";
@@ -56,7 +56,7 @@ export const singleKeys = kept<"on" | "off">("keys", "on", ["on", "off"]);
 export const facetsShown = kept<"on" | "off">("facets", "on", ["on", "off"]);
 
 export const counts = kept<"linear" | "log">("counts", "linear", ["linear", "log"]);
-/** Widths of columns that somebody set, by the column's name. */
+/** The widths that the user set, by column. */
 export const widths = signal(readWidths(remembered("widths")));
 effect(() => remember("widths", JSON.stringify(widths.value)));
 
@@ -71,7 +71,7 @@ function remembered(name: string): string | null {
   try {
     return localStorage.getItem(keptAs(name));
   } catch {
-    // Without storage a preference lasts as long as the page.
+    // Without storage, a preference lasts until the page is closed.
     return null;
   }
 }
@@ -96,7 +96,7 @@ const narrowScreen = matchMedia("(max-width: 640px)");
 export const narrow = signal(narrowScreen.matches);
 narrowScreen.addEventListener("change", (event) => (narrow.value = event.matches));
 
-/** Says something for a while, also to a screen reader. */
+/** Shows a message for a while, also to screen readers. */
 export const toast = signal<{ text: string; action?: { name: string; run: () => void } } | undefined>(undefined);
 let toastTimer: ReturnType<typeof setTimeout> | undefined;
 export function say(text: string, action?: { name: string; run: () => void }, lasting = false): void {
@@ -105,12 +105,12 @@ export function say(text: string, action?: { name: string; run: () => void }, la
   if (!lasting) toastTimer = setTimeout(() => (toast.value = undefined), 4000);
 }
 
-/** The cursor of the alert an exception is being written for. */
+/** The cursor of the alert in the exception dialog. */
 export const excepting = signal("");
 export const helpOpen = signal(false);
 export const serverStatus = signal<Status | undefined>(undefined);
 
-/** Set when the server wants a credential: nothing else is shown then. */
+/** Set if the server requires a credential. Nothing else is shown then. */
 export const refused = signal<Problem | undefined>(undefined);
 whenRefused((problem) => (refused.value = problem));
 
@@ -123,7 +123,7 @@ export function signIn(value: string): void {
   location.reload();
 }
 
-/** Copies text; where the browser has no clipboard (plain HTTP from afar) says so. */
+/** Copies text. Says so if the browser has no clipboard (plain HTTP from another machine). */
 export async function copy(text: string, what: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,5 +1,5 @@
-// What an alert is to the dashboard: Falco's native JSON, of which any key may be missing or odd.
-// Reading never throws: what cannot be read becomes an empty alert whose output says so.
+// Parses alerts: Falco's JSON, in which any key can be missing or have another type. It never throws.
+// Invalid JSON becomes an empty alert whose output says so.
 
 import { longNumbersAsText } from "./items";
 
@@ -9,7 +9,7 @@ export interface Alert {
   hostname: string;
   output: string;
   fields: Record<string, FieldValue>;
-  /** 0 Emergency … 7 Debug, or -1 when the alert names none that is known. */
+  /** 0 Emergency … 7 Debug, or -1 if the alert has no known priority. */
   priority: number;
   rule: string;
   source: string;
@@ -20,7 +20,7 @@ export interface Alert {
 export interface Item {
   cursor: string;
   alert: Alert;
-  /** The alert's JSON as it came, byte for byte. */
+  /** The alert's JSON as it arrived, byte for byte. */
   json: string;
 }
 
@@ -28,7 +28,7 @@ export const PRIORITIES = [
   "Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug",
 ] as const;
 
-/** One letter and one mark for each priority, so that colour is never alone. */
+/** A letter and a mark for each priority, so that colour is not the only sign. */
 export const LETTERS = ["M", "A", "C", "E", "W", "N", "I", "D"] as const;
 
 export function priorityOf(name: unknown): number {
@@ -44,14 +44,14 @@ export function priorityName(priority: number): string {
 
 const PREFIX = '{"cursor":"';
 
-/** The alert's JSON within an item's, untouched; the whole text when it is not an item. */
+/** The alert's JSON in an item, unchanged. The whole text if it is not an item. */
 export function nativeJson(item: string): string {
   if (!item.startsWith(PREFIX)) return item;
   const at = item.indexOf('","event":', PREFIX.length);
   return at < 0 ? item : item.slice(at + 10, -1);
 }
 
-/** The cursor of an item, without reading all of it. */
+/** The cursor of an item, without parsing all of it. */
 export function cursorOf(item: string): string {
   if (!item.startsWith(PREFIX)) return "";
   return item.slice(PREFIX.length, item.indexOf('"', PREFIX.length));

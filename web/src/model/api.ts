@@ -1,5 +1,5 @@
-// Asks the server: one place for the address, the token and what an error is. A problem document
-// (RFC 9457) becomes a Problem; anything else that fails becomes one too, with status 0.
+// Requests to the server, with the address, the token and the errors. A problem document (RFC 9457)
+// becomes a Problem. Any other failure becomes one too, with status 0.
 
 import { keptAs, outside } from "./base";
 import type { Facets, Hints, Histogram, Rules, Status } from "./wire";
@@ -43,13 +43,13 @@ export function keepToken(value: string): void {
     if (value === "") sessionStorage.removeItem(TOKEN);
     else sessionStorage.setItem(TOKEN, value);
   } catch {
-    // A browser without session storage asks again on the next page.
+    // Without session storage, the browser asks again on the next page.
   }
 }
 
 export type Params = Record<string, string | number | undefined>;
 
-/** A path of the server's with its parameters; `outside` makes it an address to ask. */
+/** A path of the server with its parameters. `outside` makes an address from it. */
 export function address(path: string, params: Params = {}): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
@@ -61,7 +61,7 @@ export function address(path: string, params: Params = {}): string {
 
 let onRefused: (problem: Problem) => void = () => undefined;
 
-/** Who is told when the server wants a credential. */
+/** Called when the server requires a credential. */
 export function whenRefused(tell: (problem: Problem) => void): void {
   onRefused = tell;
 }
@@ -96,7 +96,7 @@ export const facets = (params: Params, signal?: AbortSignal): Promise<Facets> =>
 export const rules = (params: Params, signal?: AbortSignal): Promise<Rules> =>
   json("/api/v1/rules", params, signal);
 
-/** What of a filter may be a slip, by the alerts the server keeps. */
+/** Possible mistakes in a filter, according to the retained alerts. */
 export const hints = (filter: string, signal?: AbortSignal): Promise<Hints> => json("/api/v1/filter", { filter }, signal);
 
 export const status = (signal?: AbortSignal): Promise<Status> => json("/api/v1/status", {}, signal);

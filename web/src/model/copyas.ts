@@ -1,12 +1,12 @@
-// What "Copy as" gives: commands and texts built from an alert, the filter and the server's own
-// address. Everything from an alert is quoted for the place it goes to; nothing is executed here.
+// "Copy as": commands and texts from an alert, the filter and the server's address. Everything from an
+// alert is quoted for its target. Nothing is executed here.
 
 import { display, type Alert, type FieldValue } from "./alert";
 import { fieldName, joined, quote, writable } from "./filter";
 import { address } from "./api";
 import { ODD } from "./visible";
 
-/** One word of a POSIX shell. */
+/** Quotes a text as one word of a POSIX shell. */
 export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
@@ -30,8 +30,8 @@ export function curlAlert(root: string, cursor: string, withToken: boolean): str
 }
 
 /**
- * Falco's own `sub` through this server's gRPC listener. A unix socket is plain; over TCP Falco's
- * gRPC always wants a client certificate. Empty when gRPC is off.
+ * The command for Falco's `sub` on this server's gRPC listener. A unix socket is without TLS. Over TCP,
+ * Falco's gRPC always requires a client certificate. Empty if gRPC is disabled.
  */
 export function grpcurl(grpc: string, filter: string): string {
   if (grpc === "") return "";
@@ -55,19 +55,19 @@ export function filterOf(alert: Alert, fields: string[]): string {
   return joined(found);
 }
 
-/** Actor, action and target: what an exception usually names. */
+/** The fields that an exception usually has: actor, action and target. */
 const USUAL = ["proc.name", "proc.exepath", "fd.name", "container.image.repository"];
 
 export function usualFields(alert: Alert): string[] {
   return USUAL.filter((field) => isPlain(alert.fields[field]));
 }
 
-/** Fields whose value an exception can compare with `=`. */
+/** The fields whose value an exception can compare with `=`. */
 export function isPlain(value: FieldValue | undefined): boolean {
   return value !== null && value !== undefined && typeof value !== "object" && value !== "" && value !== "<NA>";
 }
 
-/** A rule exception for Falco (0.36 or newer), to append to a rules file of one's own. */
+/** A rule exception for Falco 0.36 or later, to append to a custom rules file. */
 export function exceptionYaml(alert: Alert, fields: string[], name = "from_falconer"): string {
   const used = fields.filter((field) => isPlain(alert.fields[field]));
   const list = used.map(yamlText).join(", ");
@@ -88,7 +88,7 @@ export function exceptionYaml(alert: Alert, fields: string[], name = "from_falco
   ].join("\n");
 }
 
-/** A YAML scalar that reads as this text and as nothing else: JSON's strings are YAML's. */
+/** A YAML scalar of this text. JSON strings are valid YAML. */
 export function yamlText(text: string): string {
   const plain = /^[A-Za-z][\w.]*(?:[ /-][\w.]+)*$/.test(text) && !/^(?:true|false|yes|no|on|off|null|y|n)$/i.test(text);
   if (plain) return text;
@@ -98,7 +98,7 @@ export function yamlText(text: string): string {
   });
 }
 
-/** The ways to wire Falco to this server, with what it asks of those who post. */
+/** The settings that connect Falco to this server, with the token if posts need one. */
 export function wiring(root: string, withToken: boolean): { title: string; text: string }[] {
   const secure = root.startsWith("https:");
   const url = withToken ? root.replace("://", "://falco:TOKEN@") : root;
@@ -109,7 +109,7 @@ export function wiring(root: string, withToken: boolean): { title: string; text:
     ...(withToken ? ["--token-file", "/etc/falco/falconer.token"] : []),
     ...(secure ? ["--ca", ca] : []),
   ].join(" ");
-  // The command line takes no path: under a prefix it is not offered.
+  // The command line accepts no path, so it is not offered under a prefix.
   const reached = new URL(root).pathname === "/";
   return [
     {
@@ -139,7 +139,7 @@ export function wiring(root: string, withToken: boolean): { title: string; text:
   ];
 }
 
-/** An invented alert that says it is one. */
+/** A test alert. */
 export function testAlert(now: Date): string {
   return JSON.stringify({
     hostname: "dashboard",

@@ -1,7 +1,7 @@
-// The text of a filter in Falco's condition language: quoting, and adding and taking away terms by
-// a click. It never judges a filter: the server reads it and says what is wrong, with the column.
+// The text of a filter: quoting, and adding or removing terms by a click. It does not validate filters.
+// The server parses them, and reports mistakes with the column.
 
-/** The fields that are an alert's own; every other name is an output field. */
+/** The fields of an alert. Every other name is an output field. */
 export const OWN_FIELDS = ["priority", "rule", "source", "hostname", "tags", "output", "time"] as const;
 
 export const OPERATORS = [
@@ -13,13 +13,13 @@ const WORDS = new Set(["and", "or", "not", ...OPERATORS.filter((each) => /^[a-z]
 const BARE_VALUE = /^[\w./:@%+*~^$#-]+$/;
 const BARE_FIELD = /^[A-Za-z_][\w.-]*(\[[\w.:-]+\])?[\w.-]*$/;
 
-/** A value as the language writes it: bare where that reads the same, else quoted. */
+/** Writes a value: bare if that means the same, otherwise quoted. */
 export function quote(value: string): string {
   if (BARE_VALUE.test(value) && !WORDS.has(value.toLowerCase())) return value;
   return quoteAlways(value);
 }
 
-/** A field's name. `own` says it is the alert's own; an output field named like one is quoted. */
+/** Writes a field name. `own` means a field of the alert; an output field of the same name is quoted. */
 export function fieldName(field: string, own = isOwn(field)): string {
   if (own) return field;
   const bare = BARE_FIELD.test(field) && field.includes(".") && !WORDS.has(field.toLowerCase());
@@ -30,12 +30,12 @@ export function isOwn(field: string): boolean {
   return (OWN_FIELDS as readonly string[]).includes(field);
 }
 
-/** Whether the language can write this value at all: control characters it refuses. */
+/** Whether a filter can contain this value. Control characters are not allowed. */
 export function writable(value: string): boolean {
   return value.length <= 2048 && !/[\u0000-\u001f\u007f-\u009f]/.test(value);
 }
 
-/** The terms of the outermost `and`, as they are written; one term when there is an `or`. */
+/** The terms of the outermost `and`, as text. A filter with an outermost `or` is one term. */
 export function terms(filter: string): string[] {
   const found: string[] = [];
   let start = 0;
@@ -67,7 +67,7 @@ export interface Simple {
   values: string[];
 }
 
-/** A term of the kind a click makes: `f = v`, `f in (v, w)`, either with `not`; else undefined. */
+/** Parses a term that a click creates: `f = v`, `f in (v, w)`, both with or without `not`. Otherwise undefined. */
 export function simple(term: string): Simple | undefined {
   const list = tokens(term);
   const not = /^not$/i.test(list[0]?.text ?? "");
@@ -96,12 +96,12 @@ export function also(filter: string, term: string): string {
   return parts.includes(term) ? joined(parts) : joined([...parts, term]);
 }
 
-/** The filter with one more term, or without it where it is there. */
+/** The filter with one more term, or without it if the filter has it. */
 export function toggleTerm(filter: string, term: string): string {
   return terms(filter).includes(term) ? without(filter, term) : also(filter, term);
 }
 
-/** Of what the filter finds, what has this value: what it wants of the field so far is wider. */
+/** The filter, narrowed to this value of the field. It replaces the field's wider terms. */
 export function narrowed(filter: string, field: string, value: string): string {
   if (value === "" && isOwn(field)) return also(filter, `not ${field} exists`);
   const name = fieldName(field);
@@ -113,11 +113,11 @@ export function narrowed(filter: string, field: string, value: string): string {
   return joined([...parts, written({ not: false, field: name, values: [value] })]);
 }
 
-/** The filter with one more value wanted (or, with `not`, unwanted). */
+/** The filter with one more included value, or with `not` one more excluded value. */
 export function add(filter: string, field: string, value: string, not = false): string {
   const name = fieldName(field);
   const parts = terms(filter).map(bracketed);
-  // An alert has several tags: one more narrows, where one more name of a process widens.
+  // An alert has several tags, so one more tag narrows, while one more process name widens.
   if (field === "tags" && !not) return also(filter, written({ not, field: name, values: [value] }));
   const at = parts.findIndex((part) => {
     const term = simple(part);
@@ -130,7 +130,7 @@ export function add(filter: string, field: string, value: string, not = false): 
   return joined(parts);
 }
 
-/** The filter without that value: the term goes with its last value. */
+/** The filter without this value. A term without values is removed. */
 export function remove(filter: string, field: string, value: string, not = false): string {
   const name = fieldName(field);
   return joined(terms(filter).flatMap((part) => {
@@ -147,7 +147,7 @@ export function toggle(filter: string, field: string, value: string, not = false
     : add(remove(filter, field, value, !not), field, value, not);
 }
 
-/** Whether a click has wanted or refused this value before. */
+/** Whether the filter includes or excludes this value by a click. */
 export function chosen(filter: string, field: string, value: string): "yes" | "not" | "" {
   const name = fieldName(field);
   for (const part of terms(filter)) {
@@ -157,13 +157,13 @@ export function chosen(filter: string, field: string, value: string): "yes" | "n
   return "";
 }
 
-/** The filter with its priority threshold set, as the keys 1 to 8 do. */
+/** The filter with this minimum priority, as the keys 1 to 8 set it. */
 export function threshold(filter: string, priority: string): string {
   const rest = terms(filter).map(bracketed).filter((part) => !/^priority\s*>=/i.test(part));
   return joined([...rest, `priority >= ${priority.toLowerCase()}`]);
 }
 
-/** A term that holds an outermost `or` needs brackets before another is put beside it. */
+/** Puts a term with an outermost `or` into brackets, so that another term can follow. */
 function bracketed(term: string): string {
   let depth = 0;
   for (const token of tokens(term)) {

@@ -1,5 +1,5 @@
-// When alerts were lost: a gap begins behind the last alert that came and ends at the next one.
-// Pure; keeps the newest few, so that a server that loses all day costs no more than one.
+// The gaps in which alerts were lost. A gap begins after the last alert and ends at the next one. Pure.
+// It stores only the newest few gaps.
 
 export interface LostSpan {
   /** Milliseconds. */
@@ -19,14 +19,14 @@ export class Gaps {
   }
 
   /**
-   * Alerts were lost behind one of this time (NaN when there was none), 0 where nobody knows how
-   * many; more of them widen the gap.
+   * Adds lost alerts after an alert of this time (NaN if there was none). The count is 0 if it is unknown.
+   * Further losses widen the gap.
    */
   lose(after: number, count: number): void {
     this.open = { from: this.open?.from ?? after, count: (this.open?.count ?? 0) + count };
   }
 
-  /** The next alert came. Alerts need not be in the order of their times. */
+  /** Notes the next alert. Alerts are not always in order of time. */
   end(at: number): void {
     if (!this.open) return;
     const { from, count } = this.open;
@@ -35,7 +35,7 @@ export class Gaps {
     this.open = undefined;
   }
 
-  /** Another stream begins: what comes next is not behind the gap. The spans stay true. */
+  /** Notes a new stream, whose next alert does not end the gap. */
   forget(): void {
     this.open = undefined;
   }

@@ -1,5 +1,5 @@
-// Cuts a page of alerts into its items' texts without reading them, so that an alert stays byte
-// for byte what Falco wrote (numbers beyond 2^53 included). Gives nothing for text that is no page.
+// Splits a page of alerts into the text of its items without parsing them, so that an alert stays byte
+// for byte as Falco wrote it, with numbers beyond 2^53. Returns nothing for other text.
 
 export function splitItems(page: string): string[] {
   const found: string[] = [];
@@ -23,7 +23,7 @@ export function splitItems(page: string): string[] {
   return found;
 }
 
-/** JSON whose numbers beyond what a double holds (times in nanoseconds) are text, so that none changes. */
+/** Parses JSON. Numbers that a double cannot hold, such as times in nanoseconds, become text. */
 export function longNumbersAsText(json: string): string {
   if (!/\d{16}/.test(json)) return json;
   let out = "";

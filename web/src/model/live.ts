@@ -1,7 +1,7 @@
-// Keeps the live stream open: connects, reads, and when it is cut waits (longer each time) and goes
-// on after the last position, so that nothing is missed or doubled. Ends only when it is stopped or
-// the server wants a credential. That the server began anew it is told by a 410, or by `lost` with
-// that cause: with a 410 the reader begins anew too.
+// Keeps the live stream open. If the connection is lost, it waits, longer each time, and resumes after
+// the last position, so that no alert is missed or repeated. It ends only if it is stopped or the server
+// requires a credential. A restart of the server is reported by a 410, after which the reader starts
+// again, or by `lost` with that cause.
 
 import { Problem, request, type Params } from "./api";
 import { streamReader, type Hooks } from "./stream";
@@ -14,13 +14,13 @@ export type Phase =
 
 export interface LiveHooks extends Omit<Hooks, "position" | "bye" | "retry"> {
   phase: (phase: Phase) => void;
-  /** The stream is open again after a cut. */
+  /** Called when the stream is open again. */
   resumed: () => void;
-  /** The server was restarted: positions before this mean nothing any more. */
+  /** Called when the server was restarted. Earlier positions are then invalid. */
   restarted: () => void;
 }
 
-/** No byte for this long, though the server's heartbeat is 15 s: the connection is dead. */
+/** The time without a byte after which the connection is dead. The server's heartbeat is 15 s. */
 const SILENCE_MS = 40_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
@@ -46,7 +46,7 @@ export class Live {
     this.hurry();
   }
 
-  /** Ends the wait for the next attempt. */
+  /** Ends the pause before the next attempt. */
   now(): void {
     this.hurry();
   }
@@ -117,7 +117,7 @@ export class Live {
     }
   }
 
-  /** Nothing reaches the page once this reader was stopped. */
+  /** Passes nothing on after this reader was stopped. */
   private guarded(): Pick<Hooks, "rows" | "lost" | "stats"> {
     const open = (): boolean => !this.abort.signal.aborted;
     return {

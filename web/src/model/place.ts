@@ -1,6 +1,6 @@
-// The address bar is the state: what page, filter, range, columns and chosen alert are shown. Pure
-// reading and writing of the server's paths; unknown pages become the live page, unknown parameters
-// are dropped. All pages are in one folder, so that behind a proxy's prefix each finds the root.
+// The state in the address bar: page, filter, range, columns and open alert. Pure: parses and writes
+// paths. Unknown pages become the live page, and unknown parameters are dropped. All pages are in one
+// folder, so that each finds the root behind a proxy's prefix.
 
 export type Page = "live" | "rules" | "nodes" | "status" | "event";
 
@@ -9,7 +9,7 @@ export interface Place {
   filter: string;
   since: string;
   until: string;
-  /** Cursor of the alert that is open beside the table, or that the event page shows. */
+  /** The cursor of the open alert, beside the table or on the event page. */
   event: string;
   columns: string[];
 }
@@ -39,7 +39,7 @@ export function write(place: Place): string {
   if (place.event !== "" && (place.page === "live" || place.page === "event")) params.set("event", place.event);
   if (place.columns.join() !== DEFAULT_COLUMNS.join()) params.set("cols", place.columns.join());
   const path = place.page === "live" ? "/" : `/${place.page}`;
-  // Spaces as %20 and not +, and what a filter is made of left as it reads.
+  // Spaces are written as %20, and characters of filters stay readable.
   const query = params.toString().replaceAll("+", "%20");
   return query === "" ? path : `${path}?${query}`;
 }

@@ -1,6 +1,5 @@
-// An alert's JSON as people read it: indented, a line for each member. Pure. Numbers are not read,
-// so that they stay as they came. The only line breaks in what it gives are its own: one within a
-// string, which JSON does not allow, is shown by its mark.
+// Indents an alert's JSON, one member a line. Pure. Numbers are not parsed, so that they do not change. The
+// output has no other line breaks: one in a string, which JSON does not allow, is shown as a mark.
 
 import { visible } from "./visible";
 

@@ -1,20 +1,20 @@
-// The rows the browser keeps: a double-ended ring, struct of arrays, whose rows have numbers that
-// never change. New rows push the oldest out; older ones are let in only while there is room.
-// Rows are the text as it came; nothing is parsed here.
+// The rows of the page: a double-ended ring, struct of arrays, whose rows have fixed numbers. New rows
+// replace the oldest ones. Older rows can be added only while there is room. Rows are text, and are not
+// parsed here.
 
 export const ALERT = 0;
-/** Alerts the server no longer had when this reader came to them. */
+/** Alerts that were evicted before this reader read them. */
 export const LOST = 1;
-/** The server began a new epoch here. */
+/** The server was restarted here. */
 export const RESTART = 2;
 
 export type Kind = typeof ALERT | typeof LOST | typeof RESTART;
 
 export class Ring {
   readonly capacity: number;
-  /** Number of the oldest row kept. */
+  /** The number of the oldest row. */
   low = 0;
-  /** Number of the row to come; `high - low` rows are kept. */
+  /** The number of the next row. There are `high - low` rows. */
   high = 0;
   private readonly kinds: Uint8Array;
   private readonly texts: (string | undefined)[];
@@ -45,7 +45,7 @@ export class Ring {
     if (this.size > this.capacity) this.low += 1;
   }
 
-  /** Lets an older row in at the far end; false when there is no room. */
+  /** Adds an older row. Returns false if there is no room. */
   unshift(kind: Kind, text: string): boolean {
     if (this.full) return false;
     this.low -= 1;
@@ -69,7 +69,7 @@ export class Ring {
     this.texts.fill(undefined);
   }
 
-  /** A copy of the newest rows, so that what is being read stays while new rows come. */
+  /** A copy of the newest rows, so that the view does not change while new rows arrive. */
   copy(most: number): Ring {
     const copied = new Ring(Math.max(1, Math.min(most, this.size)));
     copied.low = this.high - Math.min(most, this.size);

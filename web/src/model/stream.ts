@@ -1,5 +1,5 @@
-// The live stream's text to what happened: rows, losses, counts, a new position. Pure but for the
-// hooks it calls; a message it does not know, or that does not parse, is passed over.
+// Parses the live stream and calls hooks for rows, losses, statistics and positions. Otherwise pure.
+// Unknown and invalid messages are ignored.
 
 import { createParser } from "eventsource-parser";
 import { cursorOf } from "./alert";
@@ -11,7 +11,7 @@ export interface Hooks {
   stats: (stats: Stats) => void;
   bye: (reason: string) => void;
   retry: (milliseconds: number) => void;
-  /** Everything up to this cursor was looked at: where to go on after a cut. */
+  /** Everything up to this cursor was scanned. The stream resumes there. */
   position: (cursor: string) => void;
 }
 
@@ -50,7 +50,7 @@ export function streamReader(hooks: Hooks): (chunk: string) => void {
   return (chunk) => parser.feed(chunk);
 }
 
-/** Lost with an earlier run of the server: how many, it may not know. */
+/** Alerts were lost at a restart. The count can be unknown. */
 export function isRestart(lost: Lost): boolean {
   return typeof lost.cause === "string" && /\brestart/i.test(lost.cause);
 }

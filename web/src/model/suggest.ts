@@ -1,11 +1,11 @@
-// What could come next in a filter at the caret: a field, an operator, a value, or how to go on.
-// Pure; a guess from the tokens before the caret, since only the server reads the language.
+// Suggests what can follow at the caret of a filter: a field, an operator, a value, or a conjunction.
+// Pure. It only looks at the tokens before the caret, because the server parses filters.
 
 import { OPERATORS, OWN_FIELDS, fieldName, isOwn, quote, tokens, unquote, writable } from "./filter";
 
 export interface Suggestion {
   shown: string;
-  /** What is put in place of the text from `from` to `to`. */
+  /** The replacement of the text from `from` to `to`. */
   text: string;
   from: number;
   to: number;
@@ -21,7 +21,7 @@ export function suggest(
 ): Suggestion[] {
   const before = tokens(filter.slice(0, caret));
   const last = before.at(-1);
-  // Punctuation ends a token by itself; a word under way is being typed.
+  // Punctuation ends a token. A word without an end is being typed.
   const typed = last && last.at + last.text.length === caret && !/^[(),]$/.test(last.text) ? last : undefined;
   const done = typed ? before.slice(0, -1) : before;
   const from = typed?.at ?? caret;
@@ -52,7 +52,7 @@ export function suggest(
   return typed ? [] : make("", ["and", "or"].map((each) => ({ shown: each, text: `${each} ` })));
 }
 
-/** The field whose value is to be written next, if one is. */
+/** The field whose value comes next, if one does. */
 function valueField(texts: string[]): string | undefined {
   const last = texts.at(-1) ?? "";
   const field = texts.at(-2);

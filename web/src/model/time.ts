@@ -1,11 +1,10 @@
-// Times as text, in the zone chosen, and ranges as the server reads them (an age or a moment).
-// Pure but for `age`, which is told what time it is.
+// Formats times in the chosen zone, and parses ranges as the server does (an age or a time). Pure.
 
 export type Zone = "local" | "utc";
 
-/** Milliseconds of an RFC 3339 time; NaN when it is none. */
+/** The milliseconds of an RFC 3339 time, or NaN. */
 export function moment(time: string): number {
-  // Browsers read three digits of a second surely; Falco writes nine.
+  // Browsers are only required to parse three fraction digits. Falco writes nine.
   return Date.parse(time.replace(/(\.\d{3})\d+/, "$1"));
 }
 
@@ -34,13 +33,13 @@ export function day(at: number, zone: Zone): string {
   return `${year}-${two(month)}-${two(date)}`;
 }
 
-/** Day and clock; the day is left out when it is today's. */
+/** Day and time. Today's date is left out. */
 export function short(at: number, zone: Zone, now: number, millis = false): string {
   const text = clock(at, zone, millis);
   return day(at, zone) === day(now, zone) ? text : `${day(at, zone)} ${text}`;
 }
 
-/** `42 s`, `3 min`, `5 h`, `2 d`: how long, roughly. */
+/** A rounded duration: `42 s`, `3 min`, `5 h`, `2 d`. */
 export function span(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 100) return `${seconds} s`;
@@ -67,7 +66,7 @@ export function isAge(text: string): boolean {
   return AGE.test(text);
 }
 
-/** What a range's end is in milliseconds; NaN when there is none. */
+/** The end of a range in milliseconds, or NaN. */
 export function resolve(text: string, now: number): number {
   const match = AGE.exec(text);
   return match ? now - Number(match[1]) * (UNITS[match[2] ?? "s"] ?? 1e3) : moment(text);

@@ -1,9 +1,9 @@
-// Alert text is the attacker's: control, bidi and invisible characters are shown by name or by
-// their control picture, never acted on. Pure; gives pieces that a view puts into text nodes.
+// Attackers choose the text of alerts. Control, bidi and invisible characters are shown by name or by
+// their control picture. Pure: returns pieces for text nodes.
 
 export interface Piece {
   text: string;
-  /** Whether it stands for characters that would not be seen, or would move others. */
+  /** Whether it replaces characters that are invisible or move others. */
   odd: boolean;
 }
 
@@ -15,13 +15,13 @@ export const ODD = new RegExp(
   "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb" +
   "\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]|\\p{Surrogate}", "gu");
 
-/** The same without line breaks: for text whose breaks are ours. */
+/** The same without line breaks, for text whose line breaks are ours. */
 export const ODD_IN_LINES = new RegExp(ODD.source.replace("[\\u0000-\\u001f", "[\\u0000-\\u0009\\u000b-\\u001f"), "gu");
 
 /**
- * The text cut into what can be shown as it is and what is shown by name. Odd characters side by
- * side are one piece, and beyond `most` pieces the rest is one, names and all: a text made of
- * nothing else must not become an element for each of its characters.
+ * Splits a text into pieces that are shown as they are, and pieces that are shown by name. Adjacent odd
+ * characters are one piece, and beyond `most` pieces the rest is one, so that a hostile text does not
+ * become an element for each character.
  */
 export function pieces(text: string, most = Infinity, odd = ODD): Piece[] {
   const found: Piece[] = [];
@@ -41,7 +41,7 @@ export function pieces(text: string, most = Infinity, odd = ODD): Piece[] {
   return found;
 }
 
-/** The same as one text, for places that hold only text. */
+/** The same as one text, for attributes. */
 export function visible(text: string): string {
   return text.replace(ODD, name);
 }

@@ -1,4 +1,4 @@
-// The shapes of the server's answers, as /api/v1 gives them.
+// The types of the server's answers.
 
 export interface Stats {
   received: number;
@@ -10,7 +10,7 @@ export interface Stats {
   time: string;
 }
 
-/** What a reader missed. After a restart of the server nobody may be able to say how much. */
+/** Alerts that a reader lost. After a restart of the server the count can be unknown. */
 export interface Lost {
   count?: number;
   first?: string;
@@ -30,7 +30,7 @@ export interface Histogram {
 
 export interface FacetValue {
   value: string;
-  /** The value is longer than what is told of it. */
+  /** Whether the value was cut. */
   cut?: boolean;
   count: number;
   last: string;
@@ -40,7 +40,7 @@ export interface Facet {
   field: string;
   values: FacetValue[];
   other: number;
-  /** How many values there are in all; with `capped` at least so many. */
+  /** The number of values; with `capped` a lower bound. */
   distinct: number;
   capped: boolean;
   missing: number;
@@ -67,13 +67,13 @@ export interface RuleRow {
 
 export interface Rules {
   rules: RuleRow[];
-  /** Alerts of rules that are not among `rules`. */
+  /** The number of alerts of rules that are not in `rules`. */
   other: number;
   matched: number;
   scanned: number;
 }
 
-/** Something in a filter that may be a slip. */
+/** A possible mistake in a filter. */
 export interface Hint {
   /** In characters from 1. */
   column: number;

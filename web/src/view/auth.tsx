@@ -1,4 +1,4 @@
-// Shown instead of everything when the server wants a credential the page does not have.
+// The page that asks for a token, shown if the server requires one.
 
 import { useState } from "preact/hooks";
 import { hasToken, refused, signIn } from "../state";

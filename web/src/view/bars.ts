@@ -1,5 +1,5 @@
-// Draws the histogram on a canvas: stacked bars, axes, what is hovered and brushed, and a hatch
-// over what the server no longer keeps or a reader lost. Keeps nothing; called again whenever something changes.
+// Draws the histogram on a canvas: stacked bars, axes, the hovered bucket, the brush, and a hatch over
+// times whose alerts were evicted or lost. It has no state.
 
 import { compact, countMarks, heightOf, powerMarks, timeMarks } from "../model/axis";
 import { moment, type Zone } from "../model/time";
@@ -8,7 +8,7 @@ import type { Histogram } from "../model/wire";
 export const LEFT = 44;
 export const RIGHT = 8;
 const TOP = 8;
-/** The axis of times, beside it the switch of the scale, under the 0. */
+/** The time axis, with the scale switch beside it. */
 const BOTTOM = 27;
 
 export interface Look {
@@ -121,7 +121,7 @@ export function draw(canvas: HTMLCanvasElement, data: Histogram, look: Look): vo
     }
   }
 
-  /** Over the bars: what is counted there is not all there was. */
+  /** The hatch over bars whose counts are incomplete. */
   function lost({ from: began, to: ended }: { from: number; to: number }): void {
     if (!context || ended < from || began > to) return;
     const start = Math.floor(Math.min(Math.max(LEFT, x(began)), look.width - RIGHT - 3));

@@ -1,4 +1,4 @@
-// Which columns the table has: an alert's own fields and any output field, in the order added.
+// The choice of columns: fields of an alert and output fields, in the order of their addition.
 
 import { useState } from "preact/hooks";
 import { bottom, itemAt, top } from "../feed";
@@ -20,7 +20,7 @@ export function Columns() {
   const columns = place.value.columns;
   const set = (column: string, on: boolean): void => {
     const rest = columns.filter((each) => each !== column);
-    // Output takes what is left of the width, so others go before it.
+    // Output takes the rest of the width, so other columns come before it.
     const at = rest.indexOf("output");
     const next = !on ? rest : at < 0 ? [...rest, column] : [...rest.slice(0, at), column, ...rest.slice(at)];
     go({ columns: next.length > 0 ? next : DEFAULT_COLUMNS }, true);

@@ -1,5 +1,5 @@
-// Completion of the filter line: field names and values known from facets and from the alerts at
-// hand. A suggestion, never a rule: what is typed is never changed without Enter, Tab or a click.
+// Completion of the filter: field names and values from the facets and the loaded alerts. Text changes only
+// with Enter, Tab or a click.
 
 import type { RefObject } from "preact";
 import { useState } from "preact/hooks";
@@ -60,7 +60,7 @@ export function useCompletion(input: RefObject<HTMLInputElement | null>, set: (t
     if (!field) return;
     const text = field.value.slice(0, suggestion.from) + suggestion.text + field.value.slice(suggestion.to);
     const caret = suggestion.from + suggestion.text.length;
-    // At once, so that what is typed next stands behind it.
+    // At once, so that the next character comes after it.
     field.value = text;
     field.focus();
     field.setSelectionRange(caret, caret);

@@ -1,5 +1,5 @@
-// "Copy as": an alert as JSON, as commands that fetch it or its like, as a link, as a filter, or as
-// a Falco rule exception with the fields ticked. Builds text only; runs nothing.
+// The menu "Copy as": an alert as JSON, as commands, as a link, as a filter, or as a Falco rule exception
+// with the selected fields. It only builds text.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { request, status } from "../model/api";
@@ -14,7 +14,7 @@ export async function grpcAddress(): Promise<string> {
   return serverStatus.value?.grpc ?? "";
 }
 
-/** What grpcurl prints for this alert; only the server can say, so only while it keeps the alert. */
+/** The alert as grpcurl prints it. The server formats it, so it must still retain the alert. */
 async function protojson(cursor: string): Promise<string> {
   return nativeJson((await (await request(`/api/v1/events/${encodeURIComponent(cursor)}`, { format: "protojson" })).text()).trim());
 }

@@ -1,5 +1,5 @@
-// One alert, whole: what happened, every field with copy and filter, its JSON as it came. Links
-// nothing from the alert but MITRE tags of the fixed form T1234 or T1234.001.
+// One alert: its output, every field with copy and filter buttons, and its JSON. The only links are MITRE
+// tags of the form T1234 or T1234.001.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
@@ -14,10 +14,10 @@ import { CopyMenu } from "./copymenu";
 import { wantValue } from "./facets";
 import { CopyButton, CopyIcon, FieldName, Priority, Text, number } from "./text";
 
-/** What is put on the page of one alert's JSON; laying out more would be felt. */
+/** The maximum length of JSON on the page. The layout of more takes noticeable time. */
 const LONG_JSON = 100_000;
 
-/** The alert of a cursor: from the rows held, else from the server. */
+/** Loads the alert of a cursor, from the rows or the server. */
 export function useAlert(cursor: string): { item: Item | undefined; problem: Problem | undefined } {
   const [found, setFound] = useState<{ cursor: string; item?: Item; problem?: Problem }>({ cursor: "" });
   useEffect(() => {

@@ -1,5 +1,5 @@
-// What the live page shows when it has no rows: how to wire Falco when nothing ever came, what to
-// loosen when nothing matches, and why when the server cannot be reached.
+// The live page without rows: how to connect Falco if there never was an alert, what to change if nothing
+// matches, or why the server cannot be reached.
 
 import { failure, loaded, olderFrom, phase, stats } from "../feed";
 import { request, Problem } from "../model/api";

@@ -1,5 +1,4 @@
-// Everything of this filter and range as a file, written by the server. With a token it goes
-// through fetch, because a link cannot carry one.
+// Downloads the alerts of the filter and range. With a token it uses fetch, because a link cannot send one.
 
 import { useState } from "preact/hooks";
 import { Problem, address, request } from "../model/api";

@@ -1,5 +1,5 @@
-// How often each value occurs among the alerts of this filter and range. A click wants a value,
-// Alt-click (or the minus button) refuses it, a second click takes that back.
+// The most frequent values of the filter and range. A click includes a value, Alt-click or the minus button
+// excludes it, and a second click removes the term.
 
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
@@ -11,7 +11,7 @@ import { filter, go, place } from "../state";
 import { usePolled } from "./polled";
 import { Priority, Text, atLeast, number } from "./text";
 
-/** Values by field, newest answer: completion suggests them. */
+/** The values by field, for completion. */
 export const facetValues = signal(new Map<string, string[]>());
 
 const FEW = 5;
@@ -67,7 +67,7 @@ function One({ facet, matched }: { facet: Facet; matched: number }) {
 }
 
 function Value({ field, value, cut = false, count, matched }: { field: string; value: string; cut?: boolean; count: number; matched: number }) {
-  // Of a long value only the beginning is known.
+  // A long value is cut.
   const term = `${fieldName(field)} startswith ${quote(value)}`;
   const parts = terms(filter.value);
   const state = !cut ? chosen(filter.value, field, value) : parts.includes(term) ? "yes" : parts.includes(`not ${term}`) ? "not" : "";
@@ -89,7 +89,7 @@ function Value({ field, value, cut = false, count, matched }: { field: string; v
   );
 }
 
-/** The + and − beside a value elsewhere. */
+/** The buttons + and − beside a value. */
 export function wantValue(field: string, value: string, not: boolean): void {
   go({ page: "live", filter: add(filter.value, field, value, not), event: place.value.page === "live" ? place.value.event : "" });
 }

@@ -1,6 +1,5 @@
-// The filter: one line in Falco's condition language. The server reads it while it is typed and
-// says where it is wrong; Enter applies it. Under it, what of it may be a slip by the alerts there are,
-// and its terms as chips that can be taken away.
+// The filter: one line in Falco's condition language. The server checks it while it is typed, and Enter
+// applies it. Below are hints about possible mistakes, and its terms as removable chips.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem, hints, request } from "../model/api";
@@ -117,7 +116,7 @@ export function FilterBar() {
   );
 }
 
-/** What of the filter may be a slip: such a filter is right, and finds nothing for ever. */
+/** Hints about possible mistakes: the filter is valid but matches nothing. */
 function Doubts({ shown }: { shown: boolean }) {
   const text = filter.value;
   const { data } = usePolled(text, text === "" ? 0 : 10_000, async (signal) => ({ of: text, ...(await hints(text, signal)) }));

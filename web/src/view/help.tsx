@@ -1,4 +1,4 @@
-// The keys and what they do; single keys can be switched off for those whom they disturb.
+// The keyboard shortcuts, and the switch that disables single keys.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { helpOpen, singleKeys } from "../state";

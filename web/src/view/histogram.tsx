@@ -1,6 +1,5 @@
-// Alerts over time, stacked by priority, counted by the server over all it keeps. Dragging over it
-// sets the range, a click takes one bar's; both leave the live mode. The same numbers are told as
-// text to those who cannot see it.
+// Alerts by time and priority, counted by the server over all retained alerts. Dragging sets the range, and
+// a click selects one bar. Both leave the live mode. Screen readers get the numbers as text.
 
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
@@ -18,7 +17,7 @@ import { Priority, number } from "./text";
 const LEAST_MS = 1000;
 const DRAG_PX = 4;
 
-/** How many alerts of the filter and range there are, all counted; unknown until they were. */
+/** The number of alerts that match; undefined until they were counted. */
 export const matched = signal<number | undefined>(undefined);
 
 export function Histogram() {
@@ -30,7 +29,7 @@ export function Histogram() {
     matched.value = answer.matched;
     return answer;
   });
-  // What was counted for another filter is nothing to go by.
+  // Counts of another filter are not used.
   useLayoutEffect(() => {
     matched.value = undefined;
   }, [filter.value, since, until]);

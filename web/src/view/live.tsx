@@ -1,4 +1,4 @@
-// The live page: filter, histogram, facets, table, and beside it the alert that is open.
+// The live page: filter, histogram, facets, table, and the open alert.
 
 import { signal } from "@preact/signals";
 import { copyPicked, picked } from "../chosen";
@@ -43,7 +43,7 @@ function Excepting({ cursor }: { cursor: string }) {
   return item ? <Exception item={item} close={() => (excepting.value = "")} /> : null;
 }
 
-/** How many alerts the list has, and of how many: what it has may be the newest page. */
+/** The number of alerts in the list, and the total, because the list can be only the newest page. */
 function shownOf(): string {
   const shown = shownAlerts.value;
   const all = matched.value;

@@ -1,7 +1,7 @@
-// The hosts alerts come from, in the range: how many, how fast, when last, what share. A click shows
-// theirs, of the filter in force. Of very many hosts those with most alerts are listed, and how many
-// there are in all is told. The rate is of the last minute, where the range goes on; of the whole range, where it ended.
-// What was lost is told for all hosts together: a reader that lost alerts cannot know whose they were.
+// The hosts in the range, with count, rate, last alert and share. A click adds the host to the filter. Of
+// very many hosts, those with the most alerts are listed, with the total number. The rate is of the last
+// minute in a live range, otherwise of the whole range. Lost alerts are counted for all hosts together,
+// because their hosts are unknown.
 
 import { stats } from "../feed";
 import { facets as ask } from "../model/api";
@@ -13,7 +13,7 @@ import { FilterBar } from "./filterbar";
 import { usePolled } from "./polled";
 import { Ago, Text, Time, atLeast, number } from "./text";
 
-/** The most the server tells of. */
+/** The maximum number of hosts that the server lists. */
 const TOP = 1000;
 
 export function NodesPage() {
@@ -70,8 +70,8 @@ export function NodesPage() {
 }
 
 /**
- * Alerts a second of each host; of a host without any in the last minute, none. Where more hosts had
- * some than were told of, nobody knows of the others.
+ * The alerts a second of each host in the last minute. If more hosts than listed had alerts, the rate of
+ * the others is unknown.
  */
 function rates(range: Facet[], minute: Facet[] | undefined, seconds: number): Map<string, number> {
   const of = (facets: Facet[]) => facets.find(({ field }) => field === "hostname")?.values ?? [];
@@ -84,7 +84,7 @@ function rates(range: Facet[], minute: Facet[] | undefined, seconds: number): Ma
   }));
 }
 
-/** Of all that match, not of the host with most: that is what a share is. */
+/** The share of all matching alerts. */
 function percent(count: number, all = 0): string {
   return all > 0 ? `${((count / all) * 100).toFixed(1)}%` : "";
 }

@@ -1,5 +1,5 @@
-// Asks again every so often while the page is looked at, one question at a time; a new key asks at
-// once and forgets the answer under way.
+// Polls while the page is visible, one request at a time. A new key starts a request at once and drops the
+// answer in flight.
 
 import { useEffect, useState } from "preact/hooks";
 import { Problem } from "../model/api";
@@ -23,15 +23,15 @@ export function usePolled<T>(key: string, every: number, ask: (signal: AbortSign
         } catch (error) {
           if (abort.signal.aborted) return;
           const problem = error instanceof Problem ? error : new Problem(String(error));
-          // What is known of another question is no answer to this one.
+          // The data of another key is not shown for this one.
           setAnswer((last) => ({ data: last.of === key ? last.data : undefined, problem, of: key }));
         }
       }
-      // A question that is dear is asked less often.
+      // An expensive request is sent less often.
       const took = performance.now() - began;
       if (!abort.signal.aborted && every > 0) timer = setTimeout(() => void run(), Math.max(every, took * 8));
     };
-    // Two changes in one breath are one question.
+    // Two changes at the same time are one request.
     timer = setTimeout(() => void run(), 20);
     return () => {
       abort.abort();

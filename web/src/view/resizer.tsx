@@ -1,5 +1,5 @@
-// The edge of a column's head, to be dragged or moved with the arrow keys; a double click or Home
-// gives the usual width back. The width is remembered when it is let go.
+// The edge of a column's header, moved by dragging or the arrow keys. A double click or Home resets the
+// width. The width is stored at the end of a drag.
 
 import { useRef } from "preact/hooks";
 import { NARROWEST, STEP, WIDEST, within } from "../model/widths";

@@ -1,6 +1,5 @@
-// One row of the table: an alert's cells (a card where the screen is narrow), or the mark of alerts
-// that were lost and of a server that began anew, below which is what this page still holds of before.
-// Paints text only.
+// One row of the table: the cells of an alert (a card on a narrow screen), or the mark of lost alerts or
+// of a restart, below which are the earlier alerts of this page. Renders text only.
 
 import { active, picked, pick, show } from "../chosen";
 import { itemAt, kindAt, textAt } from "../feed";
@@ -45,7 +44,7 @@ function Cell({ alert, column }: { alert: Alert; column: string }) {
   return <span role="gridcell" class={column === "output" || column.includes(".") ? "mono" : ""}><Text text={text} /></span>;
 }
 
-/** Falco's output opens with the time and the priority, which have columns of their own. */
+/** Removes time and priority from the start of Falco's output, because they have columns. */
 export function withoutPrefix(alert: Alert): string {
   return alert.output.replace(/^[\d:.T+\-Z]{8,40}:? (?:Emergency|Alert|Critical|Error|Warning|Notice|Informational|Debug)\b:? */, "");
 }

@@ -1,5 +1,5 @@
-// Each rule that fired in the range: how often, when last, where, and its course over the range.
-// A click shows its alerts, those of the filter in force.
+// The rules that raised alerts in the range, with count, last alert, hosts and sparkline. A click adds the
+// rule to the filter.
 
 import { rules as ask } from "../model/api";
 import { priorityOf } from "../model/alert";
@@ -53,7 +53,7 @@ export function RulesPage() {
   );
 }
 
-/** The alerts of one row, of those the filter finds; a rule may have rows of several priorities. */
+/** The filter for the alerts of one row. A rule can have several rows with different priorities. */
 function filterOf({ rule, source, priority }: RuleRow, several: boolean): string {
   const found = narrowed(filter.value, "rule", rule);
   return several ? narrowed(narrowed(found, "source", source), "priority", priority) : found;

@@ -1,5 +1,4 @@
-// How the server is: what comes in, what it keeps, who reads, which certificates end soon, and the
-// commands that read from it.
+// The status of the server: inputs, retained alerts, readers, certificates, and commands that read from it.
 
 import { status as ask } from "../model/api";
 import { ROOT } from "../model/base";
@@ -14,7 +13,7 @@ const SOON_MS = 14 * 86_400_000;
 
 const KINDS: Record<string, string> = { grpc: "gRPC", sse: "Dashboards (SSE)", ndjson: "NDJSON" };
 
-/** That an input gives nothing: why, and since when. */
+/** Why an input is down, and since when. */
 function Down({ error, since }: { error: string | null; since: string | null }) {
   if (!error) return null;
   return <b class="bad"> ✕ <Text text={error} most={200} />{since && <> (<Ago time={since} />)</>}</b>;

@@ -1,5 +1,5 @@
-// The alerts as rows of one height, of which only those in sight are in the page; newest on top.
-// At the very top it follows what comes; scrolled, it stands still. Paints text only.
+// The alerts as rows of one height, newest first. Only visible rows are in the page. At the top it follows
+// new alerts; scrolled down, it does not move. Renders text only.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { active } from "../chosen";
@@ -14,7 +14,7 @@ const ROW = 28;
 const CARD = 58;
 const SPARE = 6;
 
-/** Brings a row into sight; the table sets it. */
+/** Scrolls to a row. Set by the table. */
 export let reveal: (row: number) => void = () => undefined;
 export let toTop: () => void = () => undefined;
 
@@ -101,5 +101,5 @@ function End({ rows }: { rows: number }) {
   );
 }
 
-/** Rows that stay in sight keep their elements; those that come take over those that go. */
+/** Visible rows keep their elements. New rows reuse the elements of those that disappear. */
 const slot = (row: number, count: number): number => ((row % count) + count) % count;

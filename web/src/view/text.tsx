@@ -1,5 +1,5 @@
-// Shows text that an attacker may have written: as text nodes, with characters that would not be
-// seen drawn by name. Also the small things every page uses: priority, time, copy button.
+// Renders text that an attacker may have written, as text nodes, with invisible characters shown by name.
+// Also small elements of every page: priority, time, copy button.
 
 import { Fragment, type ComponentChildren } from "preact";
 import { LETTERS, priorityName } from "../model/alert";
@@ -7,14 +7,14 @@ import { age, clock, day, moment, short } from "../model/time";
 import { ODD, ODD_IN_LINES, hasOdd, pieces } from "../model/visible";
 import { copy, zone } from "../state";
 
-/** Odd characters drawn apart in a short text (a cell) and in a long one: each is an element. */
+/** The maximum number of odd pieces in a short text (a cell) and in a long one. Each is an element. */
 const DRAWN_SHORT = 40;
 const DRAWN_LONG = 1000;
 const SHORT = 400;
 
 /**
- * `most` bounds what is put on the page; what is longer ends in an ellipsis. With `lines` line breaks
- * are what they are: only for text that has no others than ours.
+ * `most` limits the length. A longer text ends in an ellipsis. With `lines`, line breaks stay: only for
+ * text without line breaks of an alert.
  */
 export function Text({ text, most = SHORT, lines = false }: { text: string; most?: number; lines?: boolean }) {
   const cut = text.length > most ? `${text.slice(0, most)}…` : text;
@@ -29,7 +29,7 @@ export function Text({ text, most = SHORT, lines = false }: { text: string; most
   );
 }
 
-/** A field's name, which breaks at its dots and not within a word. */
+/** A field name, which wraps at its dots. */
 export function FieldName({ field }: { field: string }) {
   return <>{field.slice(0, 120).split(/(?<=\.)/).map((part, at) => <Fragment key={at}>{at > 0 && <wbr />}<Text text={part} /></Fragment>)}</>;
 }
@@ -43,7 +43,7 @@ export function Priority({ priority, short: brief = false }: { priority: number;
   );
 }
 
-/** The clock of a time, with everything about it in the title. */
+/** The time of day, with the full time in the title. */
 export function Time({ time, full = false }: { time: string | null | undefined; full?: boolean }) {
   if (!time) return <span class="soft">never</span>;
   const at = moment(time);
@@ -74,10 +74,10 @@ export function CopyIcon() {
   );
 }
 
-/** Characters of a snippet that are put on the page; its button copies all. */
+/** The maximum length of a snippet on the page. Its button copies all of it. */
 const SNIPPET = 20_000;
 
-/** Something to paste, with its button; made by us, with unseen characters already escaped. */
+/** A snippet with its copy button. It is our text, with invisible characters escaped. */
 export function Snippet({ text, what }: { text: string; what: string }) {
   return (
     <div class="snippet">
@@ -89,7 +89,7 @@ export function Snippet({ text, what }: { text: string; what: string }) {
 
 const digits = new Intl.NumberFormat("en");
 export const number = (value: number): string => digits.format(value);
-/** A number that may be the least there can be: then it says so. */
+/** A number, marked if it is a lower bound. */
 export const atLeast = (value: number, exact: boolean): string => (exact ? number(value) : `at least ${number(value)}`);
 
 export function bytes(value: number): string {

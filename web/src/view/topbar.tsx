@@ -1,4 +1,4 @@
-// The line at the top: where you are, how the connection is, time zone, theme, help.
+// The top bar: pages, connection, time zone, theme, help.
 
 import { useEffect, useState } from "preact/hooks";
 import { lastAlertAt, phase, rate, reconnect, stats } from "../feed";
