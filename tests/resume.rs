@@ -148,7 +148,7 @@ async fn ndjson_begins_with_the_lost_alerts() {
 async fn parameters_that_a_stream_would_ignore_are_rejected() {
     let gateway = Gateway::start(&[]);
     for (query, accept, parameter, detail) in [
-        ("filtre=x", "text/event-stream", "filtre", "there are filter, after"),
+        ("filtre=x", "text/event-stream", "filtre", "the parameters are filter, after"),
         ("batch=1", "application/x-ndjson", "batch", "a line of its own"),
         ("envelope=1", "text/event-stream", "envelope", "its cursor as id"),
         ("envelope=1&batch=1", "*/*", "envelope", "its cursor as id"),
