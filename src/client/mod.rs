@@ -2,7 +2,8 @@
 //!
 //! 1. Filters and times are parsed here first, so that a mistake is reported with its column before
 //!    a request is sent.
-//! 2. Alerts are lines, from the server ([`http`]) or from a file ([`file`]). Output ([`show`]) is plain text, whatever an attacker put into an alert.
+//! 2. Alerts are lines, from the server ([`http`]) or from a file ([`mod@file`]). Output ([`show`])
+//!    is plain text, whatever an attacker put into an alert.
 //! 3. Only the current line is in memory, and with `--last` the newest lines.
 //!
 //! Data goes to standard output. Hints about a filter ([`hints`]) go to standard error. Everything
