@@ -1,6 +1,6 @@
 //! The security headers of every page, document and error.
 //!
-//! The answer to a posted alert has none, because the server gives it thousands of times a second.
+//! The answer to `POST /` has none: it has no body, and Falco gets it thousands of times a second.
 
 use axum::response::Response;
 use http::{

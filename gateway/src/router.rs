@@ -58,7 +58,9 @@ pub(crate) fn guarded(
 
 fn routed(gateway: &Gateway) -> Router {
     let (falco, posting) = match gateway.ingest {
-        true => (post(ingest::from_falco), post(ingest::take)),
+        true => {
+            (post(ingest::from_falco), post(ingest::take).layer(map_response(headers::protected)))
+        }
         false => (post(ingest::off), post(ingest::off)),
     };
     let open =

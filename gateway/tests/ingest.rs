@@ -30,6 +30,7 @@ async fn the_answer_to_falcos_post_is_empty_byte_for_byte() {
         let answer = String::from_utf8(client.rest().await).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert_eq!(body, expected);
+        assert_eq!(head.contains("x-content-type-options: nosniff"), path != "/", "{head}");
         if path == "/" {
             let lines: Vec<_> = head.lines().filter(|line| !line.starts_with("date: ")).collect();
             assert_eq!(lines, ["HTTP/1.1 200 OK", "connection: close", "content-length: 0"]);
