@@ -43,15 +43,24 @@ impl Client {
     /// that the proxy added last to `X-Forwarded-For`, or set in `X-Real-IP`.
     pub(crate) fn sender(&self, headers: &HeaderMap) -> Sender {
         if !FORWARDED.iter().any(|name| headers.contains_key(*name)) {
-            let address = self.address.ip().to_canonical();
-            return if self.is_local { Sender::Local } else { Sender::Remote(Some(address)) };
+            return self.machine();
         }
         let last = |name| headers.get_all(name).iter().next_back()?.to_str().ok();
         let forwarded = last("x-forwarded-for").and_then(|list| list.rsplit(',').next());
         let address = forwarded.or_else(|| last("x-real-ip")).and_then(|text| address(text.trim()));
         match address {
-            Some(address) if address.is_loopback() => Sender::Local,
+            // The proxy's client is on the proxy's machine.
+            Some(address) if address.is_loopback() => self.machine(),
             address => Sender::Remote(address),
+        }
+    }
+
+    /// Returns the machine at the other end.
+    fn machine(&self) -> Sender {
+        if self.is_local {
+            Sender::Local
+        } else {
+            Sender::Remote(Some(self.address.ip().to_canonical()))
         }
     }
 }
@@ -98,12 +107,14 @@ mod tests {
             (&[("x-forwarded-for", "10.0.0.1, 192.0.2.9")], remote("192.0.2.9")),
             (&[("x-forwarded-for", "[2001:db8::1]:443")], remote("2001:db8::1")),
             (&[("x-real-ip", "192.0.2.9")], remote("192.0.2.9")),
-            (&[("x-forwarded-for", "127.0.0.1")], Sender::Local),
             (&[("x-forwarded-for", "unknown")], Sender::Remote(None)),
             (&[("via", "1.1 proxy")], Sender::Remote(None)),
         ] {
             assert_eq!(sender(&near, headers), expected, "{headers:?}");
             assert_eq!(sender(&far, headers), expected, "{headers:?}");
         }
+        let loopback = [("x-forwarded-for", "127.0.0.1")];
+        assert_eq!(sender(&near, &loopback), Sender::Local);
+        assert_eq!(sender(&far, &loopback), remote("192.0.2.7"), "the proxy's own machine");
     }
 }
