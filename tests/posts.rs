@@ -260,4 +260,12 @@ fn events_reports_rejected_records_of_a_file_and_fails_without_an_alert() {
     assert!(code == Some(1) && error.contains("falco.log"), "{code:?} {error}");
     let (code, _, error) = events(&members, &["-f"]);
     assert!(code == Some(2) && error.contains("-f with a compressed file"), "{code:?} {error}");
+
+    // A FIFO without a writer is rejected and not waited for.
+    let fifo = directory.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut command = Command::new(binary());
+    command.args(["events", "-f"]).arg(&fifo);
+    let (code, error) = told(&fed(command, b""));
+    assert!(code == Some(1) && error.contains("is a FIFO"), "{code:?} {error}");
 }

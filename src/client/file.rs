@@ -29,10 +29,11 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     }
 }
 
-/// Returns whether the file at `path` is compressed. A file that cannot be read is not.
+/// Returns whether the file at `path` is compressed. A file that cannot be read is not. Opening a FIFO
+/// would wait for its writer.
 pub(super) fn is_compressed(path: &Path) -> bool {
     let begins = |mut file: BufReader<File>| Ok(file.fill_buf()?.starts_with(&GZIP));
-    file(path).and_then(begins).unwrap_or(false)
+    path.is_file() && file(path).and_then(begins).unwrap_or(false)
 }
 
 fn file(path: &Path) -> io::Result<BufReader<File>> {
