@@ -1,6 +1,7 @@
 //! Follows every file that a pattern matches, such as `/var/log/containers/falco-*.log`.
 //!
-//! 1. The pattern is expanded every [`EXPAND_EVERY`], on a blocking thread. `*` and `?` do not match
+//! 1. The pattern is expanded every [`EXPAND_EVERY`], on a blocking thread. `*` and `?` do not
+//!    match
 //!    `/`, `**` matches any number of directories, `[…]` one of several characters.
 //! 2. Each new path becomes an input of its own, which is followed from its beginning
 //!    ([`super::files`]). At most [`MAX_FILES`] are followed at once.
@@ -26,8 +27,8 @@ use super::{Intake, files};
 /// followed.
 const EXPAND_EVERY: Duration = Duration::from_secs(1);
 
-/// The most files that a pattern follows at once. Each has up to 512 KiB of buffers, and one to a few
-/// open files.
+/// The most files that a pattern follows at once. Each has up to 512 KiB of buffers, and one to a
+/// few open files.
 pub const MAX_FILES: usize = 128;
 
 /// As a shell matches: a wildcard matches neither `/` nor a leading dot.
@@ -37,7 +38,8 @@ const OPTIONS: MatchOptions = MatchOptions {
     require_literal_leading_dot: true,
 };
 
-/// Returns whether the path is a pattern: it has `*`, `?` or `[`. In a pattern, `[*]` is an asterisk.
+/// Returns whether the path is a pattern: it has `*`, `?` or `[`. In a pattern, `[*]` is an
+/// asterisk.
 #[must_use]
 pub fn is_pattern(path: &Path) -> bool {
     path.to_string_lossy().contains(['*', '?', '['])
@@ -80,7 +82,11 @@ pub(super) async fn read(intake: &Arc<Intake>, pattern: &Path) {
                     } else if !followed.paths.contains(path) && !std::mem::replace(&mut full, true)
                     {
                         let pattern = pattern.display();
-                        tracing::warn!(%pattern, MAX_FILES, "the pattern matches too many files; some are not followed");
+                        tracing::warn!(
+                            %pattern,
+                            MAX_FILES,
+                            "the pattern matches too many files; some are not followed"
+                        );
                     }
                 }
                 match followed.paths.is_empty() && unfit.is_empty() {
@@ -96,7 +102,11 @@ pub(super) async fn read(intake: &Arc<Intake>, pattern: &Path) {
                 () = &mut pause => break,
                 Some(ended) = followed.tasks.join_next() => {
                     if let Ok((path, Err(error))) = &ended {
-                        tracing::warn!(path = %path.display(), %error, "a file that a pattern matches cannot be followed");
+                        tracing::warn!(
+                            path = %path.display(),
+                            %error,
+                            "a file that a pattern matches cannot be followed"
+                        );
                         unfit.insert(path.clone());
                     }
                     if let Ok((path, _)) = ended {

@@ -73,11 +73,12 @@ impl Source {
     pub fn all(config: &Config) -> Vec<Self> {
         let command = (!config.command.is_empty()).then(|| Self::Command(config.command.clone()));
         let stdin = config.stdin.then_some(Self::Stdin);
-        let files = config.files.iter().cloned().map(|path| match pattern::is_pattern(&path) {
-            true => Self::Files(path),
-            false => Self::File(path),
-        });
-        command.into_iter().chain(stdin).chain(files).collect()
+        // Patterns are last, so that they leave out the files that are named.
+        let (patterns, files): (Vec<_>, Vec<_>) =
+            config.files.iter().cloned().partition(|path| pattern::is_pattern(path));
+        let files = files.into_iter().map(Self::File);
+        let patterns = patterns.into_iter().map(Self::Files);
+        command.into_iter().chain(stdin).chain(files).chain(patterns).collect()
     }
 
     /// Returns its key in [`super::presence`].
