@@ -72,7 +72,8 @@ impl Limits {
     pub const IDLE: Duration = Duration::from_secs(120);
     /// 8 MiB at 2.2 Mbit/s.
     pub const BODY: Duration = Duration::from_secs(30);
-    /// A few times the duration of a scan of the largest log with a filter that decodes every alert.
+    /// A few times the duration of a scan of the largest log with a filter that decodes every
+    /// alert.
     pub const SCAN: Duration = Duration::from_secs(10);
     /// The same as for gRPC.
     pub const STALL: Duration = Duration::from_secs(60);

@@ -1,5 +1,5 @@
-//! Falconer's HTTP server. It accepts the alerts that Falco posts, serves alerts as live streams and
-//! in pages, answers probes, and shows the dashboard.
+//! Falconer's HTTP server. It accepts the alerts that Falco posts, serves alerts as live streams
+//! and in pages, answers probes, and shows the dashboard.
 //!
 //! The crate depends on nothing else of Falconer. It calls the server through one small trait,
 //! [`Port`], and has its own [`Config`].

@@ -1,7 +1,7 @@
 //! The dashboard. Its files are part of the binary.
 //!
-//! 1. Files under `/assets/` have a hash of their contents in their name, and browsers cache them for
-//!    ever. Browsers request the page again each time, so that they see the next build.
+//! 1. Files under `/assets/` have a hash of their contents in their name, and browsers cache them
+//!    for ever. Browsers request the page again each time, so that they see the next build.
 //! 2. All paths of the page return the same file, and the page reads its address. They are in one
 //!    folder and the links are relative to it, so that a proxy can add any prefix.
 //! 3. Alerts once had a folder. Such an address is redirected.

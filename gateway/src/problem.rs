@@ -1,8 +1,8 @@
 //! The errors of the gateway: RFC 9457 problem details.
 //!
-//! A problem says what is wrong and what to do next, and nothing about the server's internals. It has
-//! the security headers itself, so an error from any place is safe. `type` is `about:blank`: the
-//! status identifies the problem, and then RFC 9457 requires the status phrase as title.
+//! A problem says what is wrong and what to do next, and nothing about the server's internals. It
+//! has the security headers itself, so an error from any place is safe. `type` is `about:blank`:
+//! the status identifies the problem, and then RFC 9457 requires the status phrase as title.
 
 use axum::{
     body::Body,

@@ -20,8 +20,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Gateway {
     shared: Arc<Shared>,
-    /// Whether its clients are on this machine. It is a field of the handle, so that posts do not pay
-    /// for it.
+    /// Whether its clients are on this machine. It is a field of the handle, so that posts do not
+    /// pay for it.
     pub(crate) loopback: bool,
 }
 

@@ -37,9 +37,10 @@
 //!
 //! Keywords and operators may be in lower or upper case. **Bare** text ends at white space or at
 //! one of `( ) , = " '`; on the left of an operator also at `<`, `>` or `!=`. The argument in a
-//! field's brackets may have all of these but quotes and blanks: `json.value[/a=b]`. `and`, `or` and
-//! `not` are not bare text. **Quoted** text is in `"…"` or `'…'`. A backslash escapes that quote and
-//! another backslash, and `\n`, `\t`, `\r`, `\b`, `\f`, `\/` and `\x1b` are what they are in C.
+//! field's brackets may have all of these but quotes and blanks: `json.value[/a=b]`. `and`, `or`
+//! and
+//! `not` are not bare text. **Quoted** text is in `"…"` or `'…'`. A backslash escapes that quote
+//! and another backslash, and `\n`, `\t`, `\r`, `\b`, `\f`, `\/` and `\x1b` are what they are in C.
 //! Before any other character it stands for itself. After `regex` only the quote and the backslash
 //! can be escaped, so `'\d+'` needs no more. Quoted text must not have control characters
 //! themselves.
@@ -73,9 +74,9 @@
 //! | `pmatch` | one of the paths is a prefix by whole components, which may have wildcards |
 //! | `regex` | the pattern, in RE2's syntax, matches the whole field |
 //!
-//! With `anyof`, `allof` or `oneof` there is one comparison for each value, and at least one, all or
-//! exactly one of them must be true. An empty list never matches. `tolower`, `toupper`, `b64` (which
-//! decodes), `basename` and `len` (bytes) change the field's value before the comparison.
+//! With `anyof`, `allof` or `oneof` there is one comparison for each value, and at least one, all
+//! or exactly one of them must be true. An empty list never matches. `tolower`, `toupper`, `b64`
+//! (which decodes), `basename` and `len` (bytes) change the field's value before the comparison.
 //!
 //! Every comparison with a missing field is false, `!=` too, as in libsinsp. So
 //! `not proc.name = cat` is true for an alert without `proc.name`. A field is also missing if it is

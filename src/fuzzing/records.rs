@@ -10,8 +10,8 @@ use crate::ingest::{Line, Lines};
 /// Finds the records of `bytes`, and of a text that they are a script of.
 ///
 /// # Panics
-/// When another division into chunks gives other records, when the work is more than linear, or when
-/// a text that is JSON gives other records than a reader of one value at a time.
+/// When another division into chunks gives other records, when the work is more than linear, or
+/// when a text that is JSON gives other records than a reader of one value at a time.
 pub fn records(bytes: &[u8]) {
     found(bytes);
     let (mut script, mut text) = (Script(bytes), String::new());

@@ -149,8 +149,8 @@ impl Intake {
         }
     }
 
-    /// Takes a body of records in any layout. Falco posts one record without a line end, which may be
-    /// a text alert of several lines.
+    /// Takes a body of records in any layout. Falco posts one record without a line end, which may
+    /// be a text alert of several lines.
     ///
     /// `hostname` is that of the sender, if it is not this machine: its alerts that do not say a
     /// hostname get this one. It is empty if nothing is known of the sender.

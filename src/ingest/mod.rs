@@ -40,8 +40,8 @@ pub struct Config {
     pub stdin: bool,
     /// Whether the gateway accepts alerts that Falco's `http_output` posts.
     pub http: bool,
-    /// Files that Falco's `file_output` writes, followed across rotation, and patterns of such files
-    /// ([`pattern::is_pattern`]).
+    /// Files that Falco's `file_output` writes, followed across rotation, and patterns of such
+    /// files ([`pattern::is_pattern`]).
     pub files: Vec<PathBuf>,
     /// The command of a Falco to start, program first; empty for none.
     pub command: Vec<String>,

@@ -25,8 +25,8 @@ pub(crate) mod witness;
 
 use std::time::Duration;
 
-/// How long anything may take that happens at once on an idle machine: on a busy one, whose other work
-/// goes first, it takes a hundred times as long.
+/// How long anything may take that happens at once on an idle machine: on a busy one, whose other
+/// work goes first, it takes a hundred times as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How the server is reached.

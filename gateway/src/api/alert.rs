@@ -1,11 +1,12 @@
 //! The schema of an alert in the OpenAPI description: Falco's JSON.
 //!
-//! No code reads or writes these types, because alerts are passed on byte for byte. The schema is for
-//! people and for generated clients. It names the keys of Falco's alerts, and allows further ones.
+//! No code reads or writes these types, because alerts are passed on byte for byte. The schema is
+//! for people and for generated clients. It names the keys of Falco's alerts, and allows further
+//! ones.
 //!
 //! 1. [`Alert`] is a posted alert. It has the required keys.
-//! 2. [`KeptAlert`] is an alert in an answer: as it was posted or, with `format=protojson`, as grpcurl
-//!    prints it, without empty values.
+//! 2. [`KeptAlert`] is an alert in an answer: as it was posted or, with `format=protojson`, as
+//!    grpcurl prints it, without empty values.
 
 use std::borrow::Cow;
 
@@ -61,7 +62,7 @@ impl PartialSchema for Alert {
 
 impl PartialSchema for KeptAlert {
     fn schema() -> RefOr<Schema> {
-        let description = "An alert as it came. With `format=protojson` names are in camel case, as in \
+        let description = "An alert as it arrived. With `format=protojson` names are in camel case, as in \
             `outputFields`, and what is empty is left out.";
         described(description)
             .property("rule", text("The rule's name."))
@@ -71,7 +72,7 @@ impl PartialSchema for KeptAlert {
     }
 }
 
-const TIME: &str = "When it happened: RFC 3339, to the nanosecond.";
+const TIME: &str = "The time of the event: RFC 3339, to the nanosecond.";
 
 fn text(says: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(says))

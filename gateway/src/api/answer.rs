@@ -91,7 +91,7 @@ fn document<T: Serialize>(numbers: &T) -> Result<Vec<u8>, Problem> {
         Ok(()) => Ok(json.0),
         Err(error) if error.is_io() => Err(Problem::ANSWER_TOO_LARGE),
         Err(error) => {
-            tracing::error!(%error, "an answer was not serialized");
+            tracing::error!(%error, "cannot serialize an answer");
             Err(Problem::INTERNAL)
         }
     }

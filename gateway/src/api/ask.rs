@@ -5,8 +5,8 @@
 //! 2. An unknown or repeated name is an error, because the answer would not be what the user meant.
 //! 3. Names that clients add by themselves are ignored ([`ADDED`]). No user wrote them, and an
 //!    `EventSource` does not reconnect after an error.
-//! 4. The position at which a live stream resumes ([`LAST_EVENT_ID`]) has the names that libraries use.
-//!    They append it to the URL, so the last one counts.
+//! 4. The position at which a live stream resumes ([`LAST_EVENT_ID`]) has the names that libraries
+//!    use. They append it to the URL, so the last one counts.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -15,12 +15,12 @@ use utoipa::IntoParams;
 
 use crate::{port::Ask, problem::Refusal};
 
-/// The names that clients add to any request, to bypass caches: jQuery and libraries on top of it, Ext
-/// JS, Dojo.
+/// The names that clients add to any request, to bypass caches: jQuery and libraries on top of it,
+/// Ext JS, Dojo.
 const ADDED: [&str; 4] = ["_", "_dc", "request.preventCache", "dojo.preventCache"];
 
-/// Further names that they add to a live stream: event-source-polyfill before 1.0, to bypass caches;
-/// amvtek's eventsource, for padding; r3labs/sse, to select a stream of its own servers.
+/// Further names that they add to a live stream: event-source-polyfill before 1.0, to bypass
+/// caches; amvtek's eventsource, for padding; r3labs/sse, to select a stream of its own servers.
 const ADDED_TO_STREAMS: [&str; 3] = ["r", "evs_preamble", "stream"];
 
 /// The position at which a live stream resumes. Only the path of the live stream has it.
@@ -33,7 +33,8 @@ pub(crate) struct Range {
     /// A filter in Falco's condition language: `priority >= warning and proc.name in (bash, sh)`.
     #[param(max_length = 4096)]
     filter: Option<String>,
-    /// Only alerts of this time (RFC 3339) or later, or of at most this age (`90s`, `10m`, `24h`, `7d`).
+    /// Only alerts of this time (RFC 3339) or later, or of at most this age (`90s`, `10m`, `24h`,
+    /// `7d`).
     since: Option<String>,
     /// Only alerts before this time, or older than this age.
     until: Option<String>,

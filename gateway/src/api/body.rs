@@ -3,8 +3,8 @@
 //! 1. A body with too large a Content-Length is rejected before any of it is read.
 //! 2. A body in one piece is not copied and reserves no memory, because it is in the connection's
 //!    buffer.
-//! 3. Otherwise each piece is copied into reserved memory ([`Budget`]), so that a short piece does not
-//!    keep a long buffer.
+//! 3. Otherwise each piece is copied into reserved memory ([`Budget`]), so that a short piece does
+//!    not keep a long buffer.
 //!
 //! [`Budget`]: crate::limits::budget::Budget
 

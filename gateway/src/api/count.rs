@@ -78,7 +78,8 @@ impl Counter {
     pub(crate) fn top(self, most: usize) -> Top {
         let counted = |(value, Seen { count, last, cut })| Counted { value, cut, count, last };
         let mut values: Vec<_> = self.values.into_iter().map(counted).collect();
-        // Equally frequent values are sorted by name, so that the same request gets the same answer.
+        // Equally frequent values are sorted by name, so that the same request gets the same
+        // answer.
         values.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
         let other = values.iter().skip(most).map(|value| value.count).sum::<u64>() + self.beyond;
         let distinct = values.len() as u64;

@@ -1,9 +1,9 @@
 //! `GET /api/v1/events` and `/api/v1/events/{cursor}`: pages of retained alerts, and one alert.
 //!
-//! Pages are divided by cursors, not by numbers, so that new alerts do not shift them. A page scans at
-//! most [`LOOKED_AT`] alerts within the time limit of a scan, so that a filter with few matches is
-//! answered in time. A page of long alerts ends at [`PAGE`] bytes. `next` continues where the page
-//! stopped.
+//! Pages are divided by cursors, not by numbers, so that new alerts do not shift them. A page scans
+//! at most [`LOOKED_AT`] alerts within the time limit of a scan, so that a filter with few matches
+//! is answered in time. A page of long alerts ends at [`PAGE`] bytes. `next` continues where the
+//! page stopped.
 
 use std::ops::ControlFlow;
 
@@ -163,9 +163,9 @@ struct End {
     get, path = "/api/v1/events", tag = "alerts", params(Range, Page),
     responses(
         (status = 200, description = "A page of alerts", body = Items),
-        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is invalid", body = Document, content_type = "application/problem+json"),
         (status = 410, description = "The cursor is of an earlier run of the server", body = Document, content_type = "application/problem+json"),
-        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "No memory is free for the answer; try again", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn page(
@@ -219,10 +219,10 @@ pub(crate) struct As {
     params(As, ("cursor" = String, Path, description = "The alert's cursor", pattern = "^[0-9a-f]+[.][0-9]+$")),
     responses(
         (status = 200, description = "The alert", body = Item),
-        (status = 400, description = "It is no cursor", body = Document, content_type = "application/problem+json"),
+        (status = 400, description = "The cursor is invalid", body = Document, content_type = "application/problem+json"),
         (status = 404, description = "There is no such alert", body = Document, content_type = "application/problem+json"),
-        (status = 410, description = "It is no longer kept", body = Document, content_type = "application/problem+json"),
-        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
+        (status = 410, description = "The alert is no longer retained", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "No memory is free for the answer; try again", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn one(

@@ -1,10 +1,10 @@
 //! `GET /api/v1/export`: the retained alerts as a file, NDJSON or CSV.
 //!
 //! 1. The file is written in parts, as fast as the client reads it. Alerts that are evicted before
-//!    their part is written are left out. If the file cannot be completed, the connection breaks off,
-//!    so that no client takes a part for the whole.
-//! 2. CSV is RFC 4180. A cell that a spreadsheet would run as a formula gets an apostrophe in front,
-//!    because attackers choose the command lines in alerts.
+//!    their part is written are left out. If the file cannot be completed, the connection breaks
+//!    off, so that no client takes a part for the whole.
+//! 2. CSV is RFC 4180. A cell that a spreadsheet would run as a formula gets an apostrophe in
+//!    front, because attackers choose the command lines in alerts.
 
 use std::{io, ops::ControlFlow, sync::Arc};
 
@@ -72,8 +72,8 @@ pub(crate) enum File {
     get, path = "/api/v1/export", tag = "alerts", params(Range, Wanted),
     responses(
         (status = 200, description = "The file", content((String = "application/x-ndjson"), (String = "text/csv"))),
-        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
-        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is invalid", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "No memory is free for the answer; try again", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn export(

@@ -1,12 +1,12 @@
 //! Selects one of Prometheus' two text formats by `Accept`.
 //!
-//! 1. The ranges are sorted by quality. A missing or invalid quality is 1. A range with quality 0 is
-//!    ignored. Of equal qualities the first counts.
-//! 2. The first range with a supported format is used: `application/openmetrics-text` in version 1.0.0
-//!    or 0.0.1, `text/plain` in version 0.0.4, both also without a version, or a range with `*`, which
-//!    selects the text format.
-//! 3. Other formats, such as protobuf, are ignored. Without a supported range the answer has the text
-//!    format, which every scraper reads.
+//! 1. The ranges are sorted by quality. A missing or invalid quality is 1. A range with quality 0
+//!    is ignored. Of equal qualities the first counts.
+//! 2. The first range with a supported format is used: `application/openmetrics-text` in version
+//!    1.0.0 or 0.0.1, `text/plain` in version 0.0.4, both also without a version, or a range with
+//!    `*`, which selects the text format.
+//! 3. Other formats, such as protobuf, are ignored. Without a supported range the answer has the
+//!    text format, which every scraper reads.
 //! 4. `escaping` is ignored. It concerns names with characters that old scrapers reject, and these
 //!    metrics have none.
 

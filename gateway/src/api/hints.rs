@@ -1,8 +1,8 @@
-//! `GET /api/v1/filter`: hints about possible mistakes in a filter. A field that no alert has matches
-//! nothing, and without a hint this looks like the absence of alerts.
+//! `GET /api/v1/filter`: hints about possible mistakes in a filter. A field that no alert has
+//! matches nothing, and without a hint this looks like the absence of alerts.
 //!
-//! It scans the newest [`LOOKED_AT`] retained alerts, whether or not they match, until every field was
-//! seen. For most filters one alert is enough.
+//! It scans the newest [`LOOKED_AT`] retained alerts, whether or not they match, until every field
+//! was seen. For most filters one alert is enough.
 
 use std::ops::ControlFlow;
 
@@ -47,14 +47,14 @@ pub(crate) struct Hints {
     scanned: u64,
 }
 
-/// Returns possible mistakes in a filter: fields that no retained alert has, and words that look like
-/// fields.
+/// Returns possible mistakes in a filter: fields that no retained alert has, and words that look
+/// like fields.
 #[utoipa::path(
     get, path = "/api/v1/filter", tag = "numbers", params(Wanted),
     responses(
-        (status = 200, description = "What may be a slip; nothing, if all is well", body = Hints),
-        (status = 400, description = "It is no condition", body = Document, content_type = "application/problem+json"),
-        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
+        (status = 200, description = "Possible mistakes; empty if there are none", body = Hints),
+        (status = 400, description = "The filter is invalid", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "No memory is free for the answer; try again", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn hints(

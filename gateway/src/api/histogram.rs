@@ -69,9 +69,9 @@ pub(crate) struct Bucket {
     get, path = "/api/v1/histogram", tag = "numbers", params(Range, Wanted),
     responses(
         (status = 200, description = "The numbers", body = Histogram),
-        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
-        (status = 422, description = "It takes too long or becomes too large", body = Document, content_type = "application/problem+json"),
-        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is invalid", body = Document, content_type = "application/problem+json"),
+        (status = 422, description = "The scan timed out, or the answer would exceed 8 MiB", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "No memory is free for the answer; try again", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn histogram(

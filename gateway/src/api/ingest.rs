@@ -3,13 +3,14 @@
 //! 1. The content type is ignored, because Falco sends JSON as `text/plain` too. `TE: gzip`, which
 //!    Falco sends, says nothing about the body. The only supported Content-Encoding is gzip.
 //! 2. A client above the rate limit, if there is one, gets an error.
-//! 3. The body is read within a time limit, into memory from a fixed budget (`body.rs`). So incomplete
-//!    bodies cannot fill the memory, whatever the number of connections.
-//! 4. A body that costs more than a usual alert is decompressed and decoded on a blocking thread, and
-//!    has limits (`unpack.rs`). A body over one of them is rejected as a whole.
-//! 5. The server takes the alerts in it, and counts the records. A body without an alert is 400. Falco
-//!    ignores that, but a log shipper or a script must not take it for success.
-//! 6. `POST /` answers 200 without a body, because Falco can print an answer to its standard output.
+//! 3. The body is read within a time limit, into memory from a fixed budget (`body.rs`). So
+//!    incomplete bodies cannot fill the memory, whatever the number of connections.
+//! 4. A body that costs more than a usual alert is decompressed and decoded on a blocking thread,
+//!    and has limits (`unpack.rs`). A body over one of them is rejected as a whole.
+//! 5. The server takes the alerts in it, and counts the records. A body without an alert is 400.
+//!    Falco ignores that, but a log shipper or a script must not take it for success.
+//! 6. `POST /` answers 200 without a body, because Falco can print an answer to its standard
+//!    output.
 
 use axum::{
     body::Body,
@@ -31,16 +32,16 @@ use crate::{
 /// record that is no alert is refused alone. A body without any alert is an error.
 #[utoipa::path(
     post, path = "/api/v1/events", tag = "alerts",
-    request_body(description = "One alert, or several, one a line; perhaps compressed with gzip", content((Alert = "application/json"), (String = "application/x-ndjson"))),
+    request_body(description = "One or more alerts, optionally compressed with gzip", content((Alert = "application/json"), (String = "application/x-ndjson"))),
     responses(
         (status = 200, description = "How many records were alerts, and how many were not", body = Taken),
         (status = 400, description = "The body has no alert, ended early, or is not gzip", body = Document, content_type = "application/problem+json"),
-        (status = 403, description = "Posting is switched off, or comes from a foreign page", body = Document, content_type = "application/problem+json"),
-        (status = 408, description = "The body came too slowly", body = Document, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 8 MiB, packed or unpacked, or has more than 65,536 lines or 256 gzip members; nothing of it was taken", body = Document, content_type = "application/problem+json"),
+        (status = 403, description = "The server does not accept posts, or the post is from a page of another origin", body = Document, content_type = "application/problem+json"),
+        (status = 408, description = "The body arrived too slowly", body = Document, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 8 MiB, compressed or not, or has more than 65,536 lines or 256 gzip members; nothing of it was taken", body = Document, content_type = "application/problem+json"),
         (status = 415, description = "Another Content-Encoding than gzip", body = Document, content_type = "application/problem+json"),
-        (status = 429, description = "This client posts too often", body = Document, content_type = "application/problem+json"),
-        (status = 503, description = "The body came slowly, and others needed its memory", body = Document, content_type = "application/problem+json"),
+        (status = 429, description = "The client exceeds the rate limit", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "The body arrived slowly, and other bodies needed its memory", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn take(

@@ -15,7 +15,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
         match serde_json::to_vec(&self.0) {
             Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
             Err(error) => {
-                tracing::error!(%error, "an answer was not serialized");
+                tracing::error!(%error, "cannot serialize an answer");
                 Problem::INTERNAL.into_response()
             }
         }

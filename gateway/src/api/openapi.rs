@@ -80,9 +80,9 @@ fn guarded(operation: &mut Operation) {
         response.content("application/problem+json", document).build()
     };
     let responses = &mut operation.responses.responses;
-    let token = "A token is asked for, and there is none or another";
+    let token = "The token is missing or wrong";
     responses.insert("401".into(), refused(token).into());
-    let host = "The host asked for is not this server's, or a foreign page posts";
+    let host = "The server does not accept the host name, or a page of another origin posts";
     responses.entry("403".into()).or_insert_with(|| refused(host).into());
     // Whether a token is required depends on the server's settings.
     let requirements = [SecurityRequirement::default(), SecurityRequirement::new("token", [""; 0])];

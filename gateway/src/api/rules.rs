@@ -88,9 +88,9 @@ struct Tally {
     get, path = "/api/v1/rules", tag = "numbers", params(Range),
     responses(
         (status = 200, description = "The rules, most frequent first", body = Rules),
-        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
-        (status = 422, description = "It takes too long or becomes too large", body = Document, content_type = "application/problem+json"),
-        (status = 503, description = "There is no memory for the answer now", body = Document, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is invalid", body = Document, content_type = "application/problem+json"),
+        (status = 422, description = "The scan timed out, or the answer would exceed 8 MiB", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "No memory is free for the answer; try again", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn rules(

@@ -3,14 +3,15 @@
 //! 1. A reader is a cursor in the log. Alerts are written as fast as its connection accepts them,
 //!    [`CHUNK`] at a time, and nothing waits for it. If it falls behind, `lost` reports the evicted
 //!    alerts.
-//! 2. Server-sent events carry the cursor of the last alert that was scanned, so that a client resumes
-//!    exactly after it. If there is no event to carry it, at the start or with a filter that matches
-//!    little, `position` does.
+//! 2. Server-sent events carry the cursor of the last alert that was scanned, so that a client
+//!    resumes exactly after it. If there is no event to carry it, at the start or with a filter
+//!    that matches little, `position` does.
 //! 3. Every block has data. Many libraries pass a block without data to the application as an empty
 //!    event, or forget its id. A heartbeat is a comment, not a block, so no empty line ends it. The
 //!    `retry` time is a line of the first block.
-//! 4. A client that reconnects by itself (`Last-Event-ID`) is never rejected for its cursor, because
-//!    an `EventSource` does not reconnect after any status but 200. `lost` reports what it missed.
+//! 4. A client that reconnects by itself (`Last-Event-ID`) is never rejected for its cursor,
+//!    because an `EventSource` does not reconnect after any status but 200. `lost` reports what it
+//!    missed.
 //! 5. With `batch=1` the alerts of [`BATCH_EVERY`] come together, and statistics every second, so
 //!    that a page does not wake up for each alert.
 //! 6. At shutdown the pending alerts are sent, then `bye`, and the stream ends.
@@ -68,8 +69,8 @@ pub(crate) struct Wanted {
     filter: Option<String>,
     /// Starts after the alert with this cursor.
     after: Option<String>,
-    /// Starts with alerts of this time (RFC 3339) or age (`90s`, `10m`, `24h`, `7d`). Older ones are
-    /// left out. Of several start positions the latest counts.
+    /// Starts with alerts of this time (RFC 3339) or age (`90s`, `10m`, `24h`, `7d`). Older ones
+    /// are left out. Of several start positions the latest counts.
     since: Option<String>,
     /// Starts this number of alerts before the newest.
     last: Option<String>,
@@ -77,7 +78,8 @@ pub(crate) struct Wanted {
     /// precedence.
     #[serde(rename = "lastEventId")]
     last_event_id: Option<String>,
-    /// `1`: server-sent events with several alerts, each with its cursor, and statistics every second.
+    /// `1`: server-sent events with several alerts, each with its cursor, and statistics every
+    /// second.
     #[param(minimum = 0, maximum = 1)]
     batch: Option<u8>,
     /// `1`: each line of NDJSON has the alert's cursor.
@@ -98,23 +100,24 @@ pub(crate) struct Stats {
     time: Timestamp,
 }
 
-/// Streams alerts as they arrive: server-sent events, or NDJSON with `Accept: application/x-ndjson`.
+/// Streams alerts as they arrive: server-sent events, or NDJSON with `Accept:
+/// application/x-ndjson`.
 ///
-/// Unnamed events are alerts, and `id` is the cursor. Named events are `lost` (alerts that this reader
-/// lost), `position` (a cursor to resume after, at the start and if nothing matched for a while), `bye`
-/// (the server shuts down), and with `batch=1` also `batch` (items, one a line) and `stats`. Each has
-/// data in JSON. In NDJSON every line is an alert, except `{"lost":{…}}` and empty lines, which are
-/// heartbeats.
+/// Unnamed events are alerts, and `id` is the cursor. Named events are `lost` (alerts that this
+/// reader lost), `position` (a cursor to resume after, at the start and if nothing matched for a
+/// while), `bye` (the server shuts down), and with `batch=1` also `batch` (items, one a line) and
+/// `stats`. Each has data in JSON. In NDJSON every line is an alert, except `{"lost":{…}}` and
+/// empty lines, which are heartbeats.
 ///
-/// A client that reconnects with `Last-Event-ID` resumes after that alert, and `after` and `last` are
-/// ignored. If the server was restarted meanwhile, or the value is not a cursor, the stream begins with
-/// a `lost` without a count, followed by everything retained.
+/// A client that reconnects with `Last-Event-ID` resumes after that alert, and `after` and `last`
+/// are ignored. If the server was restarted meanwhile, or the value is not a cursor, the stream
+/// begins with a `lost` without a count, followed by everything retained.
 #[utoipa::path(
     get, path = "/api/v1/events/stream", tag = "alerts",
-    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "Goes on behind the alert with this cursor; sent by clients that come back by themselves, and never refused")),
+    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "Resumes after the alert with this cursor. Clients send it when they reconnect, and it is never rejected")),
     responses(
         (status = 200, description = "Alerts, without end", content((String = "text/event-stream"), (String = "application/x-ndjson"))),
-        (status = 400, description = "A parameter is wrong", body = Document, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is invalid", body = Document, content_type = "application/problem+json"),
         (status = 410, description = "The cursor in `after` is of an earlier run of the server", body = Document, content_type = "application/problem+json"),
     )
 )]
@@ -134,7 +137,8 @@ pub(crate) async fn stream(
 }
 
 impl Wanted {
-    /// Returns the requested alerts and the start. A client that reconnects is ahead of the URL's start.
+    /// Returns the requested alerts and the start. A client that reconnects is ahead of the URL's
+    /// start.
     fn ask(self, headers: &HeaderMap) -> Ask {
         let Self { filter, after, since, last, last_event_id, .. } = self;
         let filter = filter.filter(|text| !text.trim().is_empty());

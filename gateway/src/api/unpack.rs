@@ -2,10 +2,10 @@
 //!
 //! 1. A short body without compression, such as an alert of Falco's, is decoded on the thread that
 //!    read it.
-//! 2. Any other body is decompressed and decoded on a blocking thread, a few at a time. The others wait
-//!    within the time limit of a body.
-//! 3. A body with too many lines, gzip members or decompressed bytes is rejected as a whole, before any
-//!    of its alerts is taken. The error has the limit and the number.
+//! 2. Any other body is decompressed and decoded on a blocking thread, a few at a time. The others
+//!    wait within the time limit of a body.
+//! 3. A body with too many lines, gzip members or decompressed bytes is rejected as a whole, before
+//!    any of its alerts is taken. The error has the limit and the number.
 
 use std::{io::Read as _, sync::Arc};
 
@@ -22,8 +22,8 @@ use crate::{
     problem::{Problem, Refusal},
 };
 
-/// The maximum size of a body that is decoded on a serving thread, in bytes. Alerts of that size take a
-/// fraction of a millisecond, and line ends alone two.
+/// The maximum size of a body that is decoded on a serving thread, in bytes. Alerts of that size
+/// take a fraction of a millisecond, and line ends alone two.
 const SHORT: usize = 16 << 10;
 
 /// The maximum number of lines of a body. 8 MiB of alerts have about 20,000.

@@ -1,7 +1,8 @@
-//! The access log: one line for each request, if `FALCONER_LOG` has `falconer_gateway::access=debug`.
+//! The access log: one line for each request, if `FALCONER_LOG` has
+//! `falconer_gateway::access=debug`.
 //!
-//! The query is left out. It can tell more than readers of the log should know, and it can have a token
-//! by mistake.
+//! The query is left out. It can tell more than readers of the log should know, and it can have a
+//! token by mistake.
 
 use std::time::Instant;
 

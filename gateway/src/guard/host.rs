@@ -1,8 +1,8 @@
 //! The host names that the server accepts.
 //!
-//! Any site can make its own name resolve to 127.0.0.1, and its pages could then read this server as
-//! their own origin (DNS rebinding). Their requests still carry that name. So a request is accepted
-//! only if each of its names, `Host` and the target's authority, is
+//! Any site can make its own name resolve to 127.0.0.1, and its pages could then read this server
+//! as their own origin (DNS rebinding). Their requests still carry that name. So a request is
+//! accepted only if each of its names, `Host` and the target's authority, is
 //! 1. `localhost`, or
 //! 2. an address, with any port, because an address needs no name resolution, and kubelet and
 //!    Prometheus address a pod in this way; or

@@ -1,8 +1,9 @@
 //! Checks every request in front of the routes, so that no path can omit it.
 //!
 //! 1. The host name must be accepted (`host.rs`), otherwise 400 or 403. This stops DNS rebinding.
-//! 2. A POST from a page must come from a page of the same origin, otherwise 403 ([`cross_origin`]).
-//!    Only configured origins get a CORS header, so a foreign page cannot read an answer either.
+//! 2. A POST from a page must come from a page of the same origin, otherwise 403
+//!    ([`cross_origin`]). Only configured origins get a CORS header, so a foreign page cannot read
+//!    an answer either.
 //! 3. If a token is configured, the request must have it, or a client certificate that TLS has
 //!    verified, otherwise 401. Probes and the page, which has no alerts in itself, need none.
 //! 4. A failed POST is counted, because alerts were in it. The access log can have every answer.
@@ -117,7 +118,7 @@ where
         }
         access.answered(problem.status);
         let answer = problem.into_response();
-        // The routes, which usually set the headers, have not run.
+        // The routes, which otherwise drop the body of an answer to HEAD, have not run.
         let answer = if head { answer.map(|_| Body::empty()) } else { answer };
         Either::Right(ready(Ok(answer)))
     }
@@ -165,8 +166,8 @@ pub(crate) async fn authorized(
     }
 }
 
-/// Step 2: checks `Sec-Fetch-Site` or, from older browsers, `Origin`. Falco and curl send neither and
-/// pass.
+/// Step 2: checks `Sec-Fetch-Site` or, from older browsers, `Origin`. Falco and curl send neither
+/// and pass.
 pub(crate) fn cross_origin() -> CsrfLayer<impl FnMut(ProtectionError) -> Response + Clone> {
     CsrfLayer::new().with_rejection_response(|_| Problem::CROSS_ORIGIN.into_response())
 }

@@ -30,7 +30,8 @@ impl FromStr for Origin {
         let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
         let (Some(scheme), Some(authority)) = (scheme, authority) else { return Err(invalid()) };
-        // Origins are compared byte by byte. A browser writes no path, no capitals and no default port.
+        // Origins are compared byte by byte. A browser writes no path, no capitals and no default
+        // port.
         let written = format!("{scheme}://{authority}").to_ascii_lowercase();
         if written != text {
             return Err(invalid());

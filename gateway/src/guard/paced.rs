@@ -1,5 +1,5 @@
-//! Limits log lines that clients can cause: the first is logged at once, then at most one a minute with
-//! the number since. Otherwise anybody who reaches the port could fill the log.
+//! Limits log lines that clients can cause: the first is logged at once, then at most one a minute
+//! with the number since. Otherwise anybody who reaches the port could fill the log.
 
 use std::{
     sync::{Mutex, PoisonError},

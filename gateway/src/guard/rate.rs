@@ -1,7 +1,7 @@
 //! The rate limit of posts for each client.
 //!
-//! 1. Each address has a bucket of one second's posts, refilled evenly (GCRA, by governor). For IPv6 it
-//!    is each /64 network, which is what one machine gets.
+//! 1. Each address has a bucket of one second's posts, refilled evenly (GCRA, by governor). For
+//!    IPv6 it is each /64 network, which is what one machine gets.
 //! 2. If there are more than [`MOST`] addresses, those with full buckets are removed once a second.
 //!    While all of them are busy, further addresses share one bucket.
 

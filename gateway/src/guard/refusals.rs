@@ -1,7 +1,8 @@
 //! Counts and logs refused posts.
 //!
-//! Falco takes every answer for success, so with a wrong host name or a disabled input, alerts would
-//! be lost unseen. The host process counts each refused POST, and the log has the cause and the remedy.
+//! Falco takes every answer for success, so with a wrong host name or a disabled input, alerts
+//! would be lost unseen. The host process counts each refused POST, and the log has the cause and
+//! the remedy.
 
 use http::HeaderValue;
 

@@ -1,5 +1,5 @@
-//! The access token: `Authorization: Bearer TOKEN`, or `Basic` with the token as the password of any
-//! user. Falco's `http_output` and curl send the second for a URL such as
+//! The access token: `Authorization: Bearer TOKEN`, or `Basic` with the token as the password of
+//! any user. Falco's `http_output` and curl send the second for a URL such as
 //! `http://falco:TOKEN@127.0.0.1:2804/`. The server never requests `Basic`, so that no browser stores
 //! the token.
 //!

@@ -1,9 +1,9 @@
 //! Memory for answers with alerts, until the client has read them.
 //!
-//! 1. All answers together have a fixed amount, whatever the number of connections and their windows.
-//!    Each reserves its maximum size before it is written, and then returns the rest.
-//! 2. If memory is short, the answer that was not read for longest is dropped ([`Room`]): its stream is
-//!    reset, or its HTTP/1 connection closed.
+//! 1. All answers together have a fixed amount, whatever the number of connections and their
+//!    windows. Each reserves its maximum size before it is written, and then returns the rest.
+//! 2. If memory is short, the answer whose size times time without progress is greatest is dropped
+//!    ([`Room`]): its stream is reset, or its HTTP/1 connection closed.
 //! 3. An answer that gets no memory in time is 503. An answer above the maximum size is rejected.
 
 use std::{sync::Arc, time::Duration};

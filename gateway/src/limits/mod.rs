@@ -1,5 +1,5 @@
-//! Resources that all connections share, so that none can use them up: memory, and turns at expensive
-//! work.
+//! Resources that all connections share, so that none can use them up: memory, and turns at
+//! expensive work.
 //!
 //! ```text
 //! room.rs     shared memory, and who loses it if it is short

@@ -1,8 +1,9 @@
 //! Memory of a fixed total that bodies or answers share.
 //!
-//! 1. Memory is reserved as it is needed, never in advance. A request that does not fit waits.
-//! 2. While a request waits, the place with the most bytes for the longest time is lost. A place is
-//!    exempt in its first second, which is enough on a working network.
+//! 1. Memory is reserved as it is needed, never because a client announced a size. A request that
+//!    does not fit waits.
+//! 2. While a request waits, the place with the greatest product of bytes and time since its last
+//!    progress is lost. A place is exempt in the first second, which is enough on a working network.
 //! 3. The holder of a lost place is notified. It stops and returns its memory.
 
 use std::{

@@ -1,9 +1,10 @@
 //! Scans of the retained alerts, on blocking threads.
 //!
-//! 1. A scan examines every alert, and may decode the JSON of each. [`AT_A_TIME`] scans run at once,
-//!    and others wait for their turn. A turn lasts until the work ends, even if its client has left.
+//! 1. A scan examines every alert, and may decode the JSON of each. [`AT_A_TIME`] scans run at
+//!    once, and others wait for their turn. A turn lasts until the work ends, even if its client
+//!    has left.
 //! 2. A scan stops when its client has left, and when its time is over ([`Limits::scan`]). Both are
-//!    checked at every alert, whether or not it matches.
+//!    checked before each alert that a filter must decode, and every few of the others.
 //! 3. A page is answered with what it has by then, and where to continue. Incomplete numbers are an
 //!    error.
 //!
@@ -22,7 +23,7 @@ use crate::{
     problem::Problem,
 };
 
-/// The number of scans at once, so that they use one core, not all.
+/// The number of scans at once, so that they do not use every core.
 const AT_A_TIME: usize = 2;
 
 /// The turns of scans.

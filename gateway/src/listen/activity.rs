@@ -1,7 +1,7 @@
 //! Tracks when a connection was last active.
 //!
-//! There is one timer for a connection, not one for each request, because alerts are posted thousands
-//! of times a second.
+//! There is one timer for a connection, not one for each request, because alerts are posted
+//! thousands of times a second.
 
 use std::{
     future::pending,

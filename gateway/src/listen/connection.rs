@@ -2,11 +2,11 @@
 //!
 //! 1. The TLS handshake, if there is one, and the first complete request head have a timeout. So
 //!    neither a silent client nor a slow one keeps a connection.
-//! 2. After that the connection can be idle for as long as Falco keeps it for reuse. HTTP/2 also sends
-//!    PINGs. A client that reads nothing is disconnected, and an HTTP/2 stream whose answer is not read
-//!    is reset (`taking.rs`).
-//! 3. At shutdown, and at its maximum age if it has one, the requests in flight are finished and the
-//!    connection is closed.
+//! 2. After that the connection can be idle for as long as Falco keeps it for reuse. HTTP/2 also
+//!    sends PINGs. A client that reads nothing is disconnected, and an HTTP/2 stream whose answer
+//!    is not read is reset (`taking.rs`).
+//! 3. At shutdown, and at its maximum age if it has one, the requests in flight are finished and
+//!    the connection is closed.
 
 use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
 
@@ -33,7 +33,8 @@ use crate::{
     guard::client::Client,
 };
 
-/// The maximum number of headers: far more than a browser sends, and less than hyper's default of 100.
+/// The maximum number of headers: far more than a browser sends, and less than hyper's default of
+/// 100.
 const MAX_HEADERS: usize = 64;
 /// The maximum size of the headers of an HTTP/2 request, in bytes.
 const MAX_HEADER_LIST: u32 = 16 << 10;
@@ -108,7 +109,8 @@ where
         Self { builder, tls, limits, routes, tells_who, stopping }
     }
 
-    /// Serves `client` on `stream` until it disconnects, exceeds a limit, or the connection must end.
+    /// Serves `client` on `stream` until it disconnects, exceeds a limit, or the connection must
+    /// end.
     pub(crate) async fn serve(self, stream: TcpStream, client: Client) {
         let deadline = Instant::now() + self.limits.first_request;
         let Some(tls) = self.tls.clone() else {

@@ -1,11 +1,11 @@
 //! The accept loop.
 //!
-//! 1. A permit is acquired before a connection is accepted. Above the limit, connections wait in the
-//!    kernel's queue.
-//! 2. A failed accept never ends the loop. An error of one connection is ignored. After a shortage of
-//!    file descriptors or memory, the next attempt waits, with growing pauses.
-//! 3. At shutdown the listener is closed first, so that new clients are refused at once. Requests in
-//!    flight have a grace period, after which they are cut off.
+//! 1. A permit is acquired before a connection is accepted. Above the limit, connections wait in
+//!    the kernel's queue.
+//! 2. A failed accept never ends the loop. An error of one connection is ignored. After a shortage
+//!    of file descriptors or memory, the next attempt waits, with growing pauses.
+//! 3. At shutdown the listener is closed first, so that new clients are refused at once. Requests
+//!    in flight have a grace period, after which they are cut off.
 
 mod activity;
 mod connection;
@@ -38,8 +38,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(20);
 /// The longest pause, so that clients are served again a second after the shortage ends.
 const PAUSE_MOST: Duration = Duration::from_secs(1);
 
-/// Serves the gateway on `listener` until `shutdown` completes, and then until the requests in flight
-/// have ended or their grace period is over.
+/// Serves the gateway on `listener` until `shutdown` completes, and then until the requests in
+/// flight have ended or their grace period is over.
 pub async fn serve(
     listener: TcpListener,
     port: Arc<dyn Port>,

@@ -1,15 +1,15 @@
 //! Checks that the client reads its answers.
 //!
-//! An HTTP/2 client can read its socket and answer PINGs, but grant an answer no window. Checks of the
-//! connection do not notice that, so each stream is checked.
+//! An HTTP/2 client can read its socket and answer PINGs, but grant an answer no window. Checks of
+//! the connection do not notice that, so each stream is checked.
 //!
-//! 1. Every stream is a task, started here ([`Streams`]). The body of its answer is passed on in short
-//!    pieces, and each piece reports when it is written.
+//! 1. Every stream is a task, started here ([`Streams`]). The body of its answer is passed on in
+//!    short pieces, and each piece reports when it is written.
 //! 2. The client stalls while pieces wait to be written, or while the HTTP library does not request
 //!    more. It does not stall while the answer has nothing to send.
 //! 3. If no piece is written for [`Limits::stall`], or the answer's memory is lost, the answer is
-//!    dropped, which resets its stream only. To make that possible, the end of the body is sent after
-//!    all pieces are written, because h2 keeps a complete body until there is a window.
+//!    dropped, which resets its stream only. To make that possible, the end of the body is sent
+//!    after all pieces are written, because h2 keeps a complete body until there is a window.
 //!
 //! [`Limits::stall`]: crate::config::Limits::stall
 

@@ -1,8 +1,8 @@
 //! The interface between the gateway and the server behind it.
 //!
 //! Requests are passed on as text, because the server parses filters, times and cursors for every
-//! interface. Answers are the alerts of the log, visited one by one and never copied: their labels, and
-//! Falco's JSON as it arrived.
+//! interface. Answers are the alerts of the log, visited one by one and never copied: their labels,
+//! and Falco's JSON as it arrived.
 
 use std::{future::Future, net::IpAddr, ops::ControlFlow, pin::Pin};
 
@@ -14,11 +14,11 @@ mod status;
 
 pub use status::{Certificate, Input, InputFile, Reader, Readers, Status};
 
-/// The server behind the gateway. No method may block, except [`History::scan`], and [`Port::ingest`]
-/// for the time to decode its alerts.
+/// The server behind the gateway. No method may block, except [`History::scan`], and
+/// [`Port::ingest`] for the time to decode its alerts.
 pub trait Port: Send + Sync + 'static {
-    /// Takes a posted body: alerts in any layout. The gateway calls it on a serving thread for short
-    /// bodies, and on a blocking thread for long ones. It must not wait.
+    /// Takes a posted body: alerts in any layout. The gateway calls it on a serving thread for
+    /// short bodies, and on a blocking thread for long ones. It must not wait.
     ///
     /// The bytes can be a slice of the connection's read buffer, so copy what is stored.
     fn ingest(&self, body: Bytes, sender: Sender) -> Taken;
@@ -116,9 +116,9 @@ pub struct Ask {
     pub until: Option<String>,
     /// The cursor after which alerts must be.
     pub after: Option<String>,
-    /// Like `after`, from a client that reconnects by itself and would take an error for the end. If it
-    /// is not a cursor of this run, a [`Tail`] begins with what is lost and the oldest retained alert.
-    /// An age in `since` was relative to the first connection, and is then ignored.
+    /// Like `after`, from a client that reconnects by itself and would take an error for the end.
+    /// If it is not a cursor of this run, a [`Tail`] begins with what is lost and the oldest
+    /// retained alert. An age in `since` was relative to the first connection, and is then ignored.
     pub resume: Option<String>,
     /// The cursor before which alerts must be.
     pub before: Option<String>,
@@ -183,8 +183,8 @@ pub trait Row {
     fn hostname(&self) -> &str;
     /// Passes each of the rule's tags to `each`.
     fn tags(&self, each: &mut dyn FnMut(&str));
-    /// Passes the output fields with these names to `each`, with the index of the name and the display
-    /// text. `output` is the alert's text.
+    /// Passes the output fields with these names to `each`, with the index of the name and the
+    /// display text. `output` is the alert's text.
     fn fields(&self, names: &[String], each: &mut dyn FnMut(usize, &str));
     /// Passes the names of its output fields to `each`.
     fn names(&self, each: &mut dyn FnMut(&str));
@@ -203,9 +203,9 @@ pub trait History: Send {
     /// Examines at most `most` alerts, whether or not they match, and passes those that match to
     /// `visit` until it stops. Blocks, so it must not run on a serving thread.
     ///
-    /// `stop` is also called if nothing matches: before each alert that a filter must decode, and for
-    /// every few of the others. The first alert is examined in any case, so that a client that continues
-    /// where a scan stopped makes progress.
+    /// `stop` is also called if nothing matches: before each alert that a filter must decode, and
+    /// for every few of the others. The first alert is examined in any case, so that a client that
+    /// continues where a scan stopped makes progress.
     fn scan(
         &mut self,
         order: Order,
@@ -232,7 +232,8 @@ pub trait Hints: Send {
     /// Examines an alert.
     fn look(&mut self, row: &dyn Row);
 
-    /// Returns the hints. `whose` describes the alerts that were examined, as in `no retained alert`.
+    /// Returns the hints. `whose` describes the alerts that were examined, as in `no retained
+    /// alert`.
     /// `None` if there were none.
     fn told(&self, whose: Option<&str>) -> Vec<Hint>;
 }
@@ -281,8 +282,8 @@ pub enum ReaderKind {
 
 /// A reader of the log that follows new alerts. Its state is a cursor. Dropping it ends it.
 pub trait Tail: Send {
-    /// Reads on, at most about `budget` bytes. [`Self::rows`] has the matches. Waits only to yield to
-    /// other tasks.
+    /// Reads on, at most about `budget` bytes. [`Self::rows`] has the matches. Waits only to yield
+    /// to other tasks.
     fn look(&mut self, budget: usize) -> Soon<'_, Progress>;
 
     /// Passes the matches of the last read to `visit`.
